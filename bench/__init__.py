@@ -1,0 +1,1 @@
+"""Speed and memory of the whole way, measured on real parts: `make bench`."""

@@ -1,0 +1,67 @@
+"""A webhook receiver that costs as little as it can: it answers 200 and notes when each event arrived.
+
+`python -m bench.receiver` prints its port, then on end of input one JSON line: subject number -> [monotonic seconds].
+"""
+
+import asyncio
+import json
+import sys
+import time
+from typing import Any
+
+import uvloop
+
+ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
+MARK = b'"subject":{"kind":"ticket","id":"'
+
+
+class Receiver(asyncio.Protocol):
+    arrivals: list[tuple[bytes, float]] = []  # noqa: RUF012 - one receiver a process
+    samples: list[tuple[bytes, bytes]] = []  # noqa: RUF012
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport, self._buffer = transport, b""
+
+    def data_received(self, data: bytes) -> None:
+        buffer = self._buffer + data if self._buffer else data
+        answers = 0
+        while True:
+            end = buffer.find(b"\r\n\r\n")
+            if end < 0:
+                break
+            head = buffer[:end].lower()
+            at = head.find(b"content-length:")
+            length = int(head[at + 15 : head.find(b"\r\n", at) if head.find(b"\r\n", at) > 0 else None])
+            if len(buffer) < end + 4 + length:
+                break
+            body = buffer[end + 4 : end + 4 + length]
+            start = body.find(MARK) + len(MARK)
+            self.arrivals.append((body[start : body.find(b'"', start)], time.monotonic()))
+            if len(self.samples) < 100:
+                self.samples.append((buffer[:end], body))
+            buffer = buffer[end + 4 + length :]
+            answers += 1
+        self._buffer = buffer
+        if answers:
+            self._transport.write(ANSWER * answers)
+
+
+async def main() -> None:
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(Receiver, "127.0.0.1", 0, backlog=1024)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    while line := await loop.run_in_executor(None, sys.stdin.readline):
+        if line.strip() == "count":
+            print(len(Receiver.arrivals), flush=True)
+        if line.strip() == "take":
+            times: dict[str, list[float]] = {}
+            for number, at in Receiver.arrivals:
+                times.setdefault(number.decode(), []).append(at)
+            samples = [[head.decode("latin-1"), body.decode()] for head, body in Receiver.samples]
+            print(json.dumps({"times": times, "samples": samples}), flush=True)
+            Receiver.arrivals.clear()
+            Receiver.samples.clear()
+
+
+if __name__ == "__main__":
+    uvloop.run(main())

@@ -1,0 +1,1 @@
+"""Tenants, people, tokens and what each may do."""

@@ -1,0 +1,46 @@
+"""Who may do what, in one place. A caller is a token's person or source; scopes narrow what its roles allow."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from tidings.kernel.problems import forbidden
+
+if TYPE_CHECKING:
+    from tidings.accounts.models import Person
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """`person` is None for a source's token, and for the command line (`unlimited`)."""
+
+    tenant_id: UUID
+    name: str
+    scopes: frozenset[str]
+    person: "Person | None" = None
+    source: str = ""
+    unlimited: bool = False
+
+    def holds(self, *roles: str) -> bool:
+        return self.unlimited or (self.person is not None and bool(set(roles) & set(self.person.roles)))
+
+    def require(self, *roles: str, to_write: bool = True) -> None:
+        """Raises 403 unless the caller holds one of these system roles and its token has the scope."""
+        if not self.holds(*roles):
+            raise forbidden(" and ".join(f"{role.replace('_', ' ')}s" for role in roles))
+        self.require_scope("write" if to_write else "read")
+
+    def require_scope(self, scope: str) -> None:
+        if not self.unlimited and scope not in self.scopes:
+            raise forbidden(f"a token with the scope {scope}")
+
+    def as_person(self) -> "Person":
+        """The person behind the token, for `/me`. Raises 403 for a source's token."""
+        if self.person is None:
+            raise forbidden("a person's token")
+        return self.person
+
+    @property
+    def sees_all(self) -> bool:
+        """Events, deliveries and subjects of the whole tenant; others see what concerns them."""
+        return self.holds("administrator", "dba", "security_administrator")

@@ -1,0 +1,1 @@
+"""The rim over HTTP: the REST calls of the outside contract."""

@@ -1,0 +1,63 @@
+"""Every error of the REST calls leaves here, as problem+json with a stable code (RFC 9457)."""
+
+import logging
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+from ninja import NinjaAPI
+from ninja.errors import AuthenticationError, HttpError, ValidationError
+
+from tidings.kernel.problems import CONTENT_TYPE, Problem
+
+log = logging.getLogger("tidings.api")
+
+
+def render(problem: Problem) -> HttpResponse:
+    response = HttpResponse(problem.body(), status=problem.status, content_type=CONTENT_TYPE)
+    for name, value in problem.headers.items():
+        response[name] = value
+    return response
+
+
+def add_problem_handlers(api: NinjaAPI) -> None:
+    def of_problem(_request: HttpRequest, error: Problem) -> HttpResponse:
+        return render(error)
+
+    def of_validation(_request: HttpRequest, error: ValidationError) -> HttpResponse:
+        errors = [{"field": ".".join(map(str, each["loc"][1:])), "problem": each["msg"]} for each in error.errors]
+        return render(Problem(422, "invalid", "The request does not fit; see errors.", errors=errors))
+
+    def of_authentication(_request: HttpRequest, _error: AuthenticationError) -> HttpResponse:
+        return render(
+            Problem(401, "unauthorized", "Send a token: Authorization: Bearer <token>.", headers={"WWW-Authenticate": "Bearer"})
+        )
+
+    def of_http(_request: HttpRequest, error: HttpError) -> HttpResponse:
+        code = "malformed_json" if error.status_code == 400 else "http_error"
+        return render(Problem(error.status_code, code, error.message))
+
+    api.add_exception_handler(Problem, of_problem)
+    api.add_exception_handler(ValidationError, of_validation)
+    api.add_exception_handler(AuthenticationError, of_authentication)
+    api.add_exception_handler(HttpError, of_http)
+
+
+class ProblemMiddleware:
+    """Answers what no route took, and what nobody foresaw, in the same form; the text of an unforeseen error stays in
+    the log."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if response.status_code in (404, 405) and not response.headers.get("Content-Type", "").startswith(CONTENT_TYPE):
+            code = {404: "not_found", 405: "method_not_allowed"}[response.status_code]
+            return render(Problem(response.status_code, code, f"Nothing answers {request.method} {request.path}."))
+        return response
+
+    def process_exception(self, _request: HttpRequest, error: Exception) -> HttpResponse:
+        if isinstance(error, Problem):
+            return render(error)
+        log.exception("a request failed unexpectedly", exc_info=error)
+        return render(Problem(500, "internal_error", "This is our fault; the log of this node says more."))

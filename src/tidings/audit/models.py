@@ -1,0 +1,29 @@
+"""Every change, in words that stay when the changed thing is gone."""
+
+from typing import ClassVar
+
+from django.db import models
+
+from tidings.accounts.models import Tenant
+from tidings.kernel.ids import uuid7
+from tidings.kernel.tenancy import TenantManager
+
+
+class Change(models.Model):
+    """Its id carries the time it was made."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7)
+    tenant = models.ForeignKey(Tenant, models.PROTECT)
+    actor = models.CharField(max_length=120)
+    action = models.CharField(max_length=40)
+    kind = models.CharField(max_length=40)
+    key = models.CharField(max_length=300)
+    before = models.JSONField(null=True)
+    after = models.JSONField(null=True)
+    objects: ClassVar[TenantManager["Change"]] = TenantManager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["tenant", "kind", "key", "id"], name="change_of"),
+            models.Index(fields=["tenant", "id"], name="change_latest"),
+        ]

@@ -1,0 +1,1 @@
+"""What can happen: features, event types and roles, as data."""

@@ -1,0 +1,1 @@
+"""How to reach: one folder per channel behind one contract."""

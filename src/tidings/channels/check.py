@@ -1,0 +1,114 @@
+"""Settings and contact values as they come in: checked against their declaration, all problems told at once; and as
+they go out: without secrets."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pyreqwest.http import Url
+
+from tidings.channels.contract import Field, InvalidField, Value, Values
+from tidings.kernel.problems import invalid
+
+MASK = "********"
+MAX_LENGTH = 2_000
+MAX_NUMBER = 2**31 - 1
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_NOT_IN_URLS = re.compile(r"[\s\\]")
+
+
+def check_values(fields: Sequence[Field], given: Mapping[str, Any], stored: Values) -> dict[str, Value]:
+    """The values to store. Raises `Problem` 422 with `errors` [{"field", "problem"}].
+
+    A secret that is missing or masked keeps the stored one; null takes it away (or has a new one made, where one can
+    be made). Anything else that is missing falls back to its default.
+    """
+    values: dict[str, Value] = {}
+    problems: list[dict[str, str]] = []
+    known = {field.name: field for field in fields}
+    for name in given:
+        if name not in known:
+            names = ", ".join(known) or "none"
+            problems.append({"field": str(name)[:100], "problem": f"is not known here; the fields are: {names}"})
+    for field in fields:
+        try:
+            value = _checked(field, given, stored)
+        except InvalidField as error:
+            problems.append({"field": field.name, "problem": str(error)})
+        else:
+            if value is not None:
+                values[field.name] = value
+    if problems:
+        raise invalid("Some values cannot be used: see errors.", problems)
+    return values
+
+
+def masked(fields: Sequence[Field], values: Values) -> dict[str, Value]:
+    """What may be shown: every declared field, a secret only as set or not set. PUT accepts it as it is."""
+    return {
+        field.name: (MASK if values.get(field.name) else None)
+        if field.kind == "secret"
+        else values.get(field.name, field.default)
+        for field in fields
+    }
+
+
+def checked_url(text: str) -> str:
+    """http or https with a host and without a user, as the HTTP client itself reads it."""
+    if _NOT_IN_URLS.search(text):
+        raise InvalidField("has a space or a backslash in it; percent-encode it or take it out")
+    try:
+        url = Url(text)
+    except ValueError:
+        url = None
+    if url is None or url.scheme not in ("http", "https") or not url.host_str or url.port == 0:
+        raise InvalidField("must be a whole URL, such as https://hooks.example.com/tidings")
+    if url.username or url.password:
+        raise InvalidField("must not carry a user name or password; take out what stands before the @")
+    return str(url.with_fragment(None))
+
+
+def _checked(field: Field, given: Mapping[str, Any], stored: Values) -> Value:
+    value = given.get(field.name)
+    if field.kind == "secret" and (value == MASK or field.name not in given):
+        value = stored.get(field.name)
+        if value is not None:
+            return value
+        if given.get(field.name) == MASK:
+            raise InvalidField("is masked, and nothing is stored to keep; give the secret itself or leave it out")
+    if value is None or value == "":
+        return _absent(field)
+    return _number(field, value) if field.kind == "number" else _text(field, value)
+
+
+def _absent(field: Field) -> Value:
+    if field.generate is not None:
+        return field.generate()
+    if field.required and field.default is None:
+        raise InvalidField(f"is missing. {field.help}")
+    return field.default
+
+
+def _number(field: Field, value: object) -> int:
+    # Forms send digits, JSON sends numbers; true is neither.
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        value = int(value[:10])
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_NUMBER:
+        raise InvalidField("must be a whole number")
+    return int(field.check(str(value))) if field.check else value
+
+
+def _text(field: Field, value: object) -> str:
+    if not isinstance(value, str):
+        raise InvalidField("must be a text")
+    if field.kind != "secret":
+        value = value.strip()
+    if len(value) > MAX_LENGTH:
+        raise InvalidField(f"is longer than {MAX_LENGTH:,} characters")
+    if _UNPRINTABLE.search(value):
+        raise InvalidField("has a line break or another control character in it; take it out")
+    if field.choices and value not in field.choices:
+        raise InvalidField(f"must be one of: {', '.join(field.choices)}")
+    if field.kind == "url":
+        value = checked_url(value)
+    return field.check(value) if field.check else value

@@ -1,0 +1,1 @@
+"""Mail over SMTP: one message for one person, a thread for each subject."""

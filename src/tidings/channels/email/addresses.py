@@ -1,0 +1,82 @@
+"""Mail addresses: whether they can be written to, and in the one form that every server takes."""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+import email_validator
+from email_validator import EmailNotValidError, ValidatedEmail, validate_email
+
+from tidings.channels.contract import InvalidField
+from tidings.channels.words import one_line
+
+# Windows domains are often named so, and a self-hosted service writes to colleagues: deliverability is for the mail
+# server to judge. The library offers its list for editing (its README, "Special-use domain names").
+if "local" in email_validator.SPECIAL_USE_DOMAIN_NAMES:
+    email_validator.SPECIAL_USE_DOMAIN_NAMES.remove("local")
+# A host name in its ASCII form (RFC 952, RFC 1123) or an IP address.
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9A-Fa-f:.]{2,45}")
+MAX_PORT = 65_535
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    name: str
+    address: str
+
+    @property
+    def domain(self) -> str:
+        return self.address.rpartition("@")[2]
+
+
+def checked_address(text: str) -> str:
+    """ASCII, the domain in lower case (IDNA). Letters beyond ASCII before the @ would need SMTPUTF8 on every hop."""
+    return _ascii(_validated(text, display_name=False))
+
+
+def checked_sender(text: str) -> str:
+    sender = sender_of(text)
+    return f'"{sender.name}" <{sender.address}>' if sender.name else sender.address
+
+
+@lru_cache(maxsize=256)
+def sender_of(text: str) -> Sender:
+    """`notices@example.com` or `Tidings <notices@example.com>`."""
+    valid = _validated(text, display_name=True)
+    # Without quotes and backslashes the name needs no escaping anywhere, and says the same.
+    return Sender(one_line(re.sub(r'["\\]', "", valid.display_name or "")), _ascii(valid))
+
+
+def checked_host(text: str) -> str:
+    try:
+        host = text.encode("idna").decode("ascii")
+    except UnicodeError:
+        host = ""
+    if not _HOST.fullmatch(host):
+        raise InvalidField("must be a host name such as smtp.example.com, without http:// and without a port")
+    return host.lower()
+
+
+def checked_port(text: str) -> str:
+    if not 0 < int(text) <= MAX_PORT:
+        raise InvalidField("must be 1 to 65535; 587 is usual with starttls, 465 with tls, 25 with none")
+    return text
+
+
+def _validated(text: str, *, display_name: bool) -> ValidatedEmail:
+    try:
+        return validate_email(
+            text,
+            check_deliverability=False,
+            allow_smtputf8=False,
+            allow_display_name=display_name,
+            globally_deliverable=False,
+        )
+    except EmailNotValidError as error:
+        raise InvalidField(f"cannot be written to: {error}") from None
+
+
+def _ascii(valid: ValidatedEmail) -> str:
+    if valid.ascii_email is None:
+        raise InvalidField("must have plain letters before the @")
+    return valid.ascii_email

@@ -1,0 +1,199 @@
+"""The mail itself: headers, plain text, HTML.
+
+Headers are written here rather than by `email.message`: that one folds a long Message-ID into encoded words
+(https://github.com/python/cpython/issues/79986), and a header of ours is a cleaned line or it is not there at all.
+"""
+
+import binascii
+import hashlib
+import html
+import re
+from base64 import encodebytes
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from email.header import Header
+from email.utils import format_datetime
+from functools import cache
+from importlib.resources import files
+from string import Template
+
+from tidings.channels.contract import Parcel
+from tidings.channels.email.addresses import Sender
+from tidings.channels.words import CUT, cut, one_line, paragraph, web_link
+from tidings.messages.document import Document, Fact, Tone
+from tidings.messages.wording import wording
+
+TITLE_LENGTH = 120
+ID_LENGTH = 60
+HEADLINE_LENGTH = 300
+TEXT_LENGTH = 2_000
+LABEL_LENGTH = 60
+# 40 rows of 500 characters stay under the 102 kB at which Gmail hides the rest.
+VALUE_LENGTH = 500
+MAX_FACTS = 40
+TONES: Mapping[Tone, str] = {"action": "#d97706", "info": "#1f5fd1", "success": "#15803d", "failure": "#c02626"}
+FONTS = (
+    "-apple-system,BlinkMacSystemFont,'Segoe UI',Roboto,'PingFang SC','Microsoft YaHei','Noto Sans CJK SC',"
+    "'Helvetica Neue',Arial,sans-serif"
+)
+# Readers of mail know the language tags of browsers.
+HTML_LANGUAGES = {"en": "en", "zh-hans": "zh-Hans"}
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """`content` is ASCII with CRLF, no line over 998 characters (RFC 5321, 4.5.3.1.6), not yet dot-stuffed."""
+
+    sender: str
+    recipient: str
+    message_id: str
+    content: bytes
+
+
+def letter(parcel: Parcel, sender: Sender) -> Letter:
+    document, recipient = parcel.document, str(parcel.contact["address"])
+    message_id = f"<{parcel.identity.hex}@{sender.domain}>"
+    thread = f"<{thread_of(document, sender)}@{sender.domain}>"
+    boundary = f"=_{parcel.identity.hex}"  # neither base64 nor quoted-printable can contain "=_" (RFC 2045, 6.7)
+    text, page = as_text(document, parcel.settings_url), as_html(document, parcel.settings_url)
+    headers = [
+        ("Date", format_datetime(parcel.now)),
+        ("From", f"{_name(sender.name)} <{sender.address}>" if sender.name else sender.address),
+        ("To", recipient),
+        ("Subject", _encoded("Subject", subject_of(document))),
+        ("Message-ID", message_id),
+        # A root that is never sent: clients that thread as RFC 5256 does make a container for it, so the mails about
+        # one subject stand together whichever of them arrives first. https://www.jwz.org/doc/threading.html
+        ("In-Reply-To", thread),
+        ("References", thread),
+        # No vacation notes in answer: RFC 3834, 5; the second is Exchange's own (MS-OXCMAIL, 2.1.3.2.20).
+        ("Auto-Submitted", "auto-generated"),
+        ("X-Auto-Response-Suppress", "All"),
+        *_unsubscribe(parcel),
+        ("MIME-Version", "1.0"),
+        ("Content-Type", f'multipart/alternative; boundary="{boundary}"'),
+    ]
+    lines = [
+        *(f"{name}: {value}" for name, value in headers),
+        "",
+        *(line for kind, body in (("plain", text), ("html", page)) for line in _part(boundary, kind, body)),
+        f"--{boundary}--",
+        "",
+    ]
+    return Letter(sender.address, recipient, message_id, "\r\n".join(lines).encode("ascii"))
+
+
+def subject_of(document: Document) -> str:
+    """The subject and its kind, not the status: Gmail starts another conversation when a Subject changes, References or
+    not, so the status would tear every thread apart. It opens the text instead, which lists show beside the Subject."""
+    occasion = document.occasion
+    label = one_line(occasion.feature_labels.get(document.language) or occasion.feature_labels.get("en", ""))
+    title, identity = cut(one_line(occasion.title), TITLE_LENGTH), cut(one_line(occasion.subject_id), ID_LENGTH)
+    about = " ".join(part for part in (cut(label, LABEL_LENGTH), identity) if part)
+    return f"{title} ({about})" if title and title != identity else about
+
+
+def thread_of(document: Document, sender: Sender) -> str:
+    """One for each subject and sender; a hash, since an id may hold anything."""
+    occasion = document.occasion
+    named = "\0".join((sender.address, occasion.subject_kind, occasion.subject_id))
+    return "subject." + hashlib.sha256(named.encode(errors="replace")).hexdigest()[:32]
+
+
+def as_text(document: Document, settings_url: str) -> str:
+    label, url, settings_link = wording(document.language).label, web_link(document.url), web_link(settings_url)
+    facts = "\n".join(f"{fact.label}: {fact.value}" for fact in _facts(document))
+    blocks = [
+        one_line(document.earlier),
+        cut(one_line(document.headline), HEADLINE_LENGTH),
+        cut(paragraph(document.todo), TEXT_LENGTH),
+        facts,
+        f"{one_line(document.link_label) or label('open')}:\n{url}" if url else "",
+        cut(paragraph(document.why), TEXT_LENGTH),
+        f"{label('unsubscribe')}:\n{settings_link}" if settings_link else "",
+    ]
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def as_html(document: Document, settings_url: str) -> str:
+    label, url, settings_link = wording(document.language).label, web_link(document.url), web_link(settings_url)
+    return _fill(
+        "page",
+        language=HTML_LANGUAGES.get(document.language, document.language),
+        tone=TONES[document.tone],
+        earlier=_fill("earlier", text=document.earlier) if document.earlier else "",
+        headline=cut(one_line(document.headline), HEADLINE_LENGTH),
+        todo=_fill("todo", text=cut(paragraph(document.todo), TEXT_LENGTH)) if document.todo else "",
+        facts="".join(_fill("fact", label=fact.label, value=fact.value) for fact in _facts(document)),
+        button=_fill("button", url=url, label=one_line(document.link_label) or label("open")) if url else "",
+        why=cut(paragraph(document.why), TEXT_LENGTH),
+        settings=_fill("settings", url=settings_link, label=label("unsubscribe")) if settings_link else "",
+    )
+
+
+class Html(str):
+    """Markup of ours: already escaped."""
+
+    __slots__ = ()
+
+
+def _fill(part: str, **values: str) -> Html:
+    """A part of the template. Every value is escaped here, unless it came from here."""
+    escaped = {
+        name: value if isinstance(value, Html) else html.escape(paragraph(value)).replace("\n", "<br>")
+        for name, value in values.items()
+    }
+    return Html(_parts()[part].substitute(escaped, fonts=FONTS))
+
+
+@cache
+def _parts() -> Mapping[str, Template]:
+    text = (files("tidings.channels.email") / "template.html").read_text("utf-8")
+    _, *pieces = re.split(r"<!-- part: (\w+) -->\n", text)
+    return {name: Template(part.strip()) for name, part in zip(pieces[::2], pieces[1::2], strict=True)}
+
+
+def _facts(document: Document) -> Iterator[Fact]:
+    for fact in document.facts[:MAX_FACTS]:
+        yield Fact(fact.key, cut(one_line(fact.label), LABEL_LENGTH), cut(paragraph(fact.value), VALUE_LENGTH))
+    if len(document.facts) > MAX_FACTS:
+        yield Fact("cut", CUT, f"+{len(document.facts) - MAX_FACTS}")
+
+
+def _unsubscribe(parcel: Parcel) -> Iterator[tuple[str, str]]:
+    """RFC 8058: one click is a POST to an HTTPS address of its own. Without one the link leads to the settings page,
+    and no client may act on it: scanners fetch every link in a mail."""
+    one_click = web_link(parcel.extra.get("unsubscribe_url", ""))
+    if one_click.isascii() and one_click.lower().startswith("https:"):
+        yield "List-Unsubscribe", f"<{one_click}>"
+        yield "List-Unsubscribe-Post", "List-Unsubscribe=One-Click"
+    elif (page := web_link(parcel.settings_url)) and page.isascii():
+        yield "List-Unsubscribe", f"<{page}>"
+
+
+def _name(name: str) -> str:
+    """A display name: a quoted string where ASCII will do, encoded words where not."""
+    if _is_plain(name):
+        return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return _encoded("From", name)
+
+
+def _encoded(header: str, text: str) -> str:
+    return text if _is_plain(text) else Header(text, "utf-8", header_name=header).encode(linesep="\r\n")
+
+
+def _is_plain(text: str) -> bool:
+    """Text that looks like an encoded word is encoded too, or the reader would see what it decodes to."""
+    return text.isascii() and text.isprintable() and "=?" not in text
+
+
+def _part(boundary: str, kind: str, text: str) -> Iterator[str]:
+    # Quoted-printable costs three characters for every odd byte, base64 a third for all.
+    body = text.encode()
+    readable = sum(byte < 0x80 for byte in body) * 6 > len(body) * 5
+    encoded = binascii.b2a_qp(body) if readable else encodebytes(body)
+    yield f"--{boundary}"
+    yield f"Content-Type: text/{kind}; charset=utf-8"
+    yield f"Content-Transfer-Encoding: {'quoted-printable' if readable else 'base64'}"
+    yield ""
+    yield from encoded.decode("ascii").splitlines()

@@ -1,0 +1,1 @@
+"""A person's own HTTP endpoint, signed as Standard Webhooks says."""

@@ -1,0 +1,140 @@
+"""Standard Webhooks: a signed POST; the status is the verdict."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import ClassVar
+from urllib.parse import unquote
+
+from pyreqwest.http import Url
+
+from tidings.channels.answer import retry_after, said
+from tidings.channels.contract import (
+    Answer,
+    Channel,
+    Field,
+    InvalidField,
+    Outcome,
+    Parcel,
+    Refused,
+    Sent,
+    TryLater,
+    Values,
+    Wire,
+)
+from tidings.channels.webhook.payload import payload
+from tidings.channels.webhook.signature import checked_secret, new_secret, signed
+from tidings.channels.words import CUT
+
+# https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md ("Delivery of webhooks"):
+# 2xx is success, 3xx a failure, 410 ends the endpoint, 429, 502 and 504 ask for patience.
+# 401, 403 and 404 are the receiver's door, not credentials of ours: a proxy before it, a deployment, a secret changed
+# on one side. Neither a reason to wake our administrators (so not technical), nor a word about the address as final as
+# 410, nor about this message: the schedule tries on, and the delivery's record tells its owner.
+# 409 and 425 say that the same message is still being worked on.
+REASONS: Mapping[int, Outcome] = {
+    401: TryLater("receiver_denied"),
+    403: TryLater("receiver_denied"),
+    404: TryLater("receiver_not_found"),
+    408: TryLater("receiver_timeout"),
+    409: TryLater("receiver_busy"),
+    410: Refused("gone", of="address"),
+    413: Refused("too_large", of="message"),
+    425: TryLater("receiver_busy"),
+    429: TryLater("throttled"),
+    502: TryLater("receiver_unavailable"),
+    503: TryLater("receiver_unavailable"),
+    504: TryLater("receiver_unavailable"),
+}
+HEADERS = {"content-type": "application/json; charset=utf-8"}
+# A path segment this long is taken for a token.
+TOKEN_LENGTH = 12
+
+
+class WebhookChannel(Channel):
+    code = "webhook"
+    label: ClassVar[Mapping[str, str]] = {"en": "Webhook", "zh-hans": "Webhook"}
+    contact = (
+        Field("url", "url", "Where to POST, http or https; it must answer 2xx within 15 seconds.", required=True),
+        Field(
+            "secret",
+            "secret",
+            'Signs every message: "whsec_" and base64. Made when you give none.',
+            check=checked_secret,
+            generate=new_secret,
+        ),
+        Field(
+            "previous_secret",
+            "secret",
+            "Signs too while you replace the secret; null ends that.",
+            check=checked_secret,
+        ),
+    )
+    verified_by = "test"
+
+    def destination(self, contact: Values, settings: Values) -> str:
+        return _place(str(contact["url"])).destination
+
+    def address(self, contact: Values) -> str:
+        return _place(str(contact["url"])).shown
+
+    async def send(self, parcel: Parcel, wire: Wire) -> Outcome:
+        body = payload(parcel.document)
+        try:
+            headers = HEADERS | signed(parcel.identity, parcel.now, body, parcel.contact)
+        except InvalidField:
+            # Checked when it was stored: what is wrong here is ours, and nothing leaves unsigned.
+            return TryLater("secret_unusable", technical=True)
+        url = str(parcel.contact["url"])
+        return _outcome(await wire.request("POST", url, headers=headers, body=body), url, parcel)
+
+
+def _outcome(answer: Answer, url: str, parcel: Parcel) -> Outcome:
+    words = said(answer.status, answer.body, hide=_place(url).hidden)
+    verdict = REASONS.get(answer.status) or _by_class(answer.status)
+    match verdict:
+        case Sent():
+            return Sent(said=words)
+        case TryLater(reason=reason):
+            return TryLater(reason, words, retry_after(answer.headers.get("retry-after"), parcel.now))
+        case Refused(reason=reason, of=of):
+            return Refused(reason, of, words)
+
+
+def _by_class(status: int) -> Outcome:
+    match status // 100:
+        case 2:
+            return Sent()
+        case 3:
+            return Refused("redirect_not_followed", of="message")
+        case 4:
+            return Refused("rejected", of="message")
+        case 5:
+            return TryLater("receiver_error")
+    return TryLater("unexpected_answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What is known of a URL. Its path and query are as good as a password: many receivers know a caller by nothing
+    else, and some echo them ("Cannot POST /hooks/...")."""
+
+    destination: str
+    shown: str
+    hidden: tuple[str, ...]
+
+
+@lru_cache(maxsize=4096)
+def _place(url: str) -> Place:
+    # The parser of the library that will connect: two parsers may disagree about who is meant (DESIGN 3b.9).
+    parsed = Url(url)
+    path = parsed.path + (f"?{parsed.query_string}" if parsed.query_string else "")
+    pieces = {path, parsed.path, *re.split(r"[/?&=]", path)}
+    hidden = {piece for piece in pieces if len(piece) >= TOKEN_LENGTH or piece in (path, parsed.path)} - {"/"}
+    authority = parsed.host_str if parsed.port is None else f"{parsed.host_str}:{parsed.port}"
+    return Place(
+        destination=f"{parsed.host_str}:{parsed.port_or_known_default}",
+        shown=f"{parsed.scheme}://{authority}/{CUT if path != '/' else ''}",
+        hidden=tuple(hidden | {unquote(piece) for piece in hidden}),
+    )

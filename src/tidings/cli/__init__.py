@@ -1,0 +1,1 @@
+"""The rim as commands: `tidings ...`."""

@@ -1,0 +1,57 @@
+"""`tidings serve`, `tidings web`, `tidings worker`: nodes with different duties."""
+
+import sys
+
+import click
+
+from tidings.cli.first_run import first_run
+from tidings.kernel.platform import platform
+from tidings.kernel.settings import settings
+
+
+def _options(command: click.Command) -> click.Command:
+    command.params += [
+        click.Option(["--host"], default="127.0.0.1", show_default=True, help="Address to listen on."),
+        click.Option(["--port"], default=8420, show_default=True, type=int, help="Port to listen on."),
+    ]
+    return command
+
+
+def _serve(*, accepts: bool, delivers: bool, host: str = "127.0.0.1", port: int = 8420) -> None:
+    from tidings.node.engine import Duties
+    from tidings.node.run import listen, run_node
+
+    listener = listen(host, port) if accepts else None
+    with platform() as (url, server):
+        from tidings.cli.migrate import migrate_database
+
+        migrate_database()
+        first_run()
+
+        def ready() -> None:
+            where = f"http://{host}:{port}" if accepts else "no port: it only delivers"
+            print(f"Tidings is ready: {where}", file=sys.stderr, flush=True)  # noqa: T201
+
+        run_node(settings(), url, Duties(accepts, delivers), server=server, listener=listener, ready=ready)
+
+
+@click.command()
+def serve(host: str, port: int) -> None:
+    """Accept and deliver in one process."""
+    _serve(accepts=True, delivers=True, host=host, port=port)
+
+
+@click.command()
+def web(host: str, port: int) -> None:
+    """Accept only; workers deliver."""
+    _serve(accepts=True, delivers=False, host=host, port=port)
+
+
+@click.command()
+def worker() -> None:
+    """Deliver only."""
+    _serve(accepts=False, delivers=True)
+
+
+_options(serve)
+_options(web)

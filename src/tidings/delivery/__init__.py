@@ -1,0 +1,1 @@
+"""Do: claim, attempt, decide what is next, record."""

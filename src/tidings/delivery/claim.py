@@ -1,0 +1,167 @@
+"""Take pending deliveries that are due, tenants in turn, and what their attempts need.
+
+A delivery waits for an older open one of the same person, channel and subject, 30 s at most after it was due; then the
+newer goes first, and the older says when it is sent that it is no longer the current status.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from tidings.catalog.features import EventType
+from tidings.channels.contract import Values
+from tidings.delivery.job import Job, Story
+from tidings.directory.people import Member
+from tidings.events.event import stored_event
+from tidings.kernel.database import Connection, plain_array, text_array
+from tidings.kernel.ids import event_of, last_of
+from tidings.messages.document import Newer
+from tidings.planning.facts import involve
+from tidings.planning.plan import Because
+from tidings.planning.views import View
+
+# Index: delivery_due, walked tenant by tenant (a loose index scan), then a slice of each; delivery_open for what is
+# older. Rows another node is taking are passed over.
+_CLAIM = """
+WITH RECURSIVE tenants AS (
+    (SELECT tenant_id FROM delivery_delivery WHERE state = 'pending' ORDER BY tenant_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT d.tenant_id FROM delivery_delivery d
+            WHERE d.state = 'pending' AND d.tenant_id > t.tenant_id ORDER BY d.tenant_id LIMIT 1)
+    FROM tenants t WHERE t.tenant_id IS NOT NULL
+), due AS (
+    SELECT slice.id FROM tenants t CROSS JOIN LATERAL (
+        SELECT d.id FROM delivery_delivery d
+        WHERE d.state = 'pending' AND d.tenant_id = t.tenant_id AND d.due_at <= now()
+          AND (d.due_at < now() - interval '30 seconds' OR NOT EXISTS (
+              SELECT FROM delivery_delivery o
+              WHERE o.subject_id = d.subject_id AND o.person_id = d.person_id AND o.channel = d.channel
+                AND o.number < d.number AND o.state IN ('pending', 'sending')))
+        ORDER BY d.due_at LIMIT %(slice)s FOR UPDATE SKIP LOCKED
+    ) slice LIMIT %(limit)s
+)
+UPDATE delivery_delivery d SET state = 'sending', lease = %(lease)s
+FROM due WHERE d.id = due.id
+RETURNING d.id, d.tenant_id, d.person_id, d.subject_id, d.number, d.contact_point_id, d.channel,
+          coalesce(jsonb_array_length(d.attempts), 0)
+"""
+# Index: the primary keys of events, bodies (of each day's partition), recipients and subjects.
+_STORIES = """
+SELECT e.id, e.type, e.time, e.number, b.body, s.status, s.status_time, s.status_number
+FROM events_event e JOIN events_subject s ON s.id = e.subject_id LEFT JOIN events_body b ON b.id = e.id
+WHERE e.id = ANY(%s::uuid[])
+"""
+# Index: the primary key, one range an event.
+_BECAUSE = """
+SELECT r.id, r.person_id, r.because FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[]) AS k(first, last, person_id)
+JOIN events_recipient r ON r.id BETWEEN k.first AND k.last AND r.person_id = k.person_id
+"""
+_CANCEL = """
+UPDATE delivery_delivery d SET state = c.state, reason = c.reason, lease = NULL
+FROM unnest(%s::uuid[], %s::text[], %s::text[]) AS c(id, state, reason)
+WHERE d.id = c.id AND d.lease = %s AND d.state = 'sending'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    id: UUID
+    tenant_id: UUID
+    person_id: UUID
+    subject_id: UUID
+    number: int
+    contact_point_id: UUID
+    channel: str
+    attempts: int
+
+
+async def claim(connection: Connection, *, lease: int, limit: int) -> list[Claimed]:
+    """Up to `limit` due deliveries, now `sending` under our lease."""
+    parameters = {"slice": max(limit // 4, 20), "limit": limit, "lease": lease}
+    cursor = await connection.execute(_CLAIM, parameters, binary=True)
+    return [Claimed(*row) for row in await cursor.fetchall()]
+
+
+async def prepare(
+    connection: Connection, claimed: list[Claimed], views: Mapping[UUID, View], *, lease: int
+) -> list[Job]:
+    """The jobs of claimed deliveries. Person, contact point and channel are looked at as they stand now: a delivery
+    whose way is gone is cancelled with the reason, one whose content is gone has failed."""
+    stories = await _stories(connection, claimed, views)
+    because = await _because(connection, claimed)
+    jobs: list[Job] = []
+    ended: list[tuple[UUID, str, str]] = []
+    for one in claimed:
+        view = views[one.tenant_id]
+        member = view.directory.people.by_id.get(one.person_id)
+        story = stories.get(event_of(one.id))
+        if story is None:
+            ended.append((one.id, "failed", "content_expired"))
+        elif member is None or (gone := _why_gone(one, member, view)):
+            ended.append((one.id, "cancelled", gone if member else "unknown_person"))
+        else:
+            told, newer = story
+            point, settings = member.points[one.channel], view.channels[one.channel]
+            reasons = because.get((told.id, one.person_id), ())
+            jobs.append(
+                Job(one.id, one.tenant_id, told, member, reasons, one.channel, point, settings, lease, one.attempts, newer)
+            )
+    if ended:
+        ids, states, reasons_gone = zip(*ended, strict=True)
+        columns = (plain_array([each.hex for each in ids]), text_array(states), text_array(reasons_gone), lease)
+        await connection.execute(_CANCEL, columns)
+    return jobs
+
+
+def _why_gone(one: Claimed, member: Member, view: View) -> str:
+    if member.departed:
+        return "person_departed"
+    if not member.active:
+        return "person_disabled"
+    if one.channel not in view.channels:
+        return "channel_off"
+    point = member.points.get(one.channel)
+    if point is None or one.channel not in member.methods:
+        return "contact_missing"
+    if point.disabled:
+        return "contact_disabled"
+    return "" if point.verified else "contact_unverified"
+
+
+async def _stories(
+    connection: Connection, claimed: list[Claimed], views: Mapping[UUID, View]
+) -> dict[UUID, tuple[Story, Newer | None]]:
+    tenants = {event_of(one.id): one.tenant_id for one in claimed}
+    cursor = await connection.execute(_STORIES, (plain_array([each.hex for each in tenants]),), binary=True)
+    stories: dict[UUID, tuple[Story, Newer | None]] = {}
+    for event_id, code, time, number, body, status, status_time, status_number in await cursor.fetchall():
+        view = views[tenants[event_id]]
+        event_type = view.catalog.event_types.get(code)
+        if body is None or event_type is None:
+            continue
+        event = stored_event(body)
+        story = Story(event_id, event, time, event_type, involve(event, view.directory.people), number)
+        stories[event_id] = story, _newer(view.catalog.event_types, number, status, status_time, status_number)
+    return stories
+
+
+def _newer(
+    event_types: Mapping[str, EventType], number: int, status: str, status_time: datetime, status_number: int
+) -> Newer | None:
+    if status_number <= number or status not in event_types:
+        return None
+    return Newer(status_time, event_types[status].labels)
+
+
+async def _because(connection: Connection, claimed: list[Claimed]) -> dict[tuple[UUID, UUID], tuple[Because, ...]]:
+    pairs = {(event_of(one.id), one.person_id) for one in claimed}
+    columns = (
+        plain_array([event.hex for event, _ in pairs]),
+        plain_array([last_of(event).hex for event, _ in pairs]),
+        plain_array([person.hex for _, person in pairs]),
+    )
+    cursor = await connection.execute(_BECAUSE, columns, binary=True)
+    rows: list[Any] = await cursor.fetchall()
+    return {(event_of(row[0]), row[1]): tuple(Because(role, of) for role, of in row[2]) for row in rows}

@@ -1,0 +1,58 @@
+"""A node's lease: one row, renewed every 5 s on the database's clock, covers everything the node holds.
+
+A node that was silent for 20 s is taken for dead and all it held is freed; a node that could not renew for 15 s (on its
+own monotonic clock) stops sending before that. Each life of a node is a new row, so a late answer from an earlier life
+changes nothing.
+"""
+
+from datetime import timedelta
+
+from tidings.kernel.database import Connection
+
+RENEW_EVERY = timedelta(seconds=5)
+STOP_AFTER = timedelta(seconds=15)
+DEAD_AFTER = timedelta(seconds=20)
+
+_REGISTER = "INSERT INTO delivery_node (name, renewed_at) VALUES (%s, clock_timestamp()) RETURNING id"
+_RENEW = "UPDATE delivery_node SET renewed_at = clock_timestamp() WHERE id = %s"
+# Index: the primary key (a handful of rows); then delivery_open, whose rows are only what is open.
+_FREE_DEAD = """
+WITH dead AS (
+    DELETE FROM delivery_node WHERE id IN (
+        SELECT id FROM delivery_node WHERE renewed_at < clock_timestamp() - %s FOR UPDATE SKIP LOCKED
+    ) RETURNING id
+)
+UPDATE delivery_delivery SET state = 'pending', lease = NULL, due_at = now()
+WHERE state IN ('pending', 'sending') AND lease IN (SELECT id FROM dead)
+"""
+_GIVE_BACK = """
+UPDATE delivery_delivery SET state = 'pending', lease = NULL, due_at = now()
+WHERE state IN ('pending', 'sending') AND lease = %s
+"""
+_SIGN_OFF = "DELETE FROM delivery_node WHERE id = %s"
+
+
+async def register(connection: Connection, name: str) -> int:
+    """The lease of a new life."""
+    cursor = await connection.execute(_REGISTER, (name,))
+    row = await cursor.fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+async def renew(connection: Connection, lease: int) -> bool:
+    """False when the row is gone: others took this node for dead, and what it held is no longer its own."""
+    return (await connection.execute(_RENEW, (lease,))).rowcount == 1
+
+
+async def free_dead(connection: Connection) -> int:
+    """How many deliveries of dead nodes are pending again."""
+    return (await connection.execute(_FREE_DEAD, (DEAD_AFTER,))).rowcount
+
+
+async def sign_off(connection: Connection, lease: int) -> int:
+    """Give back what is still held and end this life; how many were given back."""
+    async with connection.transaction():
+        given_back = (await connection.execute(_GIVE_BACK, (lease,))).rowcount
+        await connection.execute(_SIGN_OFF, (lease,))
+    return given_back

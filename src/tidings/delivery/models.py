@@ -1,0 +1,48 @@
+"""Deliveries, which are the queue, and the nodes that hold them. Written in sets by `claim.py` and `record.py`."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from tidings.kernel.tenancy import TenantManager
+
+STATES = ("pending", "sending", "sent", "delivered", "failed", "cancelled")
+OPEN = Q(state__in=["pending", "sending"])
+
+
+class Node(models.Model):
+    """A process that delivers, in one life of it; `renewed_at` is the database's clock."""
+
+    id = models.BigAutoField(primary_key=True)
+    name = models.TextField()
+    renewed_at = models.DateTimeField(db_default=Now())
+
+
+class Delivery(models.Model):
+    """`attempts` are [{"at", "outcome", "reason", "said", "ms"}]; `due_at` is when it may be claimed next."""
+
+    id = models.UUIDField(primary_key=True)
+    tenant_id = models.UUIDField()
+    person_id = models.UUIDField()
+    subject_id = models.UUIDField()
+    number = models.IntegerField()
+    contact_point_id = models.UUIDField()
+    channel = models.TextField()
+    state = models.TextField()
+    due_at = models.DateTimeField()
+    lease = models.BigIntegerField(null=True)
+    reason = models.TextField(null=True)
+    provider_id = models.TextField(null=True)
+    attempts = models.JSONField(null=True)
+    objects: ClassVar[TenantManager["Delivery"]] = TenantManager()
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(state__in=STATES), name="delivery_state")]
+        indexes = [
+            # Who is first of the same person, channel and subject; also what a dead node held.
+            models.Index(fields=["subject_id", "person_id", "channel", "number"], condition=OPEN, name="delivery_open"),
+            models.Index(fields=["tenant_id", "due_at"], condition=Q(state="pending"), name="delivery_due"),
+            models.Index(fields=["tenant_id", "id"], condition=Q(state="failed"), name="delivery_failed"),
+        ]

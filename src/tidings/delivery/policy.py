@@ -1,0 +1,49 @@
+"""What is next for a delivery after one try. Pure: the outcome, how often and how long, and the schedule decide."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal, assert_never
+
+from tidings.channels.contract import Outcome, Refused, Sent, TryLater
+
+MAX_RETRY_AFTER = timedelta(hours=6)
+JITTER = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """`wait` is set for what is tried again; `disable` when the address itself was refused."""
+
+    state: Literal["sent", "pending", "failed"]
+    reason: str = ""
+    wait: timedelta | None = None
+    disable: bool = False
+
+
+def decide(
+    outcome: Outcome,
+    *,
+    tries: int,
+    age: timedelta,
+    schedule: Sequence[timedelta],
+    gives_up_after: timedelta | None,
+    chance: float,
+) -> Next:
+    """`tries` counts this one. `chance`, in [0, 1), spreads the retries of many by 20% either way."""
+    match outcome:
+        case Sent():
+            return Next("sent")
+        case Refused(reason=reason, of=of):
+            return Next("failed", reason, disable=of == "address")
+        case TryLater(reason=reason, after=after):
+            if tries > len(schedule):
+                return Next("failed", reason)
+            wait = schedule[tries - 1] * (1 - JITTER + 2 * JITTER * chance)
+            if after is not None:
+                wait = max(wait, min(after, MAX_RETRY_AFTER))
+            if gives_up_after is not None and age + wait > gives_up_after:
+                return Next("failed", reason)
+            return Next("pending", reason, wait=wait)
+        case _:
+            assert_never(outcome)

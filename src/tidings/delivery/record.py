@@ -1,0 +1,117 @@
+"""Write down what became of deliveries: many at once, only under our own lease, within 50 ms or 200 deliveries."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import msgspec
+import psycopg
+
+from tidings.channels.contract import Outcome, Sent
+from tidings.delivery.policy import Next
+from tidings.kernel.database import Connection, Lasting, plain_array, text_array
+
+log = logging.getLogger("tidings.delivery")
+AT_MOST = 200
+WITHIN = 0.05
+
+# Index: the primary key. A lease that was taken from us changes nothing: somebody else has the delivery now.
+_RECORD = """
+UPDATE delivery_delivery d SET
+    state = r.state, reason = nullif(r.reason, ''), provider_id = nullif(r.provider_id, ''), lease = NULL,
+    due_at = CASE WHEN r.wait > 0 THEN now() + r.wait * interval '1 second' ELSE d.due_at END,
+    attempts = coalesce(d.attempts, '[]'::jsonb) || nullif(r.attempt, '')::jsonb
+FROM unnest(%s::uuid[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::float8[], %s::text[])
+    AS r(id, lease, state, reason, provider_id, wait, attempt)
+WHERE d.id = r.id AND d.lease = r.lease AND d.state = 'sending'
+"""
+_json = msgspec.json.Encoder()
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """`attempt` is JSON for the record; `lease` the one under which the delivery was claimed."""
+
+    id: UUID
+    lease: int
+    next: Next
+    provider_id: str
+    attempt: str
+
+
+def result_of(delivery_id: UUID, lease: int, outcome: Outcome, following: Next, *, at: datetime, took: timedelta) -> Result:
+    """What is kept of a try: when, how long in milliseconds, the outcome and the provider's own words."""
+    kind = {"Sent": "sent", "TryLater": "try_later", "Refused": "refused"}[type(outcome).__name__]
+    attempt: dict[str, object] = {"at": at, "outcome": kind, "ms": round(took.total_seconds() * 1000, 1)}
+    if following.reason:
+        attempt["reason"] = following.reason
+    if outcome.said:
+        attempt["said"] = outcome.said[:300]
+    provider_id = outcome.provider_id if isinstance(outcome, Sent) else ""
+    return Result(delivery_id, lease, following, provider_id, _json.encode([attempt]).decode())
+
+
+class Recorder:
+    """Collects results and writes them; while the database is away it keeps them and tries again."""
+
+    def __init__(self) -> None:
+        self._results: list[Result] = []
+        self._some = asyncio.Event()
+        self._many = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def add(self, result: Result) -> None:
+        self._results.append(result)
+        self._idle.clear()
+        self._some.set()
+        if len(self._results) >= AT_MOST:
+            self._many.set()
+
+    async def flushed(self) -> None:
+        await self._idle.wait()
+
+    async def run(self, connection: Lasting, written: Callable[[Sequence[Result]], None]) -> None:
+        """Write until cancelled; `written` hears of each batch that is durable."""
+        while True:
+            await self._some.wait()
+            if len(self._results) < AT_MOST:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(WITHIN):
+                        await self._many.wait()
+            batch = self._results[: 5 * AT_MOST]
+            self._many.clear()
+            try:
+                await record(await connection.live(), batch)
+            except psycopg.OperationalError:
+                log.warning("%d results wait for the database", len(self._results))
+                await asyncio.sleep(0.5)
+                continue
+            del self._results[: len(batch)]
+            written(batch)
+            if not self._results:
+                self._some.clear()
+                self._idle.set()
+
+
+async def record(connection: Connection, results: list[Result]) -> int:
+    """How many of them were still ours."""
+    cursor = await connection.execute(
+        _RECORD,
+        (
+            plain_array([one.id.hex for one in results]),
+            plain_array([str(one.lease) for one in results]),
+            plain_array([one.next.state for one in results]),
+            text_array([one.next.reason for one in results]),
+            text_array([one.provider_id for one in results]),
+            plain_array([str(one.next.wait.total_seconds() if one.next.wait else 0) for one in results]),
+            text_array([one.attempt for one in results]),
+        ),
+    )
+    if cursor.rowcount != len(results):
+        log.warning("%d results came after the lease was lost", len(results) - cursor.rowcount)
+    return cursor.rowcount

@@ -1,0 +1,1 @@
+"""Who exists: contact points, resources, and how a role becomes people."""

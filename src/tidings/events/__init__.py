@@ -1,0 +1,1 @@
+"""What happens: status changes come in, are checked once and kept."""

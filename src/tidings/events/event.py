@@ -1,0 +1,147 @@
+"""An event as a source sends it: checked whole before it joins a group, because a group is only as good as its worst
+event. The types are the outside contract; unknown names are refused, so that a typing error never loses a recipient."""
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from tidings.kernel.problems import Problem
+
+MAX_EVENT_BYTES = 256 * 1024
+MAX_BATCH_BYTES = 8 * 1024 * 1024
+MAX_BATCH_EVENTS = 1_000
+MAX_DEPTH = 32
+MAX_AHEAD = timedelta(hours=24)
+
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
+Part = Annotated[str, Meta(max_length=200)]
+
+
+class PersonKey(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Someone who is not named by login; exactly one of the three."""
+
+    email: Annotated[str, Meta(max_length=320)] = ""
+    mobile: Annotated[str, Meta(max_length=40)] = ""
+    external_id: Annotated[str, Meta(max_length=200)] = ""
+
+    def __str__(self) -> str:
+        return self.email or self.mobile or self.external_id
+
+
+PersonRef = Annotated[str, Meta(min_length=1, max_length=320)] | PersonKey
+People_list = Annotated[list[PersonRef], Meta(max_length=1_000)]
+
+
+class Subject(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    kind: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+    id: Name
+    title: Annotated[str, Meta(max_length=500)] = ""
+    url: Annotated[str, Meta(max_length=2_000)] = ""
+
+
+class People(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    submitter: PersonRef | None = None
+    approvers: People_list = []
+    related: People_list = []
+
+
+class Resource(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    instance: Name
+    database: Part = ""
+    table: Part = ""
+
+    def path(self) -> str:
+        return "/".join(part for part in (self.instance, self.database, self.table) if part)
+
+
+class Event(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One status change. `time` is when it happened; missing means when it was accepted."""
+
+    id: Name
+    type: Annotated[str, Meta(min_length=1, max_length=120)]
+    subject: Subject
+    source: Part = ""
+    time: datetime | None = None
+    people: People = People()
+    actor: PersonRef | None = None
+    resources: Annotated[list[Resource], Meta(max_length=100)] = []
+    details: dict[str, Any] = {}
+
+
+class Incoming(Struct, frozen=True):
+    """A checked event with its canonical form: what is stored, and what tells a repeat from a reuse of the id."""
+
+    event: Event
+    time: datetime
+    body: bytes
+    hash: bytes
+
+
+_decoder = msgspec.json.Decoder(Event)
+_encoder = msgspec.json.Encoder(order="deterministic")
+
+
+def read_event(raw: bytes | msgspec.Raw, *, now: datetime, source: str = "") -> Incoming:
+    """Decode and check one event; `source` is used when it names none. Raises `Problem` (413, 422)."""
+    if len(raw) > MAX_EVENT_BYTES:
+        raise Problem(413, "event_too_large", f"An event may have {MAX_EVENT_BYTES // 1024} KiB; this one is larger.")
+    try:
+        event = _decoder.decode(raw)
+    except msgspec.ValidationError as error:
+        raise Problem(422, "invalid_event", f"{error}.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Problem(422, "malformed_json", f"The body is not JSON in UTF-8: {error}.") from None
+    return checked(event, now=now, source=source)
+
+
+def checked(event: Event, *, now: datetime, source: str = "") -> Incoming:
+    """The checks that types cannot express. Raises `Problem` 422."""
+    if not event.source:
+        event = msgspec.structs.replace(event, source=source)
+    time = event.time
+    if time is not None:
+        if time.tzinfo is None:
+            raise Problem(422, "invalid_event", "`time` needs a zone: 2026-11-23T10:00:00Z, or +08:00.")
+        if time - now > MAX_AHEAD:
+            raise Problem(422, "time_in_the_future", "`time` is more than 24 hours ahead of this server's clock.")
+        time = time.astimezone(UTC)
+    if event.details:
+        _check_details(event.details, 1)
+    if event.subject.url and not event.subject.url.startswith(("https://", "http://")):
+        raise Problem(422, "invalid_event", "`subject.url` must start with https:// or http://.")
+    for ref in (event.people.submitter, event.actor, *event.people.approvers, *event.people.related):
+        if isinstance(ref, PersonKey) and bool(ref.email) + bool(ref.mobile) + bool(ref.external_id) != 1:
+            raise Problem(422, "invalid_event", "A person is a login, or one of email, mobile, external_id.")
+    body = _encoder.encode(event)
+    if b"\\u0000" in body and _has_nul(msgspec.to_builtins(event)):
+        raise Problem(422, "nul_character", "A text holds the character U+0000, which cannot be stored.")
+    return Incoming(event, time or now, body, hashlib.blake2b(body, digest_size=16).digest())
+
+
+def stored_event(body: bytes) -> Event:
+    """The event as it was accepted."""
+    return _decoder.decode(body)
+
+
+def _check_details(value: Any, depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise Problem(422, "too_deep", f"`details` may be nested {MAX_DEPTH} levels deep.")
+    if isinstance(value, dict):
+        for item in value.values():
+            _check_details(item, depth + 1)
+    elif isinstance(value, list):
+        for item in value:
+            _check_details(item, depth + 1)
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise Problem(422, "number_too_large", "A number in `details` needs more than 64 bits: send it as a text.")
+
+
+def _has_nul(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, dict):
+        return any(_has_nul(key) or _has_nul(item) for key, item in value.items())
+    return isinstance(value, list) and any(map(_has_nul, value))

@@ -1,0 +1,72 @@
+"""Events and the tickets and task flows they are about. Written by `store.py` in sets; Django only reads them.
+
+No Django foreign keys here: these rows come by the thousand a second, and each key would cost a look-up on every one.
+"""
+
+from typing import ClassVar
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+from tidings.kernel.tenancy import TenantManager
+
+
+class Subject(models.Model):
+    """`last_number` counts its events; the status is the one of the greatest (time, number)."""
+
+    id = models.UUIDField(primary_key=True)
+    tenant_id = models.UUIDField()
+    kind = models.CharField(max_length=40)
+    key = models.TextField()
+    title = models.TextField()
+    url = models.TextField()
+    status = models.TextField()
+    status_time = models.DateTimeField()
+    status_number = models.IntegerField()
+    last_number = models.IntegerField()
+    objects: ClassVar[TenantManager["Subject"]] = TenantManager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant_id", "kind", "key"], name="subject_key")]
+
+
+class Event(models.Model):
+    """One status change. `skips` are those of the event itself (a rule that is off, an empty role, an unknown person);
+    those of a person stand with the recipient. `fault` says why an event is still unplanned."""
+
+    id = models.UUIDField(primary_key=True)
+    tenant_id = models.UUIDField()
+    source = models.TextField()
+    source_id = models.TextField()
+    type = models.TextField()
+    time = models.DateTimeField()
+    subject_id = models.UUIDField()
+    number = models.IntegerField()
+    hash = models.BinaryField(max_length=16)
+    involved = ArrayField(models.UUIDField())
+    skips = models.JSONField(null=True)
+    fault = models.TextField(null=True)
+    objects: ClassVar[TenantManager["Event"]] = TenantManager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant_id", "source", "source_id"], name="event_key")]
+        indexes = [
+            models.Index(fields=["subject_id", "number"], name="event_timeline"),
+            models.Index(fields=["tenant_id", "id"], name="event_latest"),
+            models.Index(fields=["id"], condition=models.Q(fault__isnull=False), name="event_unplanned"),
+        ]
+
+
+class Recipient(models.Model):
+    """One person told, or not told, of one event, and why. It is also the person's inbox item."""
+
+    id = models.UUIDField(primary_key=True)
+    tenant_id = models.UUIDField()
+    person_id = models.UUIDField()
+    because = models.JSONField()
+    skips = models.JSONField(null=True)
+    read_at = models.DateTimeField(null=True)
+    objects: ClassVar[TenantManager["Recipient"]] = TenantManager()
+
+    class Meta:
+        indexes = [models.Index(fields=["person_id", "id"], name="recipient_inbox")]

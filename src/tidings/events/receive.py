@@ -1,0 +1,92 @@
+"""The shapes an event may arrive in: native JSON, NDJSON, and CloudEvents 1.0 (structured, binary, batch).
+
+https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from urllib.parse import unquote
+
+import msgspec
+
+from tidings.events.event import MAX_BATCH_EVENTS, Incoming, read_event
+from tidings.kernel.problems import Problem
+
+Received = Sequence[Incoming | Problem]
+_raw_list = msgspec.json.Decoder(list[msgspec.Raw])
+_object = msgspec.json.Decoder(dict[str, Any])
+
+
+def receive_one(headers: Mapping[str, str], body: bytes, *, now: datetime, source: str) -> Incoming:
+    """`POST /events`. `headers` have lower-case names. Raises `Problem`."""
+    content_type = headers.get("content-type", "application/json").lower()
+    if content_type.startswith("application/cloudevents-batch"):
+        raise Problem(415, "batch_elsewhere", "Send CloudEvents batches to /api/v1/events/batch.")
+    if content_type.startswith("application/cloudevents"):
+        return _from_cloudevent(_decode_object(body), now=now, source=source)
+    if "ce-specversion" in headers:
+        return _from_cloudevent(_binary_cloudevent(headers, body), now=now, source=source)
+    if not content_type.startswith("application/json"):
+        raise Problem(415, "unsupported_media_type", "Send application/json or application/cloudevents+json.")
+    return read_event(body, now=now, source=source)
+
+
+def receive_many(headers: Mapping[str, str], body: bytes, *, now: datetime, source: str) -> Received:
+    """`POST /events/batch`: each item's event or its own problem, in order. Raises `Problem` for the body as a whole."""
+    content_type = headers.get("content-type", "application/json").lower()
+    if content_type.startswith(("application/x-ndjson", "application/jsonl", "application/ndjson")):
+        items: Sequence[bytes | msgspec.Raw] = [line for line in body.split(b"\n") if line.strip()]
+    elif content_type.startswith(("application/json", "application/cloudevents-batch")):
+        try:
+            items = _raw_list.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise Problem(422, "malformed_json", f"The body is not a JSON array: {error}.") from None
+    else:
+        raise Problem(415, "unsupported_media_type", "Send application/json, application/x-ndjson or a CloudEvents batch.")
+    if len(items) > MAX_BATCH_EVENTS:
+        raise Problem(413, "batch_too_large", f"A batch may have {MAX_BATCH_EVENTS:,} events; this one has {len(items):,}.")
+    if content_type.startswith("application/cloudevents-batch"):
+        return [_or_problem(lambda i=item: _from_cloudevent(_decode_object(i), now=now, source=source)) for item in items]
+    return [_or_problem(lambda i=item: read_event(i, now=now, source=source)) for item in items]
+
+
+def _or_problem(read: Callable[[], Incoming]) -> Incoming | Problem:
+    try:
+        return read()
+    except Problem as problem:
+        return problem
+
+
+def _decode_object(body: bytes | msgspec.Raw) -> dict[str, Any]:
+    try:
+        return _object.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Problem(422, "malformed_json", f"The body is not a JSON object: {error}.") from None
+
+
+def _binary_cloudevent(headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
+    """Attributes are headers, percent-encoded where they are not plain ASCII."""
+    attributes: dict[str, Any] = {
+        name[3:]: unquote(value) for name, value in headers.items() if name.startswith("ce-")
+    }
+    if body:
+        attributes["data"] = _decode_object(body)
+    return attributes
+
+
+def _from_cloudevent(envelope: Mapping[str, Any], *, now: datetime, source: str) -> Incoming:
+    """`data` holds what is not in the envelope: subject, people, resources, details. A textual `subject` attribute is
+    the subject's id when `data` names none; extension attributes are not ours and are passed over."""
+    if str(envelope.get("specversion")) != "1.0":
+        raise Problem(422, "invalid_cloudevent", "Only CloudEvents with specversion 1.0 are understood.")
+    data = envelope.get("data")
+    if not isinstance(data, dict):
+        raise Problem(422, "invalid_cloudevent", "`data` must be a JSON object with subject, people, resources, details.")
+    event = dict(data)
+    for name in ("id", "source", "type", "time"):
+        if name in envelope:
+            event[name] = envelope[name]
+    if "subject" not in event and isinstance(envelope.get("subject"), str):
+        event["subject"] = {"kind": "ticket", "id": envelope["subject"]}
+    return read_event(msgspec.json.encode(event), now=now, source=source)

@@ -1,0 +1,66 @@
+"""Connections to PostgreSQL, outside the ORM."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+
+Connection = AsyncConnection[TupleRow]
+
+
+async def connect(url: str, *, name: str) -> Connection:
+    """One lasting connection in autocommit mode; transactions are opened where they are meant.
+
+    Statements are prepared at first use: each process runs few, and runs them for ever. `application_name` shows in
+    `pg_stat_activity` who holds what.
+    """
+    connection = await AsyncConnection.connect(
+        url, autocommit=True, prepare_threshold=0, application_name=f"tidings {name}", connect_timeout=5
+    )
+    await connection.execute("SET synchronous_commit = on; SET jit = off; SET timezone = 'UTC'", prepare=False)
+    return connection
+
+
+@dataclass(slots=True)
+class Lasting:
+    """A connection that is made again when it is gone. `revive` starts an embedded server that died."""
+
+    url: str
+    name: str
+    revive: Callable[[], Awaitable[None]] | None = None
+    _connection: Connection | None = None
+
+    async def live(self) -> Connection:
+        """Raises psycopg's OperationalError while the database cannot be reached."""
+        if self._connection is None or self._connection.closed:
+            try:
+                self._connection = await connect(self.url, name=self.name)
+            except psycopg.OperationalError:
+                if self.revive is None:
+                    raise
+                await self.revive()
+                self._connection = await connect(self.url, name=self.name)
+        return self._connection
+
+    async def close(self) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+
+
+def text_array(values: Sequence[str]) -> str:
+    """A PostgreSQL array literal of texts: `unnest(%s::text[])`.
+
+    psycopg dumps lists item by item in Python; on the hot path that cost more than the rest of an insert. U+0000 cannot
+    occur in a PostgreSQL text, so it marks the borders while the whole column is escaped at once.
+    """
+    joined = "\0".join(values)
+    if not values:
+        return "{}"
+    return '{"' + joined.replace("\\", "\\\\").replace('"', '\\"').replace("\0", '","') + '"}'
+
+
+def plain_array(values: Sequence[str]) -> str:
+    """The same for values that need no quotes: hexadecimal keys, numbers, booleans."""
+    return "{" + ",".join(values) + "}"

@@ -1,0 +1,64 @@
+"""Django's settings, all derived from `kernel/settings.py`. The database URL is filled in by `kernel/platform.py`."""
+
+import hashlib
+import os
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from tidings.kernel.settings import settings
+
+_own = settings()
+
+
+def _database(url: str) -> dict[str, Any]:
+    """libpq's URL as Django wants it: query parameters are passed through as options, `host` as the host."""
+    parts = urlsplit(url)
+    options: dict[str, Any] = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": options.pop("host", "") or unquote(parts.hostname or ""),
+        "PORT": str(parts.port or options.pop("port", "")),
+        "OPTIONS": options,
+        "CONN_MAX_AGE": None,
+        "CONN_HEALTH_CHECKS": True,
+    }
+
+
+# Resolved by the process before Django is set up: the embedded server's URL is not known from the settings alone.
+DATABASES = {"default": _database(os.environ.get("TIDINGS_RESOLVED_DATABASE_URL") or _own.database_url or "postgresql:///")}
+SECRET_KEY = hashlib.sha256(f"tidings/django/{_own.secret_keys[0]}".encode()).hexdigest()
+SECRET_KEY_FALLBACKS = [hashlib.sha256(f"tidings/django/{key}".encode()).hexdigest() for key in _own.secret_keys[1:]]
+DEBUG = False
+# The outside contract is JSON with bearer tokens; the console adds its own host check when it comes.
+ALLOWED_HOSTS = ["*"]
+ROOT_URLCONF = "tidings.api.urls"
+AUTH_USER_MODEL = "accounts.Account"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.postgres",
+    "tidings.accounts",
+    "tidings.audit",
+    "tidings.catalog",
+    "tidings.channels",
+    "tidings.directory",
+    "tidings.events",
+    "tidings.rules",
+    "tidings.delivery",
+    "ninja",
+]
+MIDDLEWARE: list[str] = ["django.middleware.security.SecurityMiddleware", "tidings.api.problems.ProblemMiddleware"]
+TEMPLATES: list[dict[str, Any]] = [
+    {"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True, "OPTIONS": {}}
+]
+STATIC_URL = "/static/"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
+LOGGING_CONFIG = None
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]

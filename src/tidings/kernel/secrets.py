@@ -1,0 +1,53 @@
+"""Secrets at rest: encrypted with the first of TIDINGS_SECRET_KEYS, readable with any of them."""
+
+import base64
+import hashlib
+import hmac
+from functools import cache
+from typing import Any
+
+import msgspec
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+from tidings.kernel.settings import settings
+
+
+class SecretUnreadable(Exception):
+    """None of the configured keys opens it."""
+
+
+def seal(values: dict[str, Any]) -> bytes:
+    """A small JSON object, encrypted and authenticated (Fernet: AES-128-CBC with HMAC-SHA256)."""
+    return _fernet().encrypt(msgspec.json.encode(values))
+
+
+def unseal(sealed: bytes) -> dict[str, Any]:
+    try:
+        opened = _fernet().decrypt(sealed)
+    except InvalidToken:
+        raise SecretUnreadable("none of TIDINGS_SECRET_KEYS opens this secret") from None
+    return msgspec.json.decode(opened, type=dict[str, Any])
+
+
+def reseal(sealed: bytes) -> bytes:
+    """The same secret under the first key."""
+    return _fernet().rotate(sealed)
+
+
+def fingerprint(purpose: str, text: str) -> bytes:
+    """A keyed hash, for what must be recognised and never read back. `purpose` keeps uses apart."""
+    return hmac.digest(_derived(purpose, settings().secret_keys[0]), text.encode(), "sha256")
+
+
+def token_hash(token: str) -> bytes:
+    """Tokens are long and random, so a plain hash is enough and any node can check one without a key."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def _derived(purpose: str, key: str) -> bytes:
+    return hashlib.sha256(f"tidings/{purpose}/{key}".encode()).digest()
+
+
+@cache
+def _fernet() -> MultiFernet:
+    return MultiFernet([Fernet(base64.urlsafe_b64encode(_derived("secrets", key))) for key in settings().secret_keys])

@@ -1,0 +1,1 @@
+"""Wording: an event and a reader become a document."""

@@ -1,0 +1,82 @@
+"""What one person reads, before any channel gives it a shape. Pure data."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+Tone = Literal["action", "info", "success", "failure"]
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """What happened, as far as a message may speak of it: the same for every reader."""
+
+    event_id: str
+    event_type: str
+    tone: Tone
+    time: datetime
+    subject_kind: str
+    subject_id: str
+    title: str
+    url: str = ""
+    submitter: str = ""
+    actor: str = ""
+    approvers: tuple[str, ...] = ()
+    resources: tuple[str, ...] = ()
+    """`instance`, `instance/database` or `instance/database/table`."""
+    details: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
+    feature_labels: Mapping[str, str] = field(default_factory=dict)
+    event_labels: Mapping[str, str] = field(default_factory=dict)
+    """By language; every built-in and custom event type has both."""
+
+
+@dataclass(frozen=True, slots=True)
+class Newer:
+    """A later status of the same subject that overtook this message."""
+
+    time: datetime
+    event_labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    login: str
+    name: str
+    language: str
+    timezone: str
+    because: Sequence[tuple[str, str | None]]
+    """(role, of) pairs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One labelled line: `key` is stable, `label` and `value` are in the reader's language."""
+
+    key: str
+    label: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A message in one reader's language and time zone; each channel makes its own shape of it."""
+
+    occasion: Occasion
+    reader: Reader
+    language: str
+    headline: str
+    facts: tuple[Fact, ...]
+    todo: str
+    why: str
+    link_label: str = ""
+    earlier: str = ""
+    """Set when a newer status overtook this message: "Earlier status, 10:00; now: Approved"."""
+
+    @property
+    def tone(self) -> Tone:
+        return self.occasion.tone
+
+    @property
+    def url(self) -> str:
+        return self.occasion.url

@@ -1,0 +1,1 @@
+"""The rim as a process: the loops that accept and deliver."""

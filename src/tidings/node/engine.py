@@ -1,0 +1,291 @@
+"""A node: one process, one loop, that accepts events, delivers messages, or both."""
+
+import asyncio
+import logging
+import os
+import random
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+import psycopg
+
+from tidings.channels.contract import Refused, TryLater
+from tidings.channels.registry import CHANNELS
+from tidings.delivery import claim, lease, orphans
+from tidings.delivery.attempt import Opened, attempt
+from tidings.delivery.job import Job
+from tidings.delivery.lanes import Lanes
+from tidings.delivery.policy import decide
+from tidings.delivery.record import Recorder, Result, result_of
+from tidings.events.group import Groups, Submission, Verdict
+from tidings.kernel.addresses import AddressPolicy
+from tidings.kernel.clock import now
+from tidings.kernel.database import Lasting
+from tidings.kernel.http import Wire
+from tidings.kernel.ids import event_of, made_at
+from tidings.kernel.settings import Settings
+from tidings.node import metrics
+from tidings.node.chores import Chores
+from tidings.pipeline import accept
+from tidings.planning.views import Views
+
+log = logging.getLogger("tidings.node")
+INGEST_RUNNERS = 2
+CLAIM_AT_MOST = 500
+POLL = 1.0
+DRAIN = 20.0
+WAKE_CHANNEL = "tidings_due"
+WAKE_AT_MOST_EVERY = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Duties:
+    accepts: bool
+    delivers: bool
+
+
+class Node:
+    """`start` returns when the node is ready; `stop` when all it held is sent or given back."""
+
+    def __init__(self, settings: Settings, url: str, duties: Duties, revive: Callable[[], None] | None = None) -> None:
+        self.settings, self.duties = settings, duties
+        self._url, self._revive_server = url, revive
+        self._reviving = asyncio.Lock()
+        self.views, self.groups = Views(), Groups()
+        self.wire = Wire(AddressPolicy(settings.allowed_networks))
+        self._opened, self._recorder = Opened(), Recorder()
+        self.lanes = Lanes(self._send)
+        self.held: dict[UUID, Job] = {}
+        self.lease: int | None = None
+        self._renewed = 0.0
+        self._wake, self._notify = asyncio.Event(), asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._connections: list[Lasting] = []
+        self.front, self.connection_for_checks = self.connection("front"), self.connection("checks")
+        self._lease_connection = self.connection("lease")
+        self.chores = Chores(self)
+
+    def connection(self, name: str) -> Lasting:
+        lasting = Lasting(self._url, name, self._revive if self._revive_server else None)
+        self._connections.append(lasting)
+        return lasting
+
+    async def start(self) -> None:
+        if self.duties.delivers:
+            await self._register(self._lease_connection)
+            self._spawn("record", self._recorder.run(self.connection("record"), self._written))
+            self._spawn("claim", self._claim_due(self.connection("claim")))
+            self._spawn("lease", self._keep_lease(self._lease_connection))
+            self._spawn("listen", self._listen(self.connection("listen")))
+        # A node that only delivers still has notices of its own to keep.
+        for number in range(INGEST_RUNNERS if self.duties.accepts else 1):
+            self._spawn("ingest", self._ingest(self.connection(f"ingest {number}")))
+        self._spawn("notify", self._notify_workers(self.connection("notify")))
+        self._spawn("chores", self.chores.run(self.connection("chores")))
+
+    async def stop(self) -> None:
+        """Refuse new events, finish what was submitted, send what has begun, give back the rest."""
+        self.groups.closed = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN):
+                await self.groups.emptied()
+        self.lanes.withdraw()
+        await self.lanes.drained(DRAIN)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(5):
+                await self._recorder.flushed()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self.lease is not None:
+            with suppress(psycopg.Error):
+                given_back = await lease.sign_off(await self._lease_connection.live(), self.lease)
+                log.info("stopped; %d deliveries given back", given_back)
+        for connection in self._connections:
+            await connection.close()
+        await self.wire.aclose()
+
+    async def why_not_ready(self) -> str:
+        """In words, for `/readyz`; empty when all is well."""
+        try:
+            async with asyncio.timeout(2):
+                await (await self.connection_for_checks.live()).execute("SELECT 1")
+        except (psycopg.Error, TimeoutError):
+            return "The database cannot be reached."
+        if self.groups.closed:
+            return "This node is stopping."
+        if self.duties.delivers and self._birth_lease() is None:
+            return "The lease could not be renewed; nothing is sent."
+        return ""
+
+    # accept
+
+    async def _ingest(self, connection: Lasting) -> None:
+        async def keep(group: Sequence[Submission]) -> Sequence[Verdict]:
+            began = self._loop.time()
+            accepted = await accept(await connection.live(), self.views, group, lease=self._birth_lease(), room=self.lanes.has_room)
+            metrics.GROUP_SECONDS.observe(self._loop.time() - began)
+            metrics.GROUP_SIZE.observe(len(group))
+            for job in accepted.jobs:
+                self._take(job)
+            if accepted.pending:
+                self._wake.set() if self.duties.delivers else self._notify.set()
+            for tenant_id, event in accepted.faults:
+                self.chores.unplanned(tenant_id, event)
+            return accepted.verdicts
+
+        await self.groups.run(keep)
+
+    def _birth_lease(self) -> int | None:
+        """What is accepted is claimed at birth only by a node that delivers and whose lease is fresh."""
+        fresh = self._loop.time() - self._renewed < lease.STOP_AFTER.total_seconds()
+        return self.lease if self.duties.delivers and fresh and not self.groups.closed else None
+
+    async def _notify_workers(self, connection: Lasting) -> None:
+        """NOTIFY takes a lock that orders commits, so never with a group: afterwards, here, 20 times a second at most."""
+        while True:
+            await self._notify.wait()
+            self._notify.clear()
+            with suppress(psycopg.Error):
+                await (await connection.live()).execute(f"NOTIFY {WAKE_CHANNEL}")
+            await asyncio.sleep(WAKE_AT_MOST_EVERY)
+
+    # deliver
+
+    def _take(self, job: Job) -> None:
+        self.held[job.id] = job
+        self.lanes.put(job)
+
+    async def _send(self, job: Job) -> None:
+        if self._loop.time() - self._renewed > lease.STOP_AFTER.total_seconds():
+            self.held.pop(job.id, None)
+            return
+        at, began = now(), self._loop.time()
+        outcome = await attempt(job, self.wire, self._opened, now=at, base_url=self.settings.base_url)
+        ended = self._loop.time()
+        following = decide(
+            outcome,
+            tries=job.attempts + 1,
+            age=at - made_at(job.id),
+            schedule=self.settings.retry_schedule,
+            gives_up_after=CHANNELS[job.channel].gives_up_after,
+            chance=random.random(),  # noqa: S311 - spreads retries, guards nothing
+        )
+        took = timedelta(seconds=ended - began)
+        self._recorder.add(result_of(job.id, job.lease, outcome, following, at=at, took=took))
+        metrics.ATTEMPTS.labels(job.channel, type(outcome).__name__, following.reason).inc()
+        if job.accepted and following.state == "sent":
+            metrics.SENT_SECONDS.labels(job.channel).observe(ended - job.accepted)
+        if following.state == "failed":
+            log.warning("failed", extra={"event": str(event_of(job.id)), "delivery": str(job.id), "reason": following.reason})
+        if isinstance(outcome, Refused) and following.disable:
+            self.chores.dead_contact_point(job, outcome.reason)
+        elif isinstance(outcome, TryLater) and outcome.technical:
+            self.chores.failing_channel(job, outcome.reason)
+
+    def _written(self, batch: Sequence[Result]) -> None:
+        for result in batch:
+            self.held.pop(result.id, None)
+        self._wake.set()
+
+    async def _claim_due(self, connection: Lasting) -> None:
+        while True:
+            try:
+                full = await self._claim_once(connection)
+            except psycopg.Error as error:
+                log.warning("claim: %s", type(error).__name__)
+                full = False
+            if not full:
+                await self._next_claim()
+
+    async def _next_claim(self) -> None:
+        """A wake-up, or a second. Results come many times a second, so wake-ups are spread a little."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(POLL):
+                await self._wake.wait()
+                await asyncio.sleep(0.02)
+        self._wake.clear()
+
+    async def _claim_once(self, connection: Lasting) -> bool:
+        """Whether more may be due."""
+        limit = min(self.lanes.room, CLAIM_AT_MOST)
+        mine = self._birth_lease()
+        if limit <= 0 or mine is None:
+            return False
+        live = await connection.live()
+        claimed = await claim.claim(live, lease=mine, limit=limit)
+        if not claimed:
+            return False
+        views = await self.views.current(live, {one.tenant_id for one in claimed})
+        for job in await claim.prepare(live, claimed, views, lease=mine):
+            self._take(job)
+        return len(claimed) == limit
+
+    async def _listen(self, connection: Lasting) -> None:
+        """Wake-ups only hasten: claims poll every second besides."""
+        while True:
+            try:
+                live = await connection.live()
+                await live.execute(f"LISTEN {WAKE_CHANNEL}")
+                async for _ in live.notifies():
+                    self._wake.set()
+            except psycopg.Error:
+                await asyncio.sleep(POLL)
+
+    # lease
+
+    async def _register(self, connection: Lasting) -> None:
+        name = f"{socket.gethostname()}/{os.getpid()}"
+        began = self._loop.time()
+        self.lease = await lease.register(await connection.live(), name)
+        self._renewed = began
+
+    async def _keep_lease(self, connection: Lasting) -> None:
+        suspects: set[UUID] = set()
+        while True:
+            await asyncio.sleep(lease.RENEW_EVERY.total_seconds())
+            with suppress(psycopg.Error):
+                suspects = await self._renew(connection, suspects)
+
+    async def _renew(self, connection: Lasting, suspects: set[UUID]) -> set[UUID]:
+        assert self.lease is not None
+        live, began = await connection.live(), self._loop.time()
+        if await lease.renew(live, self.lease):
+            self._renewed = began
+        else:
+            log.warning("the lease was lost; what is held is left to others")
+            for job in self.lanes.withdraw():
+                self.held.pop(job.id, None)
+            await self._register(connection)
+        if freed := await lease.free_dead(live):
+            metrics.FREED.labels("dead_node").inc(freed)
+            log.warning("%d deliveries of dead nodes are pending again", freed)
+            self._wake.set()
+        unheld = await orphans.unheld(live, self.lease, self.held.keys())
+        if again := unheld & suspects:
+            metrics.FREED.labels("own_orphan").inc(await orphans.free(live, self.lease, again))
+            self._wake.set()
+        return unheld - again
+
+    # both
+
+    def _spawn(self, name: str, work: Awaitable[None]) -> None:
+        self._tasks.append(asyncio.ensure_future(work))
+        self._tasks[-1].set_name(f"tidings {name}")
+        self._tasks[-1].add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        """A loop of a node never ends by itself: a process that only looks alive is worse than one that is gone."""
+        if not task.cancelled() and (error := task.exception()):
+            log.critical("%s ended; this process ends too", task.get_name(), exc_info=error)
+            os.kill(os.getpid(), 15)
+
+    async def _revive(self) -> None:
+        assert self._revive_server is not None
+        async with self._reviving:
+            await asyncio.to_thread(self._revive_server)

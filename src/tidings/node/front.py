@@ -1,0 +1,240 @@
+"""What answers HTTP: the hot calls here, thin, on the node's loop; everything else is Django's, on two lasting threads."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import psycopg
+from prometheus_client.exposition import generate_latest
+
+from tidings.accounts.access import Grant, find_grant
+from tidings.events.event import MAX_BATCH_BYTES, MAX_EVENT_BYTES, Incoming
+from tidings.events.group import Kept, Submission, Verdict, unavailable
+from tidings.events.receive import receive_many, receive_one
+from tidings.kernel.clock import now
+from tidings.kernel.problems import CONTENT_TYPE, Problem, forbidden
+from tidings.kernel.secrets import token_hash
+from tidings.node import metrics
+from tidings.node.engine import Node
+from tidings.pipeline import preview
+
+log = logging.getLogger("tidings.http")
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+_JSON = [(b"content-type", b"application/json")]
+_json = msgspec.json.Encoder()
+_accepted = metrics.EVENTS.labels("accepted")
+_duplicate = metrics.EVENTS.labels("duplicate")
+
+
+class Front:
+    """The ASGI application of a node that accepts."""
+
+    def __init__(self, node: Node, platform: App) -> None:
+        self._node, self._platform = node, platform
+        self._looking = asyncio.Lock()
+        self._tenant_of: dict[bytes, UUID] = {}
+        self._unknown: dict[bytes, float] = {}
+        self._loop = asyncio.get_running_loop()
+        self._routes: Mapping[tuple[str, str], Callable[[Scope, Receive, Send], Awaitable[None]]] = {
+            ("POST", "/api/v1/events"): self._one,
+            ("POST", "/api/v1/events/batch"): self._many,
+            ("POST", "/api/v1/preview"): self._preview,
+            ("GET", "/healthz"): self._alive,
+            ("GET", "/readyz"): self._ready,
+            ("GET", "/metrics"): self._metrics,
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        route = self._routes.get((scope["method"], scope["path"]))
+        if route is None:
+            await self._platform(scope, receive, send)
+            return
+        try:
+            await route(scope, receive, send)
+        except Problem as problem:
+            metrics.EVENTS.labels(problem.code).inc()
+            await _answer_problem(send, problem)
+        except psycopg.Error:
+            await _answer_problem(send, unavailable("The database cannot be reached."))
+
+    async def _one(self, scope: Scope, receive: Receive, send: Send) -> None:
+        arrived = self._loop.time()
+        headers = dict(scope["headers"])
+        grant, key = await self._grant(headers)
+        _require(grant.may_send_events, "a source's token, or an administrator's,")
+        body = await _read(receive, headers, MAX_EVENT_BYTES)
+        incoming = receive_one(_text(headers), body, now=now(), source=grant.source)
+        _check_source(incoming, grant)
+        verdict: asyncio.Future[Verdict] = self._loop.create_future()
+        self._node.groups.submit((Submission(grant.tenant_id, key, incoming, verdict, arrived),))
+        kept = await verdict
+        if isinstance(kept, Problem):
+            raise kept
+        (_duplicate if kept.duplicate else _accepted).inc()
+        duplicate = b"true" if kept.duplicate else b"false"
+        await _answer(send, 202, b'{"id":"%b","duplicate":%b}' % (str(kept.id).encode(), duplicate), _JSON)
+
+    async def _many(self, scope: Scope, receive: Receive, send: Send) -> None:
+        arrived = self._loop.time()
+        headers = dict(scope["headers"])
+        grant, key = await self._grant(headers)
+        _require(grant.may_send_events, "a source's token, or an administrator's,")
+        body = await _read(receive, headers, MAX_BATCH_BYTES)
+        verdicts: list[Verdict | asyncio.Future[Verdict]] = []
+        submissions: list[Submission] = []
+        for each in receive_many(_text(headers), body, now=now(), source=grant.source):
+            try:
+                if isinstance(each, Problem):
+                    raise each
+                _check_source(each, grant)
+                verdict: asyncio.Future[Verdict] = self._loop.create_future()
+                submissions.append(Submission(grant.tenant_id, key, each, verdict, arrived))
+                verdicts.append(verdict)
+            except Problem as problem:
+                verdicts.append(problem)
+        self._node.groups.submit(submissions)
+        settled = [each if isinstance(each, Problem | Kept) else await each for each in verdicts]
+        _all_unavailable(settled)
+        await _answer(send, 202, _json.encode(_sums(settled)), _JSON)
+
+    async def _preview(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = dict(scope["headers"])
+        grant, key = await self._grant(headers)
+        body = await _read(receive, headers, MAX_EVENT_BYTES)
+        async with self._looking:
+            connection = await self._node.front.live()
+            view = (await self._node.views.current(connection, (grant.tenant_id,)))[grant.tenant_id]
+        current = view.grants.get(key)
+        if current is None:
+            raise _revoked()
+        _require(current.may_preview, "a source, an administrator or a DBA")
+        incoming = receive_one(_text(headers), body, now=now(), source=current.source)
+        await _answer(send, 200, _json.encode(preview(incoming, view)), _JSON)
+
+    async def _grant(self, headers: Mapping[bytes, bytes]) -> tuple[Grant, bytes]:
+        """Whose token this is, as last read; a group looks again, so a revoked token fails there."""
+        scheme, _, secret = headers.get(b"authorization", b"").partition(b" ")
+        if scheme.lower() != b"bearer" or not secret:
+            challenge = {"WWW-Authenticate": "Bearer"}
+            raise Problem(401, "unauthorized", "Send a token: Authorization: Bearer <token>.", headers=challenge)
+        key = token_hash(secret.strip().decode("latin-1"))
+        tenant_id = self._tenant_of.get(key)
+        view = self._node.views.by_tenant.get(tenant_id) if tenant_id else None
+        grant = view.grants.get(key) if view else None
+        return grant or await self._look_up(key), key
+
+    async def _look_up(self, key: bytes) -> Grant:
+        """Ask the database, once in five seconds for a token that nobody has."""
+        if self._unknown.get(key, 0.0) > self._loop.time():
+            raise _revoked()
+        async with self._looking:
+            connection = await self._node.front.live()
+            grant = await find_grant(connection, key)
+            if grant is None:
+                if len(self._unknown) > 10_000:
+                    self._unknown.clear()
+                self._unknown[key] = self._loop.time() + 5
+                raise _revoked()
+            await self._node.views.current(connection, (grant.tenant_id,))
+        self._tenant_of[key] = grant.tenant_id
+        return grant
+
+    async def _alive(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        await _answer(send, 200, b'{"status":"alive"}', _JSON)
+
+    async def _ready(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        """Ready means: an event sent now would be kept, and what this node should deliver would be sent."""
+        problem = await self._node.why_not_ready()
+        if problem:
+            raise unavailable(problem)
+        await _answer(send, 200, b'{"status":"ready"}', _JSON)
+
+    async def _metrics(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        metrics.HELD.set(self._node.lanes.held)
+        metrics.WAITING.set(self._node.groups.waiting)
+        await _answer(send, 200, generate_latest(metrics.REGISTRY), [(b"content-type", b"text/plain; version=0.0.4")])
+
+
+def _revoked() -> Problem:
+    return Problem(401, "unauthorized", "This token was revoked or never existed.")
+
+
+def _require(condition: bool, who: str) -> None:
+    if not condition:
+        raise forbidden(who)
+
+
+def _check_source(incoming: Incoming, grant: Grant) -> None:
+    """A source speaks in its own name only; an administrator must say for which."""
+    named = incoming.event.source
+    if grant.source and named != grant.source:
+        raise Problem(403, "wrong_source", f"This token speaks for {grant.source!r}, not for {named!r}.")
+    if not named:
+        raise Problem(422, "invalid_event", "`source` is missing: name the system this event comes from.")
+
+
+def _all_unavailable(settled: Iterable[Verdict]) -> None:
+    """A batch of which nothing could be kept is no success: the sender is asked to send it again."""
+    problems = [each for each in settled if isinstance(each, Problem)]
+    if problems and len(problems) == len(list(settled)) and all(each.status == 503 for each in problems):
+        raise problems[0]
+
+
+def _sums(settled: Iterable[Verdict]) -> dict[str, object]:
+    accepted = duplicates = 0
+    rejected: list[dict[str, object]] = []
+    for index, each in enumerate(settled):
+        if isinstance(each, Problem):
+            rejected.append({"index": index, "code": each.code, "detail": each.detail})
+        elif each.duplicate:
+            duplicates += 1
+        else:
+            accepted += 1
+    _accepted.inc(accepted)
+    _duplicate.inc(duplicates)
+    return {"accepted": accepted, "duplicates": duplicates, "rejected": rejected}
+
+
+def _text(headers: Mapping[bytes, bytes]) -> dict[str, str]:
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()}
+
+
+async def _read(receive: Receive, headers: Mapping[bytes, bytes], at_most: int) -> bytes:
+    """The body; refused as soon as it is known to be too large."""
+    length = headers.get(b"content-length", b"0")
+    if length.isdigit() and int(length) > at_most:
+        raise _too_large(at_most)
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    while message.get("more_body"):
+        message = await receive()
+        body += message.get("body", b"")
+        if len(body) > at_most:
+            raise _too_large(at_most)
+    if message["type"] == "http.disconnect":
+        raise Problem(400, "disconnected", "The sender went away before the body was whole.")
+    return body
+
+
+def _too_large(at_most: int) -> Problem:
+    return Problem(413, "body_too_large", f"The body may have {at_most // 1024:,} KiB.", headers={"Connection": "close"})
+
+
+async def _answer(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+    length = (b"content-length", b"%d" % len(body))
+    await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _answer_problem(send: Send, problem: Problem) -> None:
+    headers = [(b"content-type", CONTENT_TYPE.encode())]
+    headers += [(name.lower().encode(), value.encode()) for name, value in problem.headers.items()]
+    await _answer(send, problem.status, problem.body(), headers)

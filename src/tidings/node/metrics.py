@@ -1,0 +1,25 @@
+"""What `/metrics` shows (Prometheus text format). Names and labels are part of the outside contract of operators."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REGISTRY = CollectorRegistry()
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60)
+
+EVENTS = Counter("tidings_events_total", "Events by what became of them at the door.", ["result"], registry=REGISTRY)
+GROUP_SIZE = Histogram(
+    "tidings_group_events", "Events committed together.", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500), registry=REGISTRY
+)
+GROUP_SECONDS = Histogram("tidings_group_seconds", "From group to durable.", buckets=_SECONDS, registry=REGISTRY)
+ATTEMPTS = Counter(
+    "tidings_attempts_total", "Tries by channel, outcome and reason.", ["channel", "outcome", "reason"], registry=REGISTRY
+)
+SENT_SECONDS = Histogram(
+    "tidings_accept_to_sent_seconds",
+    "From an event's arrival to its vendor's answer, for what the accepting node sent at once.",
+    ["channel"],
+    buckets=_SECONDS,
+    registry=REGISTRY,
+)
+HELD = Gauge("tidings_deliveries_held", "Deliveries in this node's hands.", registry=REGISTRY)
+WAITING = Gauge("tidings_events_waiting", "Events waiting to be committed.", registry=REGISTRY)
+FREED = Counter("tidings_deliveries_freed_total", "Deliveries taken back from a dead or forgetful holder.", ["from"], registry=REGISTRY)

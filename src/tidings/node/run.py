@@ -1,0 +1,124 @@
+"""Run a node as a process: its loop, its HTTP server, its signals."""
+
+import asyncio
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Callable
+
+import uvicorn
+import uvloop
+
+from tidings.kernel.postgres import Running
+from tidings.kernel.settings import Settings
+from tidings.node.engine import Duties, Node
+from tidings.node.front import App, Front
+
+log = logging.getLogger("tidings.node")
+DJANGO_THREADS = 2
+
+
+def run_node(
+    settings: Settings,
+    url: str,
+    duties: Duties,
+    *,
+    server: Running | None = None,
+    listener: socket.socket | None = None,
+    ready: Callable[[], None] = lambda: None,
+) -> None:
+    """Until SIGTERM or SIGINT; then what was accepted is kept and what has begun is sent."""
+    uvloop.run(_run(settings, url, duties, server, listener, ready))
+
+
+async def _run(
+    settings: Settings,
+    url: str,
+    duties: Duties,
+    server: Running | None,
+    listener: socket.socket | None,
+    ready: Callable[[], None],
+) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    node = Node(settings, url, duties, revive=_reviver(server))
+    await node.start()
+    http = Http(node, listener) if duties.accepts and listener else None
+    if http:
+        await http.start()
+    ready()
+    await stopping.wait()
+    log.info("stopping")
+    if http:
+        await http.stop_accepting()
+    await node.stop()
+    if http:
+        await http.stop()
+
+
+def _reviver(server: Running | None) -> Callable[[], None] | None:
+    def revive() -> None:
+        if server:
+            server.revive()
+
+    return revive if server else None
+
+
+class Http:
+    """uvicorn inside the node's loop; signals are the node's."""
+
+    def __init__(self, node: Node, listener: socket.socket) -> None:
+        config = uvicorn.Config(
+            Front(node, django_app()),
+            http="httptools",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=75,
+        )
+        self._server, self._listener = uvicorn.Server(config), listener
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        self._server.config.load()
+        self._server.lifespan = self._server.config.lifespan_class(self._server.config)
+        await self._server.startup(sockets=[self._listener])
+        self._task = asyncio.create_task(self._server.main_loop())
+
+    async def stop_accepting(self) -> None:
+        """No new connections; requests under way go on."""
+        for each in self._server.servers:
+            each.close()
+
+    async def stop(self) -> None:
+        self._server.should_exit = True
+        if self._task:
+            await self._task
+        self._server.force_exit = False
+        await asyncio.wait_for(self._server.shutdown(sockets=[self._listener]), 10)
+
+
+def django_app() -> App:
+    from a2wsgi import WSGIMiddleware
+    from django.core.wsgi import get_wsgi_application
+
+    app: App = WSGIMiddleware(get_wsgi_application(), workers=DJANGO_THREADS)
+    return app
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A bound socket, so that a port that is taken is known before anything starts."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        sys.exit(f"tidings: {host}:{port} cannot be used: {error.strerror}. Choose another with --host and --port.")
+    listener.setblocking(False)
+    return listener

@@ -1,0 +1,207 @@
+"""The product on one screen: what happens to an event, from the source that posts it to the message that is sent.
+
+    receive     events/receive, events/event     read and check one event, or each of a batch
+    group       events/group                     what arrives together is kept together
+    accept      below                            known already? -> plan -> keep -> hand over
+    plan        planning/facts, planning/plan    rule -> roles -> people -> methods: sends, and skips with their reasons
+    keep        delivery/enqueue                 events, subjects, recipients, deliveries: one transaction, then 202
+    send        delivery/lanes, attempt          a lane per destination; compose, send, outcome
+    decide      delivery/policy                  outcome and tries -> sent, again at, failed
+    record      delivery/record                  attempts and states, many at once
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import psycopg
+
+from tidings.delivery.enqueue import Keep, Queued, enqueue, enqueue_late, numbered, order_key, unplanned
+from tidings.delivery.job import Job, Story
+from tidings.events.event import Incoming
+from tidings.events.group import Kept, Submission, Verdict
+from tidings.events.known import Key, Known, known_events
+from tidings.kernel.clock import now
+from tidings.kernel.database import Connection
+from tidings.kernel.ids import child_of, event_id
+from tidings.kernel.problems import Problem
+from tidings.planning.facts import Planned, plan_event
+from tidings.planning.record import decision_record
+from tidings.planning.views import View, Views
+
+log = logging.getLogger("tidings.pipeline")
+Room = Callable[[UUID, str, int], bool]
+"""(tenant, destination, promised so far) -> may one more delivery be claimed as it is born?"""
+
+
+@dataclass(slots=True)
+class Accepted:
+    """A group as it was kept: a verdict for each submission, in order, and what this node is to send at once."""
+
+    verdicts: list[Verdict]
+    jobs: list[Job] = field(default_factory=list)
+    pending: int = 0
+    """Deliveries that were born without a claim: some worker has to be woken."""
+    faults: list[tuple[UUID, UUID]] = field(default_factory=list)
+    """(tenant, event) kept unplanned."""
+
+
+async def accept(
+    connection: Connection, views: Views, group: Sequence[Submission], *, lease: int | None, room: Room
+) -> Accepted:
+    """Keep a group of events. Raises psycopg's errors with nothing kept.
+
+    Another node may keep an event of ours between our look and our insert: then the whole group is looked at again.
+    """
+    while True:
+        current = await views.current(connection, {one.tenant_id for one in group})
+        known = await known_events(connection, [_key(one) for one in group])
+        verdicts, fresh = _judge(group, current, known)
+        keeps = [_plan(event, one, current[one.tenant_id]) for event, one in fresh]
+        if lease is not None:
+            keeps = _claim(keeps, room)
+        if not keeps:
+            return Accepted(verdicts)
+        try:
+            queued = await enqueue(connection, keeps, lease=lease, today=now().date())
+        except psycopg.errors.UniqueViolation:
+            continue
+        return _hand_over(verdicts, keeps, queued, group, current, lease or 0)
+
+
+def _judge(
+    group: Sequence[Submission], views: Mapping[UUID, View], known: Mapping[Key, Known]
+) -> tuple[list[Verdict], list[tuple[UUID, Submission]]]:
+    """Who gets in: the token still lives, the type exists, the key is new or names the same content."""
+    seen: dict[Key, Known] = dict(known)
+    verdicts: list[Verdict] = []
+    fresh: list[tuple[UUID, Submission]] = []
+    for one in group:
+        event, view = one.incoming.event, views.get(one.tenant_id)
+        if view is None or not _may_send(one, view):
+            verdicts.append(Problem(401, "token_revoked", "This token was revoked or never existed."))
+            continue
+        if event.type not in view.catalog.event_types:
+            verdicts.append(unknown_type(event.type, view))
+            continue
+        before = seen.get(_key(one))
+        if before is None:
+            new = event_id()
+            seen[_key(one)] = Known(new, one.incoming.hash)
+            fresh.append((new, one))
+            verdicts.append(Kept(new, duplicate=False))
+        elif before.hash == one.incoming.hash:
+            verdicts.append(Kept(before.id, duplicate=True))
+        else:
+            verdicts.append(Problem(409, "event_id_reused", f"Event {event.id!r} of {event.source!r} is known with other content."))
+    return verdicts, fresh
+
+
+def _may_send(one: Submission, view: View) -> bool:
+    """A notice of our own comes without a token."""
+    if not one.token_hash:
+        return True
+    grant = view.grants.get(one.token_hash)
+    return grant is not None and grant.may_send_events
+
+
+def unknown_type(code: str, view: View) -> Problem:
+    nearest = view.catalog.nearest(code)
+    hint = f" Did you mean {' or '.join(nearest)}?" if nearest else " GET /api/v1/catalog lists them."
+    return Problem(422, "unknown_event_type", f"There is no event type {code!r}.{hint}", nearest=nearest)
+
+
+def _plan(new: UUID, one: Submission, view: View) -> Keep:
+    """An event whose planning fails is still kept, unplanned; it is planned later and blocks nobody."""
+    try:
+        return Keep(new, one.tenant_id, one.incoming, plan_event(one.incoming.event, view))
+    except Exception as error:
+        log.exception("planning failed", extra={"event": str(new)})
+        return Keep(new, one.tenant_id, one.incoming, None, fault=type(error).__name__)
+
+
+def _claim(keeps: Sequence[Keep], room: Room) -> list[Keep]:
+    """Decide for each delivery whether this node sends it at once: room, and nothing older of its order key in here."""
+    taken: dict[str, int] = {}
+    first: set[object] = set()
+    result: list[Keep] = []
+    for keep in keeps:
+        claims: list[bool] = []
+        for recipient in keep.planned.plan.recipients if keep.planned else ():
+            for send in recipient.sends:
+                key, destination = order_key(keep, recipient, send), send.point.destination
+                free = key not in first and room(keep.tenant_id, destination, taken.get(destination, 0))
+                first.add(key)
+                taken[destination] = taken.get(destination, 0) + free
+                claims.append(free)
+        result.append(Keep(keep.id, keep.tenant_id, keep.incoming, keep.planned, claims, keep.fault))
+    return result
+
+
+def _hand_over(
+    verdicts: list[Verdict],
+    keeps: Sequence[Keep],
+    queued: Sequence[Queued],
+    group: Sequence[Submission],
+    views: Mapping[UUID, View],
+    lease: int,
+) -> Accepted:
+    born = {one.id: one for one in queued if one.claimed}
+    accepted = Accepted(verdicts, pending=len(queued) - len(born))
+    arrived = {id(one.incoming): one.arrived for one in group}
+    for keep in keeps:
+        if keep.planned is None:
+            accepted.faults.append((keep.tenant_id, keep.id))
+            continue
+        story: Story | None = None
+        for _, send_from, recipient in numbered(keep.planned):
+            for place, send in enumerate(recipient.sends):
+                delivery = born.get(child_of(keep.id, send_from + place)) if born else None
+                if delivery is None:
+                    continue
+                story = story or story_of(keep.id, keep.incoming, keep.planned, delivery.number)
+                settings = views[keep.tenant_id].channels[send.channel]
+                accepted.jobs.append(
+                    Job(
+                        delivery.id, keep.tenant_id, story, recipient.member, recipient.because, send.channel, send.point,
+                        settings, lease, accepted=arrived[id(keep.incoming)],
+                    )
+                )  # fmt: skip
+    return accepted
+
+
+def story_of(new: UUID, incoming: Incoming, planned: Planned, number: int) -> Story:
+    return Story(new, incoming.event, incoming.time, planned.event_type, planned.involved, number)
+
+
+def preview(incoming: Incoming, view: View) -> dict[str, Any]:
+    """The decision record this event would get now; nothing is kept or sent. Raises `Problem` 422."""
+    if incoming.event.type not in view.catalog.event_types:
+        raise unknown_type(incoming.event.type, view)
+    planned = plan_event(incoming.event, view)
+    event = msgspec.to_builtins(incoming.event)
+    event["time"] = incoming.time.isoformat()
+    return decision_record(event, planned.plan)
+
+
+async def plan_again(connection: Connection, views: Views) -> int:
+    """Plan events that were kept unplanned; how many could be planned now."""
+    async with connection.transaction():
+        waiting = await unplanned(connection)
+        current = await views.current(connection, {tenant_id for _, tenant_id, _ in waiting})
+        keeps: list[Keep] = []
+        for event, tenant_id, incoming in waiting:
+            with suppress(Exception):
+                keeps.append(Keep(event, tenant_id, incoming, plan_event(incoming.event, current[tenant_id])))
+        if keeps:
+            await enqueue_late(connection, keeps)
+    return len(keeps)
+
+
+def _key(one: Submission) -> Key:
+    return one.tenant_id, one.incoming.event.source, one.incoming.event.id
+

@@ -1,0 +1,1 @@
+"""Decide: facts about one event become sends and skips, without side effects."""

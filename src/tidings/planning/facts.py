@@ -1,0 +1,71 @@
+"""Gather what a plan depends on: the rule, and the people each of its roles leads to. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from tidings.catalog.features import EventType
+from tidings.directory.lookup import LOOKUPS, Involved, Named
+from tidings.directory.people import People
+from tidings.events.event import Event, PersonKey, PersonRef
+from tidings.planning.plan import ADDITIONAL_USER, Because, Candidate, Facts, Plan, plan
+from tidings.planning.views import View
+from tidings.rules.match import UNTOUCHED
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan with what it was made from, so that a message can be written without looking anything up again."""
+
+    plan: Plan
+    event_type: EventType
+    involved: Involved
+
+    def people_ids(self) -> list[UUID]:
+        """Who may see the event without having been told: its submitter, approvers and related people."""
+        named = (self.involved.submitter, *self.involved.approvers, *self.involved.related)
+        return sorted({one.member.id for one in named if one and one.member})
+
+
+def plan_event(event: Event, view: View) -> Planned:
+    """The one way from an event to a plan: ingest, preview, explain and the retry of unplanned events all call this."""
+    event_type = view.catalog.event_types[event.type]
+    involved = involve(event, view.directory.people)
+    return Planned(plan(gather(event_type, involved, view)), event_type, involved)
+
+
+def gather(event_type: EventType, involved: Involved, view: View) -> Facts:
+    rule = view.rules.get(event_type.code, UNTOUCHED)
+    if not rule.enabled:
+        return Facts(False, (), (), frozenset())
+    roles = (event_type.default_role, *rule.optional_roles)
+    candidates = [
+        Candidate(Because(role, named.of), named.named, named.member)
+        for role in roles
+        for named in LOOKUPS[role](view.directory, involved)
+    ]
+    for person_id in rule.additional_users:
+        if member := view.directory.people.by_id.get(person_id):
+            candidates.append(Candidate(Because(ADDITIONAL_USER), member.login, member))
+    return Facts(True, roles, candidates, view.channels_on)
+
+
+def involve(event: Event, people: People) -> Involved:
+    named = event.people
+    return Involved(
+        submitter=_named(named.submitter, people) if named.submitter else None,
+        approvers=_all_named(named.approvers, people),
+        related=_all_named(named.related, people),
+        resources=tuple(event.resources),
+    )
+
+
+def _all_named(refs: Sequence[PersonRef], people: People) -> tuple[Named, ...]:
+    return tuple([_named(ref, people) for ref in refs])
+
+
+def _named(ref: PersonRef, people: People) -> Named:
+    if isinstance(ref, PersonKey):
+        member = people.find(email=ref.email, mobile=ref.mobile, external_id=ref.external_id)
+        return Named(member.login if member else str(ref), member)
+    return Named(ref, people.by_login.get(ref))

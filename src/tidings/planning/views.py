@@ -1,0 +1,82 @@
+"""What a node holds in memory of each tenant, and how it knows that it is stale.
+
+Every change raises a version of its tenant in its own transaction; every group of events reads the versions of its
+tenants first and reloads what changed. So a change that was answered governs every later event, on every node.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from tidings.accounts.access import Grant, load_grants
+from tidings.catalog.features import Catalog
+from tidings.catalog.load import load_catalog
+from tidings.channels.contract import Values
+from tidings.channels.load import load_channels
+from tidings.directory.lookup import Directory
+from tidings.directory.people import load_people
+from tidings.directory.resources import load_resources
+from tidings.kernel.database import Connection
+from tidings.rules.match import RuleFacts, load_rules
+
+
+@dataclass(slots=True)
+class View:
+    """One tenant. Parts are replaced whole, never changed in place: who holds one keeps a consistent picture."""
+
+    tenant_id: UUID
+    rules_version: int
+    directory_version: int
+    access_version: int
+    rules: Mapping[str, RuleFacts]
+    catalog: Catalog
+    channels: Mapping[str, Values]
+    channels_on: frozenset[str]
+    directory: Directory
+    grants: Mapping[bytes, Grant]
+
+
+# Index: the primary key.
+_VERSIONS = """
+SELECT id, rules_version, directory_version, access_version FROM accounts_tenant WHERE id = ANY(%s)
+"""
+
+
+@dataclass(slots=True)
+class Views:
+    """The tenants this node has met."""
+
+    by_tenant: dict[UUID, View] = field(default_factory=dict)
+
+    async def current(self, connection: Connection, tenant_ids: Iterable[UUID]) -> Mapping[UUID, View]:
+        """The views of these tenants as the database stands now."""
+        cursor = await connection.execute(_VERSIONS, (list(tenant_ids),), binary=True)
+        views: dict[UUID, View] = {}
+        for tenant_id, rules, directory, access in await cursor.fetchall():
+            views[tenant_id] = await self._view(connection, tenant_id, (rules, directory, access))
+        return views
+
+    async def _view(self, connection: Connection, tenant_id: UUID, versions: tuple[int, int, int]) -> View:
+        rules_version, directory_version, access_version = versions
+        held = self.by_tenant.get(tenant_id)
+        if held and (held.rules_version, held.directory_version, held.access_version) == versions:
+            return held
+        if held and held.rules_version == rules_version:
+            rules, catalog, channels = held.rules, held.catalog, held.channels
+        else:
+            rules = await load_rules(connection, tenant_id)
+            catalog = await load_catalog(connection, tenant_id)
+            channels = await load_channels(connection, tenant_id)
+        if held and held.directory_version == directory_version:
+            directory = held.directory
+        else:
+            people = await load_people(connection, tenant_id)
+            directory = Directory(people, await load_resources(connection, tenant_id))
+        if held and held.access_version == access_version:
+            grants = held.grants
+        else:
+            grants = await load_grants(connection, tenant_id)
+        view = View(tenant_id, *versions, rules, catalog, channels, frozenset(channels), directory, grants)
+        # The versions were read before the parts: what changed in between is loaded again by the next group.
+        self.by_tenant[tenant_id] = view
+        return view

@@ -1,0 +1,1 @@
+"""What each person wants: methods, and where they lead."""

@@ -1,0 +1,1 @@
+"""What to tell: one rule per tenant and event type."""
