@@ -57,7 +57,10 @@ class Load:
         parts = urlsplit(url)
         self.host, self.port = parts.hostname, parts.port
         path = "/api/v1/events" if batch == 1 else "/api/v1/events/batch"
-        self._head = f"POST {path} HTTP/1.1\r\nhost: {parts.netloc}\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\ncontent-length: "
+        self._head = (
+            f"POST {path} HTTP/1.1\r\nhost: {parts.netloc}\r\nauthorization: Bearer {token}\r\n"
+            "content-type: application/json\r\ncontent-length: "
+        )
         self._batch, self._rate, self._first = batch, rate, first
         self._next_number, self._end = first, first + count
         self.sent: dict[int, float] = {}

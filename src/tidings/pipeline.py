@@ -1,13 +1,13 @@
 """The product on one screen: what happens to an event, from the source that posts it to the message that is sent.
 
-    receive     events/receive, events/event     read and check one event, or each of a batch
-    group       events/group                     what arrives together is kept together
-    accept      below                            known already? -> plan -> keep -> hand over
-    plan        planning/facts, planning/plan    rule -> roles -> people -> methods: sends, and skips with their reasons
-    keep        delivery/enqueue                 events, subjects, recipients, deliveries: one transaction, then 202
-    send        delivery/lanes, attempt          a lane per destination; compose, send, outcome
-    decide      delivery/policy                  outcome and tries -> sent, again at, failed
-    record      delivery/record                  attempts and states, many at once
+receive     events/receive, events/event     read and check one event, or each of a batch
+group       events/group                     what arrives together is kept together
+accept      below                            known already? -> plan -> keep -> hand over
+plan        planning/facts, planning/plan    rule -> roles -> people -> methods: sends, and skips with their reasons
+keep        delivery/enqueue                 events, subjects, recipients, deliveries: one transaction, then 202
+send        delivery/lanes, attempt          a lane per destination; compose, send, outcome
+decide      delivery/policy                  outcome and tries -> sent, again at, failed
+record      delivery/record                  attempts and states, many at once
 """
 
 import logging
@@ -31,7 +31,8 @@ from tidings.kernel.ids import child_of, event_id
 from tidings.kernel.problems import Problem
 from tidings.planning.facts import Planned, plan_event
 from tidings.planning.record import decision_record
-from tidings.planning.views import View, Views
+from tidings.planning.view import View
+from tidings.planning.views import Views
 
 log = logging.getLogger("tidings.pipeline")
 Room = Callable[[UUID, str, int], bool]
@@ -97,7 +98,9 @@ def _judge(
         elif before.hash == one.incoming.hash:
             verdicts.append(Kept(before.id, duplicate=True))
         else:
-            verdicts.append(Problem(409, "event_id_reused", f"Event {event.id!r} of {event.source!r} is known with other content."))
+            verdicts.append(
+                Problem(409, "event_id_reused", f"Event {event.id!r} of {event.source!r} is known with other content.")
+            )
     return verdicts, fresh
 
 
@@ -165,12 +168,12 @@ def _hand_over(
                     continue
                 story = story or story_of(keep.id, keep.incoming, keep.planned, delivery.number)
                 settings = views[keep.tenant_id].channels[send.channel]
-                accepted.jobs.append(
-                    Job(
-                        delivery.id, keep.tenant_id, story, recipient.member, recipient.because, send.channel, send.point,
-                        settings, lease, accepted=arrived[id(keep.incoming)],
-                    )
+                member, because, since = recipient.member, recipient.because, arrived[id(keep.incoming)]
+                job = Job(
+                    delivery.id, keep.tenant_id, story, member, because, send.channel, send.point, settings, lease,
+                    accepted=since,
                 )  # fmt: skip
+                accepted.jobs.append(job)
     return accepted
 
 
@@ -204,4 +207,3 @@ async def plan_again(connection: Connection, views: Views) -> int:
 
 def _key(one: Submission) -> Key:
     return one.tenant_id, one.incoming.event.source, one.incoming.event.id
-

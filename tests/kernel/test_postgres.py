@@ -19,7 +19,8 @@ import psutil
 import psycopg
 import pytest
 
-from tidings.kernel.postgres import EmbeddedPostgresError, Running, default_data_dir, start
+from tidings.kernel.postgres import EmbeddedPostgresError, Running, start
+from tidings.kernel.settings import default_data_dir
 
 QUICK = {"fsync": "off", "shared_buffers": "16MB"}
 ROOT = os.geteuid() == 0
@@ -442,15 +443,15 @@ def test_an_interrupt_at_the_terminal_leaves_the_server_to_us(data_dir: Path) ->
 
 def test_the_data_folder_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TIDINGS_DATA_DIR", "/srv/tidings")
-    assert default_data_dir() == Path("/srv/tidings")
+    assert default_data_dir(os.environ) == Path("/srv/tidings")
     monkeypatch.delenv("TIDINGS_DATA_DIR")
     if ROOT:
-        assert default_data_dir() == Path("/var/lib/tidings")
+        assert default_data_dir(os.environ) == Path("/var/lib/tidings")
         monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setenv("XDG_DATA_HOME", "/home/ann/data")
-    assert default_data_dir() == Path("/home/ann/data/tidings")
+    assert default_data_dir(os.environ) == Path("/home/ann/data/tidings")
     monkeypatch.setenv("XDG_DATA_HOME", "relative")
-    assert default_data_dir() == Path.home() / ".local" / "share" / "tidings"
+    assert default_data_dir(os.environ) == Path.home() / ".local" / "share" / "tidings"
 
 
 def _note(server: Running, text: str) -> None:

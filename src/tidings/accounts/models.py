@@ -1,11 +1,10 @@
 """Tenants, the accounts that sign in, the people of a tenant, the sources that send, and their tokens."""
 
-from typing import ClassVar
-
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
+from django.db.models.functions import Lower
 
 from tidings.kernel.ids import uuid7
 from tidings.kernel.tenancy import TenantManager
@@ -60,13 +59,14 @@ class Person(models.Model):
     active = models.BooleanField(default=True)
     departed_at = models.DateTimeField(null=True, blank=True)
     version = models.IntegerField(default=1)
-    objects: ClassVar[TenantManager["Person"]] = TenantManager()
+    objects = TenantManager()
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["tenant", "login"], name="person_login"),
+            # Identity: Ann@example.com and ann@example.com are one person, as `People.find` has it.
             models.UniqueConstraint(
-                fields=["tenant", "email"], condition=~Q(email="") & Q(departed_at=None), name="person_email"
+                F("tenant"), Lower("email"), condition=~Q(email="") & Q(departed_at=None), name="person_email"
             ),
             models.UniqueConstraint(
                 fields=["tenant", "mobile"], condition=~Q(mobile="") & Q(departed_at=None), name="person_mobile"
@@ -86,7 +86,7 @@ class Source(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7)
     tenant = models.ForeignKey(Tenant, models.PROTECT)
     name = models.CharField(max_length=200)
-    objects: ClassVar[TenantManager["Source"]] = TenantManager()
+    objects = TenantManager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["tenant", "name"], name="source_name")]
@@ -104,7 +104,7 @@ class Token(models.Model):
     scopes = ArrayField(models.CharField(max_length=20))
     created_at = models.DateTimeField(auto_now_add=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
-    objects: ClassVar[TenantManager["Token"]] = TenantManager()
+    objects = TenantManager()
 
     class Meta:
         constraints = [

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -48,7 +49,7 @@ def create_token(
         hash=token_hash(secret),
     )
     after = {"name": name, "scopes": token.scopes, "person": person and person.login, "source": source and source.name}
-    record_change(caller.tenant_id, caller.name, "create", "token", str(token.id), before=None, after=after, stale=("access",))
+    _record(caller, "create", token, after)
     return token, secret
 
 
@@ -60,7 +61,12 @@ def revoke_token(caller: Caller, token_id: UUID) -> None:
         raise not_found("token")
     token.revoked_at = timezone.now()
     token.save(update_fields=["revoked_at"])
-    record_change(caller.tenant_id, caller.name, "revoke", "token", str(token.id), before=None, after=None, stale=("access",))
+    _record(caller, "revoke", token, None)
+
+
+def _record(caller: Caller, action: str, token: Token, after: dict[str, Any] | None) -> None:
+    key = str(token.id)
+    record_change(caller.tenant_id, caller.name, action, "token", key, before=None, after=after, stale=("access",))
 
 
 def caller_of(secret: str) -> Caller | None:

@@ -28,9 +28,8 @@ def add_problem_handlers(api: NinjaAPI) -> None:
         return render(Problem(422, "invalid", "The request does not fit; see errors.", errors=errors))
 
     def of_authentication(_request: HttpRequest, _error: AuthenticationError) -> HttpResponse:
-        return render(
-            Problem(401, "unauthorized", "Send a token: Authorization: Bearer <token>.", headers={"WWW-Authenticate": "Bearer"})
-        )
+        challenge = {"WWW-Authenticate": "Bearer"}
+        return render(Problem(401, "unauthorized", "Send a token: Authorization: Bearer <token>.", headers=challenge))
 
     def of_http(_request: HttpRequest, error: HttpError) -> HttpResponse:
         code = "malformed_json" if error.status_code == 400 else "http_error"

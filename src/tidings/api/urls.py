@@ -1,4 +1,4 @@
-"""The REST calls, by concept. `POST /events`, `/events/batch` and `/preview` are served by the node in front of these."""
+"""The REST calls, by concept. The node in front of these serves `POST /events`, `/events/batch` and `/preview`."""
 
 from django.urls import path
 from ninja import NinjaAPI

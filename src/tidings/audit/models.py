@@ -1,7 +1,5 @@
 """Every change, in words that stay when the changed thing is gone."""
 
-from typing import ClassVar
-
 from django.db import models
 
 from tidings.accounts.models import Tenant
@@ -17,10 +15,10 @@ class Change(models.Model):
     actor = models.CharField(max_length=120)
     action = models.CharField(max_length=40)
     kind = models.CharField(max_length=40)
-    key = models.CharField(max_length=300)
+    key = models.CharField(max_length=640)
     before = models.JSONField(null=True)
     after = models.JSONField(null=True)
-    objects: ClassVar[TenantManager["Change"]] = TenantManager()
+    objects = TenantManager()
 
     class Meta:
         indexes = [

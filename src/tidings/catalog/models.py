@@ -1,7 +1,5 @@
 """A tenant's own features and event types; the built-in ones are data in `catalog.json`."""
 
-from typing import ClassVar
-
 from django.db import models
 
 from tidings.accounts.models import Tenant
@@ -16,7 +14,7 @@ class TenantFeature(models.Model):
     tenant = models.ForeignKey(Tenant, models.PROTECT)
     code = models.CharField(max_length=60)
     content = models.JSONField()
-    objects: ClassVar[TenantManager["TenantFeature"]] = TenantManager()
+    objects = TenantManager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["tenant", "code"], name="feature_code")]

@@ -69,22 +69,30 @@ class Refused:
 Outcome = Sent | TryLater | Refused
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back over HTTP."""
+class Answer(Protocol):
+    """What came back over HTTP. Header names are in lower case."""
 
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+
+    @property
+    def body(self) -> bytes: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(Protocol):
     """A host whose every address passed the address policy: connect to `address`, verify TLS by `host`."""
 
-    host: str
-    port: int
-    address: str
+    @property
+    def host(self) -> str: ...
+
+    @property
+    def port(self) -> int: ...
+
+    @property
+    def address(self) -> str: ...
 
 
 class Wire(Protocol):
@@ -144,3 +152,6 @@ class Channel(ABC):
     async def send_together(self, parcels: Sequence[Parcel], wire: Wire) -> Sequence[Outcome]:
         """One call for several; an outcome for each, in their order."""
         return [await self.send(parcel, wire) for parcel in parcels]
+
+    async def close(self) -> None:  # noqa: B027 - most channels keep nothing open
+        """Let go of what was kept for the next message; for a node that stops."""

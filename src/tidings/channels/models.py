@@ -1,7 +1,5 @@
 """A tenant's switch and settings for a channel."""
 
-from typing import ClassVar
-
 from django.db import models
 
 from tidings.accounts.models import Tenant
@@ -16,7 +14,7 @@ class ChannelSetting(models.Model):
     enabled = models.BooleanField(default=False)
     sealed = models.BinaryField()
     version = models.IntegerField(default=1)
-    objects: ClassVar[TenantManager["ChannelSetting"]] = TenantManager()
+    objects = TenantManager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["tenant", "channel"], name="channel_setting")]

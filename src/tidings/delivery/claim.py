@@ -11,7 +11,6 @@ from typing import Any
 from uuid import UUID
 
 from tidings.catalog.features import EventType
-from tidings.channels.contract import Values
 from tidings.delivery.job import Job, Story
 from tidings.directory.people import Member
 from tidings.events.event import stored_event
@@ -20,7 +19,7 @@ from tidings.kernel.ids import event_of, last_of
 from tidings.messages.document import Newer
 from tidings.planning.facts import involve
 from tidings.planning.plan import Because
-from tidings.planning.views import View
+from tidings.planning.view import View
 
 # Index: delivery_due, walked tenant by tenant (a loose index scan), then a slice of each; delivery_open for what is
 # older. Rows another node is taking are passed over.
@@ -45,7 +44,9 @@ WITH RECURSIVE tenants AS (
 UPDATE delivery_delivery d SET state = 'sending', lease = %(lease)s
 FROM due WHERE d.id = due.id
 RETURNING d.id, d.tenant_id, d.person_id, d.subject_id, d.number, d.contact_point_id, d.channel,
-          coalesce(jsonb_array_length(d.attempts), 0)
+          CASE WHEN d.attempts IS NULL THEN 0 ELSE jsonb_array_length(d.attempts) - coalesce((
+              SELECT max(a.place) FROM jsonb_array_elements(d.attempts) WITH ORDINALITY AS a(try, place)
+              WHERE a.try ->> 'outcome' = 'retried_by'), 0) END
 """
 # Index: the primary keys of events, bodies (of each day's partition), recipients and subjects.
 _STORIES = """
@@ -67,6 +68,8 @@ WHERE d.id = c.id AND d.lease = %s AND d.state = 'sending'
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
+    """`attempts` counts the tries since the last retry by hand: with one, the schedule starts over."""
+
     id: UUID
     tenant_id: UUID
     person_id: UUID
@@ -106,7 +109,19 @@ async def prepare(
             point, settings = member.points[one.channel], view.channels[one.channel]
             reasons = because.get((told.id, one.person_id), ())
             jobs.append(
-                Job(one.id, one.tenant_id, told, member, reasons, one.channel, point, settings, lease, one.attempts, newer)
+                Job(
+                    one.id,
+                    one.tenant_id,
+                    told,
+                    member,
+                    reasons,
+                    one.channel,
+                    point,
+                    settings,
+                    lease,
+                    one.attempts,
+                    newer,
+                )
             )
     if ended:
         ids, states, reasons_gone = zip(*ended, strict=True)

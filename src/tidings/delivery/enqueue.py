@@ -27,7 +27,8 @@ SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[],
                      %s::timestamptz[], %s::int[], %s::int[])
 ON CONFLICT (tenant_id, kind, key) DO UPDATE SET
     last_number = s.last_number + excluded.last_number,
-    title = CASE WHEN excluded.status_time >= s.status_time AND excluded.title <> '' THEN excluded.title ELSE s.title END,
+    title = CASE WHEN excluded.status_time >= s.status_time AND excluded.title <> '' THEN excluded.title
+                 ELSE s.title END,
     url = CASE WHEN excluded.status_time >= s.status_time AND excluded.url <> '' THEN excluded.url ELSE s.url END,
     status = CASE WHEN excluded.status_time >= s.status_time THEN excluded.status ELSE s.status END,
     status_number = CASE WHEN excluded.status_time >= s.status_time THEN s.last_number + excluded.status_number
@@ -54,7 +55,8 @@ WITH given AS MATERIALIZED (
 ), told AS (
     INSERT INTO events_recipient (id, tenant_id, person_id, because, skips)
     SELECT id, tenant_id, person_id, because::jsonb, nullif(skips, '')::jsonb
-    FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::text[]) AS r(id, tenant_id, person_id, because, skips)
+    FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::text[])
+        AS r(id, tenant_id, person_id, because, skips)
 )
 INSERT INTO delivery_delivery
     (id, tenant_id, person_id, subject_id, number, contact_point_id, channel, state, due_at, lease)
@@ -85,7 +87,8 @@ WITH given AS MATERIALIZED (
 ), told AS (
     INSERT INTO events_recipient (id, tenant_id, person_id, because, skips)
     SELECT id, tenant_id, person_id, because::jsonb, nullif(skips, '')::jsonb
-    FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::text[]) AS r(id, tenant_id, person_id, because, skips)
+    FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::text[])
+        AS r(id, tenant_id, person_id, because, skips)
 )
 INSERT INTO delivery_delivery
     (id, tenant_id, person_id, subject_id, number, contact_point_id, channel, state, due_at)
@@ -125,14 +128,16 @@ async def enqueue(connection: Connection, group: Sequence[Keep], *, lease: int |
     subjects, behind = _fold_subjects(group)
     events = _event_columns(group, behind)
     recipients, deliveries = _people_columns(group)
-    async with connection.pipeline(), connection.transaction():
+    # What a pipeline sends between two syncs is one transaction, without a BEGIN or COMMIT of its own to wait for:
+    # https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-PIPELINING
+    async with connection.pipeline():
         await connection.execute(_SUBJECTS, subjects)
         cursor = await connection.execute(_EVENTS, (*events, today, *recipients, lease, *deliveries), binary=True)
     return [Queued(*row) for row in await cursor.fetchall()]
 
 
 async def unplanned(connection: Connection) -> list[tuple[UUID, UUID, Incoming]]:
-    """Some events that are still unplanned (id, tenant, event), locked for this transaction; their content must be kept."""
+    """Some events that are still unplanned (id, tenant, event), locked for this transaction."""
     cursor = await connection.execute(_UNPLANNED, binary=True)
     return [
         (row[0], row[1], Incoming(stored_event(row[4]), row[2], row[4].encode(), bytes(row[3])))
@@ -205,9 +210,8 @@ def _people_columns(group: Sequence[Keep]) -> tuple[tuple[str, ...], tuple[str, 
         claims = iter(keep.claims)
         for ordinal, send_from, recipient in numbered(keep.planned):
             person = recipient.member.id.hex
-            told.append((
-                child_of(keep.id, ordinal).hex, keep.tenant_id.hex, person, _because(recipient.because), _skips(recipient.skips),
-            ))  # fmt: skip
+            key, because, skips = child_of(keep.id, ordinal).hex, _because(recipient.because), _skips(recipient.skips)
+            told.append((key, keep.tenant_id.hex, person, because, skips))
             for place, send in enumerate(recipient.sends):
                 key = child_of(keep.id, send_from + place).hex
                 claim = "t" if next(claims, False) else "f"
@@ -216,7 +220,14 @@ def _people_columns(group: Sequence[Keep]) -> tuple[tuple[str, ...], tuple[str, 
     d = list(zip(*sent, strict=True)) or [()] * 6
     return (
         (plain_array(r[0]), plain_array(r[1]), plain_array(r[2]), text_array(r[3]), text_array(r[4])),
-        (plain_array(d[0]), plain_array(d[1]), plain_array(d[2]), plain_array(d[3]), text_array(d[4]), plain_array(d[5])),
+        (
+            plain_array(d[0]),
+            plain_array(d[1]),
+            plain_array(d[2]),
+            plain_array(d[3]),
+            text_array(d[4]),
+            plain_array(d[5]),
+        ),
     )
 
 

@@ -1,7 +1,5 @@
 """Deliveries, which are the queue, and the nodes that hold them. Written in sets by `claim.py` and `record.py`."""
 
-from typing import ClassVar
-
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -36,7 +34,7 @@ class Delivery(models.Model):
     reason = models.TextField(null=True)
     provider_id = models.TextField(null=True)
     attempts = models.JSONField(null=True)
-    objects: ClassVar[TenantManager["Delivery"]] = TenantManager()
+    objects = TenantManager()
 
     class Meta:
         constraints = [models.CheckConstraint(condition=Q(state__in=STATES), name="delivery_state")]

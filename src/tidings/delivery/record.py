@@ -43,7 +43,9 @@ class Result:
     attempt: str
 
 
-def result_of(delivery_id: UUID, lease: int, outcome: Outcome, following: Next, *, at: datetime, took: timedelta) -> Result:
+def result_of(
+    delivery_id: UUID, lease: int, outcome: Outcome, following: Next, *, at: datetime, took: timedelta
+) -> Result:
     """What is kept of a try: when, how long in milliseconds, the outcome and the provider's own words."""
     kind = {"Sent": "sent", "TryLater": "try_later", "Refused": "refused"}[type(outcome).__name__]
     attempt: dict[str, object] = {"at": at, "outcome": kind, "ms": round(took.total_seconds() * 1000, 1)}

@@ -91,7 +91,9 @@ async def drop_partitions(connection: Connection, today: date) -> int:
         async with connection.transaction():
             # Dropping waits for readers, and everything else waits for the drop: better to come back later.
             await connection.execute("SET LOCAL lock_timeout = '2s'")
-            await connection.execute(sql.SQL(_COPY_FORWARD).format(today=sql.Literal(today), partition=name), prepare=False)
+            await connection.execute(
+                sql.SQL(_COPY_FORWARD).format(today=sql.Literal(today), partition=name), prepare=False
+            )
             await connection.execute(sql.SQL("DROP TABLE {}").format(name), prepare=False)
     return len(ended)
 

@@ -17,7 +17,9 @@ SELECT shown, version FROM gone
 """
 
 
-async def disable_contact_point(connection: Connection, point_id: UUID, sealed: bytes, reason: str) -> tuple[str, int] | None:
+async def disable_contact_point(
+    connection: Connection, point_id: UUID, sealed: bytes, reason: str
+) -> tuple[str, int] | None:
     """What may be shown of it and its new version; None when it was changed or disabled before."""
     cursor = await connection.execute(_DISABLE, {"id": point_id, "sealed": sealed, "reason": reason})
     return await cursor.fetchone()

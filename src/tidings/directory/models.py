@@ -1,7 +1,5 @@
 """How a person is reached, and who answers for which instance, database and table."""
 
-from typing import ClassVar
-
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
@@ -25,7 +23,7 @@ class ContactPoint(models.Model):
     disabled_at = models.DateTimeField(null=True, blank=True)
     disabled_reason = models.CharField(max_length=60, blank=True)
     version = models.IntegerField(default=1)
-    objects: ClassVar[TenantManager["ContactPoint"]] = TenantManager()
+    objects = TenantManager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["person", "channel"], name="contact_point_of")]
@@ -43,7 +41,7 @@ class Resource(models.Model):
     dba = models.ForeignKey(Person, models.PROTECT, null=True, blank=True)
     owners = ArrayField(models.UUIDField(), default=list, size=3)
     version = models.IntegerField(default=1)
-    objects: ClassVar[TenantManager["Resource"]] = TenantManager()
+    objects = TenantManager()
 
     class Meta:
         constraints = [

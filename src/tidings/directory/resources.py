@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from tidings.kernel.database import Connection
-
 Path = tuple[str, str, str]
 
 
@@ -31,16 +29,3 @@ class Resources:
             if holders and holders.owners:
                 return "/".join(part for part in path if part), holders.owners
         return "/".join(part for part in (instance, database, table) if part), ()
-
-
-# Index: resource_path (its tenant prefix). Read once per change of the directory, whole.
-_RESOURCES = """
-SELECT instance, database, "table", dba_id, owners FROM directory_resource WHERE tenant_id = %s
-"""
-
-
-async def load_resources(connection: Connection, tenant_id: UUID) -> Resources:
-    cursor = await connection.execute(_RESOURCES, (tenant_id,), binary=True)
-    return Resources(
-        {(row[0], row[1], row[2]): Holders(row[3], tuple(row[4])) for row in await cursor.fetchall()}
-    )

@@ -86,7 +86,7 @@ class Groups:
 
     async def emptied(self) -> None:
         """Wait until everything submitted has its verdict."""
-        while self._waiting or self._busy:
+        while self._waiting or self._busy:  # noqa: ASYNC110 - once in a node's life
             await asyncio.sleep(0.01)
 
 

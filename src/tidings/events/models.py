@@ -3,8 +3,6 @@
 No Django foreign keys here: these rows come by the thousand a second, and each key would cost a look-up on every one.
 """
 
-from typing import ClassVar
-
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
@@ -24,7 +22,7 @@ class Subject(models.Model):
     status_time = models.DateTimeField()
     status_number = models.IntegerField()
     last_number = models.IntegerField()
-    objects: ClassVar[TenantManager["Subject"]] = TenantManager()
+    objects = TenantManager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["tenant_id", "kind", "key"], name="subject_key")]
@@ -46,7 +44,7 @@ class Event(models.Model):
     involved = ArrayField(models.UUIDField())
     skips = models.JSONField(null=True)
     fault = models.TextField(null=True)
-    objects: ClassVar[TenantManager["Event"]] = TenantManager()
+    objects = TenantManager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["tenant_id", "source", "source_id"], name="event_key")]
@@ -66,7 +64,7 @@ class Recipient(models.Model):
     because = models.JSONField()
     skips = models.JSONField(null=True)
     read_at = models.DateTimeField(null=True)
-    objects: ClassVar[TenantManager["Recipient"]] = TenantManager()
+    objects = TenantManager()
 
     class Meta:
         indexes = [models.Index(fields=["person_id", "id"], name="recipient_inbox")]

@@ -3,7 +3,7 @@
 https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import unquote
@@ -33,7 +33,7 @@ def receive_one(headers: Mapping[str, str], body: bytes, *, now: datetime, sourc
 
 
 def receive_many(headers: Mapping[str, str], body: bytes, *, now: datetime, source: str) -> Received:
-    """`POST /events/batch`: each item's event or its own problem, in order. Raises `Problem` for the body as a whole."""
+    """`POST /events/batch`: each item's event or problem, in order. Raises `Problem` for the body as a whole."""
     content_type = headers.get("content-type", "application/json").lower()
     if content_type.startswith(("application/x-ndjson", "application/jsonl", "application/ndjson")):
         items: Sequence[bytes | msgspec.Raw] = [line for line in body.split(b"\n") if line.strip()]
@@ -43,19 +43,24 @@ def receive_many(headers: Mapping[str, str], body: bytes, *, now: datetime, sour
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Problem(422, "malformed_json", f"The body is not a JSON array: {error}.") from None
     else:
-        raise Problem(415, "unsupported_media_type", "Send application/json, application/x-ndjson or a CloudEvents batch.")
+        raise Problem(
+            415, "unsupported_media_type", "Send application/json, application/x-ndjson or a CloudEvents batch."
+        )
     if len(items) > MAX_BATCH_EVENTS:
-        raise Problem(413, "batch_too_large", f"A batch may have {MAX_BATCH_EVENTS:,} events; this one has {len(items):,}.")
-    if content_type.startswith("application/cloudevents-batch"):
-        return [_or_problem(lambda i=item: _from_cloudevent(_decode_object(i), now=now, source=source)) for item in items]
-    return [_or_problem(lambda i=item: read_event(i, now=now, source=source)) for item in items]
+        raise Problem(
+            413, "batch_too_large", f"A batch may have {MAX_BATCH_EVENTS:,} events; this one has {len(items):,}."
+        )
+    is_cloudevents = content_type.startswith("application/cloudevents-batch")
 
+    def read(item: bytes | msgspec.Raw) -> Incoming | Problem:
+        try:
+            if is_cloudevents:
+                return _from_cloudevent(_decode_object(item), now=now, source=source)
+            return read_event(item, now=now, source=source)
+        except Problem as problem:
+            return problem
 
-def _or_problem(read: Callable[[], Incoming]) -> Incoming | Problem:
-    try:
-        return read()
-    except Problem as problem:
-        return problem
+    return [read(item) for item in items]
 
 
 def _decode_object(body: bytes | msgspec.Raw) -> dict[str, Any]:
@@ -67,9 +72,7 @@ def _decode_object(body: bytes | msgspec.Raw) -> dict[str, Any]:
 
 def _binary_cloudevent(headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
     """Attributes are headers, percent-encoded where they are not plain ASCII."""
-    attributes: dict[str, Any] = {
-        name[3:]: unquote(value) for name, value in headers.items() if name.startswith("ce-")
-    }
+    attributes: dict[str, Any] = {name[3:]: unquote(value) for name, value in headers.items() if name.startswith("ce-")}
     if body:
         attributes["data"] = _decode_object(body)
     return attributes
@@ -82,7 +85,9 @@ def _from_cloudevent(envelope: Mapping[str, Any], *, now: datetime, source: str)
         raise Problem(422, "invalid_cloudevent", "Only CloudEvents with specversion 1.0 are understood.")
     data = envelope.get("data")
     if not isinstance(data, dict):
-        raise Problem(422, "invalid_cloudevent", "`data` must be a JSON object with subject, people, resources, details.")
+        raise Problem(
+            422, "invalid_cloudevent", "`data` must be a JSON object with subject, people, resources, details."
+        )
     event = dict(data)
     for name in ("id", "source", "type", "time"):
         if name in envelope:

@@ -19,7 +19,13 @@ async def connect(url: str, *, name: str) -> Connection:
     connection = await AsyncConnection.connect(
         url, autocommit=True, prepare_threshold=0, application_name=f"tidings {name}", connect_timeout=5
     )
-    await connection.execute("SET synchronous_commit = on; SET jit = off; SET timezone = 'UTC'", prepare=False)
+    # A statement planned while the tables were small would scan them whole for ever after: on these connections every
+    # statement is a set of probes, so only plans that stay right as the tables grow are allowed.
+    await connection.execute(
+        "SET synchronous_commit = on; SET jit = off; SET timezone = 'UTC';"
+        "SET enable_seqscan = off; SET enable_mergejoin = off",
+        prepare=False,
+    )
     return connection
 
 

@@ -28,7 +28,9 @@ def _database(url: str) -> dict[str, Any]:
 
 
 # Resolved by the process before Django is set up: the embedded server's URL is not known from the settings alone.
-DATABASES = {"default": _database(os.environ.get("TIDINGS_RESOLVED_DATABASE_URL") or _own.database_url or "postgresql:///")}
+DATABASES = {
+    "default": _database(os.environ.get("TIDINGS_RESOLVED_DATABASE_URL") or _own.database_url or "postgresql:///")
+}
 SECRET_KEY = hashlib.sha256(f"tidings/django/{_own.secret_keys[0]}".encode()).hexdigest()
 SECRET_KEY_FALLBACKS = [hashlib.sha256(f"tidings/django/{key}".encode()).hexdigest() for key in _own.secret_keys[1:]]
 DEBUG = False

@@ -348,11 +348,12 @@ _TEXTS: Mapping[Unreachable.Kind, str] = {
     "tls": "No secure connection",
     "protocol": "The answer is not HTTP",
 }
-_CERTIFICATE_TEXTS = {  # rustls's words -> ours; theirs quote the names in the certificate, which is the peer's text
+_CERTIFICATE_TEXTS = {  # rustls's words to ours, first match wins; its own may quote the certificate: the peer's text
     "UnknownIssuer": "its certificate is signed by nobody this system trusts",
     "not valid for name": "its certificate is for another name",
     "certificate expired": "its certificate has expired",
     "certificate not valid yet": "its certificate is not valid yet",
+    "invalid peer certificate": "its certificate is not valid",
 }
 
 

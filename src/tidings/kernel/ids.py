@@ -1,8 +1,8 @@
 """Keys: UUIDv7 (RFC 9562), and the keys of what belongs to an event, derived from the event's own.
 
-An event's id ends in 20 zero bits. Its recipients and deliveries carry the same id with an ordinal in those bits, so one
-primary key serves both "this row" and "all rows of this event" (`BETWEEN first_of(event) AND last_of(event)`), and no
-second index is needed where most rows are written.
+An event's id ends in 20 zero bits. Its recipients and deliveries carry the same id with an ordinal in those bits, so
+one primary key serves both "this row" and "all rows of this event" (`BETWEEN event AND last_of(event)`), and no second
+index is needed where most rows are written.
 """
 
 import os

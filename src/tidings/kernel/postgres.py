@@ -52,23 +52,13 @@ from tidings.kernel.prepare_cluster import (
     write_settings,
 )
 
-__all__ = ["EmbeddedPostgresError", "Running", "default_data_dir", "start"]
+__all__ = ["EmbeddedPostgresError", "Running", "start"]
 
 ORPHANS_MAY_TAKE = 1.0  # seconds: without their postmaster idle backends end at once, busy ones when their query ends
 SILENCE_MAY_TAKE = 60.0  # seconds a server that says it is ready may leave a connection unanswered
 STOP_MAY_TAKE = 60.0  # seconds for the checkpoint of a fast shutdown; after that the next start does recovery instead
 
 _log = logging.getLogger(__name__)
-
-
-def default_data_dir() -> Path:
-    if given := os.environ.get("TIDINGS_DATA_DIR"):
-        return Path(given).expanduser().absolute()
-    if os.geteuid() == 0:
-        return Path("/var/lib/tidings")
-    shared = Path(os.environ.get("XDG_DATA_HOME", ""))
-    # The XDG specification has relative paths ignored.
-    return (shared if shared.is_absolute() else Path.home() / ".local" / "share") / "tidings"
 
 
 def start(data_dir: Path, *, settings: Mapping[str, str] | None = None) -> "Running":
@@ -151,7 +141,8 @@ class Running:
 @contextmanager
 def _starting_or_stopping(data_dir: Path) -> Iterator[Place]:
     folder = data_dir / "postgres"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
     start_lock = os.open(folder / "start.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
         fcntl.flock(start_lock, fcntl.LOCK_EX)
@@ -192,17 +183,16 @@ def _remove_stale_files(place: Place) -> None:
     """What a killed server leaves behind. PostgreSQL clears it away itself, unless another process of the same user has
     got the dead one's number: then it would refuse to start. Here `server.lock` is free, so the number means nothing.
     """
-    for name in (SOCKET, f"{SOCKET}.lock"):
-        (socket_folder(place) / name).unlink(missing_ok=True)
     pid = _recorded_pid(place)
-    if pid is None or not _lives(pid):
-        return
-    if _works_in(pid, place.cluster):
+    if pid is not None and _works_in(pid, place.cluster):
         raise EmbeddedPostgresError(
             f"Another PostgreSQL (process {pid}), not started by Tidings, works in {place.cluster}.",
             f"Stop it: kill -INT {pid}",
         )
-    (place.cluster / "postmaster.pid").unlink(missing_ok=True)
+    for name in (SOCKET, f"{SOCKET}.lock"):
+        (socket_folder(place) / name).unlink(missing_ok=True)
+    if pid is not None and _lives(pid):
+        (place.cluster / "postmaster.pid").unlink(missing_ok=True)
 
 
 def _launch(place: Place, programs: Path) -> None:

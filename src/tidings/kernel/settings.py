@@ -43,7 +43,7 @@ def settings() -> Settings:
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
-    data_dir = _data_dir(environment)
+    data_dir = default_data_dir(environment)
     database_url = environment.get("TIDINGS_DATABASE_URL") or None
     return Settings(
         database_url=database_url,
@@ -57,13 +57,14 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     )
 
 
-def _data_dir(environment: Mapping[str, str]) -> Path:
+def default_data_dir(environment: Mapping[str, str]) -> Path:
     if given := environment.get("TIDINGS_DATA_DIR"):
         return Path(given).expanduser().absolute()
     if os.geteuid() == 0:
         return Path("/var/lib/tidings")
-    home = Path(environment.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
-    return home / "tidings"
+    shared = Path(environment.get("XDG_DATA_HOME", ""))
+    # The XDG specification has relative paths ignored.
+    return (shared if shared.is_absolute() else Path.home() / ".local" / "share") / "tidings"
 
 
 def _secret(environment: Mapping[str, str], name: str) -> str | None:
@@ -72,7 +73,9 @@ def _secret(environment: Mapping[str, str], name: str) -> str | None:
         try:
             return Path(path).read_text().strip() or None
         except OSError as error:
-            raise SettingsError(f"{name}_FILE cannot be read ({error.strerror}).", "Point it at a readable file.") from None
+            raise SettingsError(
+                f"{name}_FILE cannot be read ({error.strerror}).", "Point it at a readable file."
+            ) from None
     return environment.get(name) or None
 
 
@@ -82,7 +85,9 @@ def _secret_keys(environment: Mapping[str, str], data_dir: Path, *, embedded: bo
     if given:
         keys = tuple(key.strip() for key in given.split(",") if key.strip())
         if any(len(key) < 32 for key in keys):
-            raise SettingsError("TIDINGS_SECRET_KEYS holds a key shorter than 32 characters.", "Use: openssl rand -hex 32")
+            raise SettingsError(
+                "TIDINGS_SECRET_KEYS holds a key shorter than 32 characters.", "Use: openssl rand -hex 32"
+            )
         return keys
     if not embedded:
         raise SettingsError(

@@ -56,13 +56,15 @@ def _facts(occasion: Occasion, words: Wording, timezone: str) -> tuple[Fact, ...
     label = words.label
     feature = occasion.feature_labels.get(words.language, "")
     event = occasion.event_labels.get(words.language, "")
+    details = occasion.details
     pairs = [
         ("what", f"{feature} {cut(occasion.subject_id, 60)} · {event}"),
         ("where", _where(occasion.resources, label("cut"))),
         ("who", occasion.actor or occasion.submitter),
         ("when", clock_time(occasion.time, timezone)),
-        *((name, _detail(name, occasion, words)) for name in SHOWN_DETAILS),
     ]
+    if details:
+        pairs += [(name, _detail(name, details[name], words)) for name in SHOWN_DETAILS if name in details]
     return tuple([Fact(key, label(key), value) for key, value in pairs if value])
 
 
@@ -71,8 +73,7 @@ def _where(resources: tuple[str, ...], mark: str) -> str:
     return f"{shown} {mark} (+{len(resources) - RESOURCES_SHOWN})" if len(resources) > RESOURCES_SHOWN else shown
 
 
-def _detail(name: str, occasion: Occasion, words: Wording) -> str:
-    value = occasion.details.get(name)
+def _detail(name: str, value: object, words: Wording) -> str:
     if value is None or isinstance(value, dict | list):
         return ""
     text = cut(str(value), 60)
@@ -95,10 +96,8 @@ def _earlier(occasion: Occasion, newer: Newer, words: Wording, timezone: str) ->
 
 
 def clock_time(moment: datetime, timezone: str, *, day: bool = True) -> str:
-    local = moment.astimezone(_zone(timezone))
-    if not day:
-        return f"{local:%H:%M}"
-    return f"{local:%Y-%m-%d %H:%M} ({timezone})"
+    text = moment.astimezone(_zone(timezone)).isoformat(" ", "minutes")
+    return f"{text[:16]} ({timezone})" if day else text[11:16]
 
 
 @lru_cache(maxsize=600)
@@ -108,6 +107,7 @@ def _zone(name: str) -> ZoneInfo:
 
 def cut(text: str, at_most: int, mark: str = "…") -> str:
     """A text with its line breaks and control characters made spaces, cut with a mark."""
-    clean = " ".join(text.split()) if not text.isprintable() or "  " in text else text
-    clean = "".join(character for character in clean if character.isprintable()) if not clean.isprintable() else clean
+    clean = text
+    if not text.isprintable():
+        clean = "".join(each for each in " ".join(text.split()) if each.isprintable())
     return clean if len(clean) <= at_most else clean[: at_most - len(mark)] + mark

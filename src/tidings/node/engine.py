@@ -34,7 +34,7 @@ from tidings.pipeline import accept
 from tidings.planning.views import Views
 
 log = logging.getLogger("tidings.node")
-INGEST_RUNNERS = 2
+INGEST_RUNNERS = 1
 CLAIM_AT_MOST = 500
 POLL = 1.0
 DRAIN = 20.0
@@ -128,7 +128,9 @@ class Node:
     async def _ingest(self, connection: Lasting) -> None:
         async def keep(group: Sequence[Submission]) -> Sequence[Verdict]:
             began = self._loop.time()
-            accepted = await accept(await connection.live(), self.views, group, lease=self._birth_lease(), room=self.lanes.has_room)
+            accepted = await accept(
+                await connection.live(), self.views, group, lease=self._birth_lease(), room=self.lanes.has_room
+            )
             metrics.GROUP_SECONDS.observe(self._loop.time() - began)
             metrics.GROUP_SIZE.observe(len(group))
             for job in accepted.jobs:
@@ -147,7 +149,7 @@ class Node:
         return self.lease if self.duties.delivers and fresh and not self.groups.closed else None
 
     async def _notify_workers(self, connection: Lasting) -> None:
-        """NOTIFY takes a lock that orders commits, so never with a group: afterwards, here, 20 times a second at most."""
+        """NOTIFY takes a lock that orders commits, so never with a group: afterwards, and 20 times a second at most."""
         while True:
             await self._notify.wait()
             self._notify.clear()
@@ -178,11 +180,13 @@ class Node:
         )
         took = timedelta(seconds=ended - began)
         self._recorder.add(result_of(job.id, job.lease, outcome, following, at=at, took=took))
-        metrics.ATTEMPTS.labels(job.channel, type(outcome).__name__, following.reason).inc()
+        metrics.attempts(job.channel, type(outcome).__name__, following.reason).inc()
         if job.accepted and following.state == "sent":
-            metrics.SENT_SECONDS.labels(job.channel).observe(ended - job.accepted)
+            metrics.sent_seconds(job.channel).observe(ended - job.accepted)
         if following.state == "failed":
-            log.warning("failed", extra={"event": str(event_of(job.id)), "delivery": str(job.id), "reason": following.reason})
+            log.warning(
+                "failed", extra={"event": str(event_of(job.id)), "delivery": str(job.id), "reason": following.reason}
+            )
         if isinstance(outcome, Refused) and following.disable:
             self.chores.dead_contact_point(job, outcome.reason)
         elif isinstance(outcome, TryLater) and outcome.technical:

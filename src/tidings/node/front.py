@@ -1,4 +1,4 @@
-"""What answers HTTP: the hot calls here, thin, on the node's loop; everything else is Django's, on two lasting threads."""
+"""What answers HTTP: the hot calls here, thin, on the node's loop; all else is Django's, on two lasting threads."""
 
 import asyncio
 import logging
@@ -10,7 +10,8 @@ import msgspec
 import psycopg
 from prometheus_client.exposition import generate_latest
 
-from tidings.accounts.access import Grant, find_grant
+from tidings.accounts.access import Grant
+from tidings.accounts.load import find_grant
 from tidings.events.event import MAX_BATCH_BYTES, MAX_EVENT_BYTES, Incoming
 from tidings.events.group import Kept, Submission, Verdict, unavailable
 from tidings.events.receive import receive_many, receive_one
@@ -225,7 +226,9 @@ async def _read(receive: Receive, headers: Mapping[bytes, bytes], at_most: int) 
 
 
 def _too_large(at_most: int) -> Problem:
-    return Problem(413, "body_too_large", f"The body may have {at_most // 1024:,} KiB.", headers={"Connection": "close"})
+    return Problem(
+        413, "body_too_large", f"The body may have {at_most // 1024:,} KiB.", headers={"Connection": "close"}
+    )
 
 
 async def _answer(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:

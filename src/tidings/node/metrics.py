@@ -1,5 +1,7 @@
 """What `/metrics` shows (Prometheus text format). Names and labels are part of the outside contract of operators."""
 
+from functools import cache
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 REGISTRY = CollectorRegistry()
@@ -7,11 +9,17 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 
 EVENTS = Counter("tidings_events_total", "Events by what became of them at the door.", ["result"], registry=REGISTRY)
 GROUP_SIZE = Histogram(
-    "tidings_group_events", "Events committed together.", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500), registry=REGISTRY
+    "tidings_group_events",
+    "Events committed together.",
+    buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500),
+    registry=REGISTRY,
 )
 GROUP_SECONDS = Histogram("tidings_group_seconds", "From group to durable.", buckets=_SECONDS, registry=REGISTRY)
 ATTEMPTS = Counter(
-    "tidings_attempts_total", "Tries by channel, outcome and reason.", ["channel", "outcome", "reason"], registry=REGISTRY
+    "tidings_attempts_total",
+    "Tries by channel, outcome and reason.",
+    ["channel", "outcome", "reason"],
+    registry=REGISTRY,
 )
 SENT_SECONDS = Histogram(
     "tidings_accept_to_sent_seconds",
@@ -20,6 +28,24 @@ SENT_SECONDS = Histogram(
     buckets=_SECONDS,
     registry=REGISTRY,
 )
+
+
+@cache
+def attempts(channel: str, outcome: str, reason: str) -> Counter:
+    """One child of `tidings_attempts_total`; finding it by its labels costs more than counting."""
+    return ATTEMPTS.labels(channel, outcome, reason)
+
+
+@cache
+def sent_seconds(channel: str) -> Histogram:
+    return SENT_SECONDS.labels(channel)
+
+
 HELD = Gauge("tidings_deliveries_held", "Deliveries in this node's hands.", registry=REGISTRY)
 WAITING = Gauge("tidings_events_waiting", "Events waiting to be committed.", registry=REGISTRY)
-FREED = Counter("tidings_deliveries_freed_total", "Deliveries taken back from a dead or forgetful holder.", ["from"], registry=REGISTRY)
+FREED = Counter(
+    "tidings_deliveries_freed_total",
+    "Deliveries taken back from a dead or forgetful holder.",
+    ["from"],
+    registry=REGISTRY,
+)

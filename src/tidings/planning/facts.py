@@ -9,7 +9,7 @@ from tidings.directory.lookup import LOOKUPS, Involved, Named
 from tidings.directory.people import People
 from tidings.events.event import Event, PersonKey, PersonRef
 from tidings.planning.plan import ADDITIONAL_USER, Because, Candidate, Facts, Plan, plan
-from tidings.planning.views import View
+from tidings.planning.view import View
 from tidings.rules.match import UNTOUCHED
 
 

@@ -100,9 +100,7 @@ def plan(facts: Facts) -> Plan:
             told.setdefault(member.login, (member, set()))[1].add(candidate.because)
     reached = {reason.role for _, because in told.values() for reason in because}
     silent.update(Skip("role_empty", role=role) for role in facts.roles if role not in reached)
-    recipients = tuple(
-        _recipient(member, because, facts.channels_on) for _, (member, because) in sorted(told.items())
-    )
+    recipients = tuple(_recipient(member, because, facts.channels_on) for _, (member, because) in sorted(told.items()))
     return Plan(recipients, tuple(sorted(silent, key=_order)) if len(silent) > 1 else tuple(silent))
 
 
@@ -130,4 +128,3 @@ def _why_not(channel: str, point: Point | None, channels_on: frozenset[str]) -> 
 
 def _order(skip: Skip) -> tuple[str, str, str]:
     return skip.reason, skip.role, skip.person
-

@@ -8,33 +8,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from tidings.accounts.access import Grant, load_grants
-from tidings.catalog.features import Catalog
+from tidings.accounts.load import load_grants
 from tidings.catalog.load import load_catalog
-from tidings.channels.contract import Values
 from tidings.channels.load import load_channels
+from tidings.directory.load import load_people, load_resources
 from tidings.directory.lookup import Directory
-from tidings.directory.people import load_people
-from tidings.directory.resources import load_resources
 from tidings.kernel.database import Connection
-from tidings.rules.match import RuleFacts, load_rules
-
-
-@dataclass(slots=True)
-class View:
-    """One tenant. Parts are replaced whole, never changed in place: who holds one keeps a consistent picture."""
-
-    tenant_id: UUID
-    rules_version: int
-    directory_version: int
-    access_version: int
-    rules: Mapping[str, RuleFacts]
-    catalog: Catalog
-    channels: Mapping[str, Values]
-    channels_on: frozenset[str]
-    directory: Directory
-    grants: Mapping[bytes, Grant]
-
+from tidings.planning.view import View
+from tidings.rules.load import load_rules
 
 # Index: the primary key.
 _VERSIONS = """

@@ -1,7 +1,5 @@
 """Who is told of an event type, besides its default recipient."""
 
-from typing import ClassVar
-
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
@@ -20,7 +18,7 @@ class Rule(models.Model):
     optional_roles = ArrayField(models.CharField(max_length=30), default=list)
     additional_users = ArrayField(models.UUIDField(), default=list)
     version = models.IntegerField(default=1)
-    objects: ClassVar[TenantManager["Rule"]] = TenantManager()
+    objects = TenantManager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["tenant", "event_type"], name="rule_of")]

@@ -2,117 +2,168 @@
 
 import django.contrib.postgres.fields
 import django.db.models.deletion
-import tidings.kernel.ids
 from django.conf import settings
 from django.db import migrations, models
 
+import tidings.kernel.ids
+
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Account',
+            name="Account",
             fields=[
-                ('password', models.CharField(max_length=128, verbose_name='password')),
-                ('last_login', models.DateTimeField(blank=True, null=True, verbose_name='last login')),
-                ('id', models.UUIDField(default=tidings.kernel.ids.uuid7, primary_key=True, serialize=False)),
-                ('login', models.CharField(max_length=100, unique=True)),
-                ('is_active', models.BooleanField(default=True)),
-                ('is_superuser', models.BooleanField(default=False)),
+                ("password", models.CharField(max_length=128, verbose_name="password")),
+                ("last_login", models.DateTimeField(blank=True, null=True, verbose_name="last login")),
+                ("id", models.UUIDField(default=tidings.kernel.ids.uuid7, primary_key=True, serialize=False)),
+                ("login", models.CharField(max_length=100, unique=True)),
+                ("is_active", models.BooleanField(default=True)),
+                ("is_superuser", models.BooleanField(default=False)),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='Tenant',
+            name="Tenant",
             fields=[
-                ('id', models.UUIDField(default=tidings.kernel.ids.uuid7, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=100, unique=True)),
-                ('rules_version', models.BigIntegerField(default=1)),
-                ('directory_version', models.BigIntegerField(default=1)),
-                ('access_version', models.BigIntegerField(default=1)),
-                ('language', models.CharField(default='en', max_length=20)),
-                ('timezone', models.CharField(default='UTC', max_length=60)),
+                ("id", models.UUIDField(default=tidings.kernel.ids.uuid7, primary_key=True, serialize=False)),
+                ("name", models.CharField(max_length=100, unique=True)),
+                ("rules_version", models.BigIntegerField(default=1)),
+                ("directory_version", models.BigIntegerField(default=1)),
+                ("access_version", models.BigIntegerField(default=1)),
+                ("language", models.CharField(default="en", max_length=20)),
+                ("timezone", models.CharField(default="UTC", max_length=60)),
             ],
         ),
         migrations.CreateModel(
-            name='Source',
+            name="Source",
             fields=[
-                ('id', models.UUIDField(default=tidings.kernel.ids.uuid7, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=200)),
-                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='accounts.tenant')),
+                ("id", models.UUIDField(default=tidings.kernel.ids.uuid7, primary_key=True, serialize=False)),
+                ("name", models.CharField(max_length=200)),
+                ("tenant", models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to="accounts.tenant")),
             ],
         ),
         migrations.CreateModel(
-            name='Person',
+            name="Person",
             fields=[
-                ('id', models.UUIDField(default=tidings.kernel.ids.uuid7, primary_key=True, serialize=False)),
-                ('login', models.CharField(max_length=100)),
-                ('name', models.CharField(blank=True, max_length=200)),
-                ('email', models.CharField(blank=True, max_length=320)),
-                ('mobile', models.CharField(blank=True, max_length=20)),
-                ('external_id', models.CharField(blank=True, max_length=200)),
-                ('roles', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=30), default=list, size=None)),
-                ('methods', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=30), default=list, size=None)),
-                ('language', models.CharField(default='en', max_length=20)),
-                ('timezone', models.CharField(default='UTC', max_length=60)),
-                ('active', models.BooleanField(default=True)),
-                ('departed_at', models.DateTimeField(blank=True, null=True)),
-                ('version', models.IntegerField(default=1)),
-                ('account', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, to=settings.AUTH_USER_MODEL)),
-                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='accounts.tenant')),
+                ("id", models.UUIDField(default=tidings.kernel.ids.uuid7, primary_key=True, serialize=False)),
+                ("login", models.CharField(max_length=100)),
+                ("name", models.CharField(blank=True, max_length=200)),
+                ("email", models.CharField(blank=True, max_length=320)),
+                ("mobile", models.CharField(blank=True, max_length=20)),
+                ("external_id", models.CharField(blank=True, max_length=200)),
+                (
+                    "roles",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=30), default=list, size=None
+                    ),
+                ),
+                (
+                    "methods",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=30), default=list, size=None
+                    ),
+                ),
+                ("language", models.CharField(default="en", max_length=20)),
+                ("timezone", models.CharField(default="UTC", max_length=60)),
+                ("active", models.BooleanField(default=True)),
+                ("departed_at", models.DateTimeField(blank=True, null=True)),
+                ("version", models.IntegerField(default=1)),
+                (
+                    "account",
+                    models.ForeignKey(
+                        blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+                ("tenant", models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to="accounts.tenant")),
             ],
         ),
         migrations.CreateModel(
-            name='Token',
+            name="Token",
             fields=[
-                ('id', models.UUIDField(default=tidings.kernel.ids.uuid7, primary_key=True, serialize=False)),
-                ('name', models.CharField(blank=True, max_length=100)),
-                ('hash', models.BinaryField(max_length=32, unique=True)),
-                ('scopes', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=20), size=None)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('revoked_at', models.DateTimeField(blank=True, null=True)),
-                ('person', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, to='accounts.person')),
-                ('source', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, to='accounts.source')),
-                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='accounts.tenant')),
+                ("id", models.UUIDField(default=tidings.kernel.ids.uuid7, primary_key=True, serialize=False)),
+                ("name", models.CharField(blank=True, max_length=100)),
+                ("hash", models.BinaryField(max_length=32, unique=True)),
+                (
+                    "scopes",
+                    django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=20), size=None),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("revoked_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "person",
+                    models.ForeignKey(
+                        blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, to="accounts.person"
+                    ),
+                ),
+                (
+                    "source",
+                    models.ForeignKey(
+                        blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, to="accounts.source"
+                    ),
+                ),
+                ("tenant", models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to="accounts.tenant")),
             ],
         ),
         migrations.AddConstraint(
-            model_name='source',
-            constraint=models.UniqueConstraint(fields=('tenant', 'name'), name='source_name'),
+            model_name="source",
+            constraint=models.UniqueConstraint(fields=("tenant", "name"), name="source_name"),
         ),
         migrations.AddConstraint(
-            model_name='person',
-            constraint=models.UniqueConstraint(fields=('tenant', 'login'), name='person_login'),
+            model_name="person",
+            constraint=models.UniqueConstraint(fields=("tenant", "login"), name="person_login"),
         ),
         migrations.AddConstraint(
-            model_name='person',
-            constraint=models.UniqueConstraint(condition=models.Q(models.Q(('email', ''), _negated=True), ('departed_at', None)), fields=('tenant', 'email'), name='person_email'),
+            model_name="person",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(models.Q(("email", ""), _negated=True), ("departed_at", None)),
+                fields=("tenant", "email"),
+                name="person_email",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='person',
-            constraint=models.UniqueConstraint(condition=models.Q(models.Q(('mobile', ''), _negated=True), ('departed_at', None)), fields=('tenant', 'mobile'), name='person_mobile'),
+            model_name="person",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(models.Q(("mobile", ""), _negated=True), ("departed_at", None)),
+                fields=("tenant", "mobile"),
+                name="person_mobile",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='person',
-            constraint=models.UniqueConstraint(condition=models.Q(models.Q(('external_id', ''), _negated=True), ('departed_at', None)), fields=('tenant', 'external_id'), name='person_external_id'),
+            model_name="person",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(models.Q(("external_id", ""), _negated=True), ("departed_at", None)),
+                fields=("tenant", "external_id"),
+                name="person_external_id",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='person',
-            constraint=models.CheckConstraint(condition=models.Q(('roles__contained_by', ['administrator', 'dba', 'security_administrator'])), name='person_roles'),
+            model_name="person",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("roles__contained_by", ["administrator", "dba", "security_administrator"])),
+                name="person_roles",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='token',
-            constraint=models.CheckConstraint(condition=models.Q(('scopes__contained_by', ['events:write', 'read', 'write'])), name='token_scopes'),
+            model_name="token",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("scopes__contained_by", ["events:write", "read", "write"])), name="token_scopes"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='token',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('person', None), ('source__isnull', False)), models.Q(('source', None), ('person__isnull', False)), _connector='OR'), name='token_speaks_for_one'),
+            model_name="token",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("person", None), ("source__isnull", False)),
+                    models.Q(("source", None), ("person__isnull", False)),
+                    _connector="OR",
+                ),
+                name="token_speaks_for_one",
+            ),
         ),
     ]

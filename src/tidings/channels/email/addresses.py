@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import email_validator
-from email_validator import EmailNotValidError, ValidatedEmail, validate_email
+from email_validator import EmailNotValidError, validate_email
 
 from tidings.channels.contract import InvalidField
-from tidings.channels.words import one_line
+from tidings.channels.words import cut, one_line
 
 # Windows domains are often named so, and a self-hosted service writes to colleagues: deliverability is for the mail
 # server to judge. The library offers its list for editing (its README, "Special-use domain names").
@@ -16,7 +16,9 @@ if "local" in email_validator.SPECIAL_USE_DOMAIN_NAMES:
     email_validator.SPECIAL_USE_DOMAIN_NAMES.remove("local")
 # A host name in its ASCII form (RFC 952, RFC 1123) or an IP address.
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9A-Fa-f:.]{2,45}")
+_NAMED = re.compile(r"([^<>]*)<([^<>]+)>")
 MAX_PORT = 65_535
+NAME_LENGTH = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,13 @@ class Sender:
 
 def checked_address(text: str) -> str:
     """ASCII, the domain in lower case (IDNA). Letters beyond ASCII before the @ would need SMTPUTF8 on every hop."""
-    return _ascii(_validated(text, display_name=False))
+    try:
+        valid = validate_email(text, check_deliverability=False, allow_smtputf8=False, globally_deliverable=False)
+    except EmailNotValidError as error:
+        raise InvalidField(f"cannot be written to: {error}") from None
+    if valid.ascii_email is None:
+        raise InvalidField("must have plain letters before the @")
+    return valid.ascii_email
 
 
 def checked_sender(text: str) -> str:
@@ -42,9 +50,10 @@ def checked_sender(text: str) -> str:
 @lru_cache(maxsize=256)
 def sender_of(text: str) -> Sender:
     """`notices@example.com` or `Tidings <notices@example.com>`."""
-    valid = _validated(text, display_name=True)
+    named = _NAMED.fullmatch(text.strip())
+    name, address = named.groups() if named else ("", text)
     # Without quotes and backslashes the name needs no escaping anywhere, and says the same.
-    return Sender(one_line(re.sub(r'["\\]', "", valid.display_name or "")), _ascii(valid))
+    return Sender(cut(one_line(re.sub(r'["\\]', "", name)), NAME_LENGTH), checked_address(address))
 
 
 def checked_host(text: str) -> str:
@@ -61,22 +70,3 @@ def checked_port(text: str) -> str:
     if not 0 < int(text) <= MAX_PORT:
         raise InvalidField("must be 1 to 65535; 587 is usual with starttls, 465 with tls, 25 with none")
     return text
-
-
-def _validated(text: str, *, display_name: bool) -> ValidatedEmail:
-    try:
-        return validate_email(
-            text,
-            check_deliverability=False,
-            allow_smtputf8=False,
-            allow_display_name=display_name,
-            globally_deliverable=False,
-        )
-    except EmailNotValidError as error:
-        raise InvalidField(f"cannot be written to: {error}") from None
-
-
-def _ascii(valid: ValidatedEmail) -> str:
-    if valid.ascii_email is None:
-        raise InvalidField("must have plain letters before the @")
-    return valid.ascii_email

@@ -26,11 +26,11 @@ from tidings.messages.wording import wording
 TITLE_LENGTH = 120
 ID_LENGTH = 60
 HEADLINE_LENGTH = 300
-TEXT_LENGTH = 2_000
-LABEL_LENGTH = 60
-# 40 rows of 500 characters stay under the 102 kB at which Gmail hides the rest.
-VALUE_LENGTH = 500
-MAX_FACTS = 40
+TEXT_LENGTH = 1_000
+LABEL_LENGTH = 40
+# 30 rows of 300 characters, Chinese or English, stay under the 102 kB of HTML after which Gmail hides the rest.
+VALUE_LENGTH = 300
+MAX_FACTS = 30
 TONES: Mapping[Tone, str] = {"action": "#d97706", "info": "#1f5fd1", "success": "#15803d", "failure": "#c02626"}
 FONTS = (
     "-apple-system,BlinkMacSystemFont,'Segoe UI',Roboto,'PingFang SC','Microsoft YaHei','Noto Sans CJK SC',"
@@ -190,10 +190,11 @@ def _is_plain(text: str) -> bool:
 def _part(boundary: str, kind: str, text: str) -> Iterator[str]:
     # Quoted-printable costs three characters for every odd byte, base64 a third for all.
     body = text.encode()
-    readable = sum(byte < 0x80 for byte in body) * 6 > len(body) * 5
+    odd = len(body) - len(text.encode("ascii", errors="ignore"))
+    readable = odd * 6 < len(body)
     encoded = binascii.b2a_qp(body) if readable else encodebytes(body)
     yield f"--{boundary}"
     yield f"Content-Type: text/{kind}; charset=utf-8"
     yield f"Content-Transfer-Encoding: {'quoted-printable' if readable else 'base64'}"
     yield ""
-    yield from encoded.decode("ascii").splitlines()
+    yield encoded.rstrip(b"\n").replace(b"\n", b"\r\n").decode("ascii")

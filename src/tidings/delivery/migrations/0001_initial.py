@@ -5,41 +5,58 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Node',
+            name="Node",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('name', models.TextField()),
-                ('renewed_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("name", models.TextField()),
+                ("renewed_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
             ],
         ),
         migrations.CreateModel(
-            name='Delivery',
+            name="Delivery",
             fields=[
-                ('id', models.UUIDField(primary_key=True, serialize=False)),
-                ('tenant_id', models.UUIDField()),
-                ('person_id', models.UUIDField()),
-                ('subject_id', models.UUIDField()),
-                ('number', models.IntegerField()),
-                ('contact_point_id', models.UUIDField()),
-                ('channel', models.TextField()),
-                ('state', models.TextField()),
-                ('due_at', models.DateTimeField()),
-                ('lease', models.BigIntegerField(null=True)),
-                ('reason', models.TextField(null=True)),
-                ('provider_id', models.TextField(null=True)),
-                ('attempts', models.JSONField(null=True)),
+                ("id", models.UUIDField(primary_key=True, serialize=False)),
+                ("tenant_id", models.UUIDField()),
+                ("person_id", models.UUIDField()),
+                ("subject_id", models.UUIDField()),
+                ("number", models.IntegerField()),
+                ("contact_point_id", models.UUIDField()),
+                ("channel", models.TextField()),
+                ("state", models.TextField()),
+                ("due_at", models.DateTimeField()),
+                ("lease", models.BigIntegerField(null=True)),
+                ("reason", models.TextField(null=True)),
+                ("provider_id", models.TextField(null=True)),
+                ("attempts", models.JSONField(null=True)),
             ],
             options={
-                'indexes': [models.Index(condition=models.Q(('state__in', ['pending', 'sending'])), fields=['subject_id', 'person_id', 'channel', 'number'], name='delivery_open'), models.Index(condition=models.Q(('state', 'pending')), fields=['tenant_id', 'due_at'], name='delivery_due'), models.Index(condition=models.Q(('state', 'failed')), fields=['tenant_id', 'id'], name='delivery_failed')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('state__in', ('pending', 'sending', 'sent', 'delivered', 'failed', 'cancelled'))), name='delivery_state')],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("state__in", ["pending", "sending"])),
+                        fields=["subject_id", "person_id", "channel", "number"],
+                        name="delivery_open",
+                    ),
+                    models.Index(
+                        condition=models.Q(("state", "pending")), fields=["tenant_id", "due_at"], name="delivery_due"
+                    ),
+                    models.Index(
+                        condition=models.Q(("state", "failed")), fields=["tenant_id", "id"], name="delivery_failed"
+                    ),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("state__in", ("pending", "sending", "sent", "delivered", "failed", "cancelled"))
+                        ),
+                        name="delivery_state",
+                    )
+                ],
             },
         ),
     ]

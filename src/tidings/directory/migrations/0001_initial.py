@@ -2,53 +2,72 @@
 
 import django.contrib.postgres.fields
 import django.db.models.deletion
-import tidings.kernel.ids
 from django.db import migrations, models
+
+import tidings.kernel.ids
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0001_initial'),
+        ("accounts", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='ContactPoint',
+            name="ContactPoint",
             fields=[
-                ('id', models.UUIDField(default=tidings.kernel.ids.uuid7, primary_key=True, serialize=False)),
-                ('channel', models.CharField(max_length=30)),
-                ('sealed', models.BinaryField()),
-                ('shown', models.CharField(max_length=320)),
-                ('destination', models.CharField(blank=True, max_length=260)),
-                ('verified_at', models.DateTimeField(blank=True, null=True)),
-                ('disabled_at', models.DateTimeField(blank=True, null=True)),
-                ('disabled_reason', models.CharField(blank=True, max_length=60)),
-                ('version', models.IntegerField(default=1)),
-                ('person', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='accounts.person')),
-                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='accounts.tenant')),
+                ("id", models.UUIDField(default=tidings.kernel.ids.uuid7, primary_key=True, serialize=False)),
+                ("channel", models.CharField(max_length=30)),
+                ("sealed", models.BinaryField()),
+                ("shown", models.CharField(max_length=320)),
+                ("destination", models.CharField(blank=True, max_length=260)),
+                ("verified_at", models.DateTimeField(blank=True, null=True)),
+                ("disabled_at", models.DateTimeField(blank=True, null=True)),
+                ("disabled_reason", models.CharField(blank=True, max_length=60)),
+                ("version", models.IntegerField(default=1)),
+                ("person", models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to="accounts.person")),
+                ("tenant", models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to="accounts.tenant")),
             ],
             options={
-                'indexes': [models.Index(fields=['tenant'], name='contact_point_tenant')],
-                'constraints': [models.UniqueConstraint(fields=('person', 'channel'), name='contact_point_of')],
+                "indexes": [models.Index(fields=["tenant"], name="contact_point_tenant")],
+                "constraints": [models.UniqueConstraint(fields=("person", "channel"), name="contact_point_of")],
             },
         ),
         migrations.CreateModel(
-            name='Resource',
+            name="Resource",
             fields=[
-                ('id', models.UUIDField(default=tidings.kernel.ids.uuid7, primary_key=True, serialize=False)),
-                ('instance', models.CharField(max_length=200)),
-                ('database', models.CharField(blank=True, default='', max_length=200)),
-                ('table', models.CharField(blank=True, default='', max_length=200)),
-                ('owners', django.contrib.postgres.fields.ArrayField(base_field=models.UUIDField(), default=list, size=3)),
-                ('version', models.IntegerField(default=1)),
-                ('dba', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, to='accounts.person')),
-                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='accounts.tenant')),
+                ("id", models.UUIDField(default=tidings.kernel.ids.uuid7, primary_key=True, serialize=False)),
+                ("instance", models.CharField(max_length=200)),
+                ("database", models.CharField(blank=True, default="", max_length=200)),
+                ("table", models.CharField(blank=True, default="", max_length=200)),
+                (
+                    "owners",
+                    django.contrib.postgres.fields.ArrayField(base_field=models.UUIDField(), default=list, size=3),
+                ),
+                ("version", models.IntegerField(default=1)),
+                (
+                    "dba",
+                    models.ForeignKey(
+                        blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, to="accounts.person"
+                    ),
+                ),
+                ("tenant", models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to="accounts.tenant")),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('tenant', 'instance', 'database', 'table'), name='resource_path'), models.CheckConstraint(condition=models.Q(('owners__len__lte', 3)), name='resource_owners'), models.CheckConstraint(condition=models.Q(('dba', None), models.Q(('database', ''), ('table', '')), _connector='OR'), name='resource_dba_of_instance'), models.CheckConstraint(condition=models.Q(('table', ''), models.Q(('database', ''), _negated=True), _connector='OR'), name='resource_table_in_database')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "instance", "database", "table"), name="resource_path"),
+                    models.CheckConstraint(condition=models.Q(("owners__len__lte", 3)), name="resource_owners"),
+                    models.CheckConstraint(
+                        condition=models.Q(("dba", None), models.Q(("database", ""), ("table", "")), _connector="OR"),
+                        name="resource_dba_of_instance",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("table", ""), models.Q(("database", ""), _negated=True), _connector="OR"),
+                        name="resource_table_in_database",
+                    ),
+                ],
             },
         ),
     ]

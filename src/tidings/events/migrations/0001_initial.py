@@ -5,64 +5,66 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Event',
+            name="Event",
             fields=[
-                ('id', models.UUIDField(primary_key=True, serialize=False)),
-                ('tenant_id', models.UUIDField()),
-                ('source', models.TextField()),
-                ('source_id', models.TextField()),
-                ('type', models.TextField()),
-                ('time', models.DateTimeField()),
-                ('subject_id', models.UUIDField()),
-                ('number', models.IntegerField()),
-                ('hash', models.BinaryField(max_length=16)),
-                ('involved', django.contrib.postgres.fields.ArrayField(base_field=models.UUIDField(), size=None)),
-                ('skips', models.JSONField(null=True)),
-                ('fault', models.TextField(null=True)),
+                ("id", models.UUIDField(primary_key=True, serialize=False)),
+                ("tenant_id", models.UUIDField()),
+                ("source", models.TextField()),
+                ("source_id", models.TextField()),
+                ("type", models.TextField()),
+                ("time", models.DateTimeField()),
+                ("subject_id", models.UUIDField()),
+                ("number", models.IntegerField()),
+                ("hash", models.BinaryField(max_length=16)),
+                ("involved", django.contrib.postgres.fields.ArrayField(base_field=models.UUIDField(), size=None)),
+                ("skips", models.JSONField(null=True)),
+                ("fault", models.TextField(null=True)),
             ],
             options={
-                'indexes': [models.Index(fields=['subject_id', 'number'], name='event_timeline'), models.Index(fields=['tenant_id', 'id'], name='event_latest'), models.Index(condition=models.Q(('fault__isnull', False)), fields=['id'], name='event_unplanned')],
-                'constraints': [models.UniqueConstraint(fields=('tenant_id', 'source', 'source_id'), name='event_key')],
+                "indexes": [
+                    models.Index(fields=["subject_id", "number"], name="event_timeline"),
+                    models.Index(fields=["tenant_id", "id"], name="event_latest"),
+                    models.Index(condition=models.Q(("fault__isnull", False)), fields=["id"], name="event_unplanned"),
+                ],
+                "constraints": [models.UniqueConstraint(fields=("tenant_id", "source", "source_id"), name="event_key")],
             },
         ),
         migrations.CreateModel(
-            name='Recipient',
+            name="Recipient",
             fields=[
-                ('id', models.UUIDField(primary_key=True, serialize=False)),
-                ('tenant_id', models.UUIDField()),
-                ('person_id', models.UUIDField()),
-                ('because', models.JSONField()),
-                ('skips', models.JSONField(null=True)),
-                ('read_at', models.DateTimeField(null=True)),
+                ("id", models.UUIDField(primary_key=True, serialize=False)),
+                ("tenant_id", models.UUIDField()),
+                ("person_id", models.UUIDField()),
+                ("because", models.JSONField()),
+                ("skips", models.JSONField(null=True)),
+                ("read_at", models.DateTimeField(null=True)),
             ],
             options={
-                'indexes': [models.Index(fields=['person_id', 'id'], name='recipient_inbox')],
+                "indexes": [models.Index(fields=["person_id", "id"], name="recipient_inbox")],
             },
         ),
         migrations.CreateModel(
-            name='Subject',
+            name="Subject",
             fields=[
-                ('id', models.UUIDField(primary_key=True, serialize=False)),
-                ('tenant_id', models.UUIDField()),
-                ('kind', models.CharField(max_length=40)),
-                ('key', models.TextField()),
-                ('title', models.TextField()),
-                ('url', models.TextField()),
-                ('status', models.TextField()),
-                ('status_time', models.DateTimeField()),
-                ('status_number', models.IntegerField()),
-                ('last_number', models.IntegerField()),
+                ("id", models.UUIDField(primary_key=True, serialize=False)),
+                ("tenant_id", models.UUIDField()),
+                ("kind", models.CharField(max_length=40)),
+                ("key", models.TextField()),
+                ("title", models.TextField()),
+                ("url", models.TextField()),
+                ("status", models.TextField()),
+                ("status_time", models.DateTimeField()),
+                ("status_number", models.IntegerField()),
+                ("last_number", models.IntegerField()),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('tenant_id', 'kind', 'key'), name='subject_key')],
+                "constraints": [models.UniqueConstraint(fields=("tenant_id", "kind", "key"), name="subject_key")],
             },
         ),
     ]

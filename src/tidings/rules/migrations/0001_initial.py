@@ -2,32 +2,40 @@
 
 import django.contrib.postgres.fields
 import django.db.models.deletion
-import tidings.kernel.ids
 from django.db import migrations, models
+
+import tidings.kernel.ids
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0001_initial'),
+        ("accounts", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Rule',
+            name="Rule",
             fields=[
-                ('id', models.UUIDField(default=tidings.kernel.ids.uuid7, primary_key=True, serialize=False)),
-                ('event_type', models.CharField(max_length=120)),
-                ('enabled', models.BooleanField(default=True)),
-                ('optional_roles', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=30), default=list, size=None)),
-                ('additional_users', django.contrib.postgres.fields.ArrayField(base_field=models.UUIDField(), default=list, size=None)),
-                ('version', models.IntegerField(default=1)),
-                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='accounts.tenant')),
+                ("id", models.UUIDField(default=tidings.kernel.ids.uuid7, primary_key=True, serialize=False)),
+                ("event_type", models.CharField(max_length=120)),
+                ("enabled", models.BooleanField(default=True)),
+                (
+                    "optional_roles",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=30), default=list, size=None
+                    ),
+                ),
+                (
+                    "additional_users",
+                    django.contrib.postgres.fields.ArrayField(base_field=models.UUIDField(), default=list, size=None),
+                ),
+                ("version", models.IntegerField(default=1)),
+                ("tenant", models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to="accounts.tenant")),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('tenant', 'event_type'), name='rule_of')],
+                "constraints": [models.UniqueConstraint(fields=("tenant", "event_type"), name="rule_of")],
             },
         ),
     ]

@@ -1,0 +1,79 @@
+"""The catalogue: features, event types and roles, built in and a tenant's own."""
+
+from typing import Annotated, Any
+
+from django.http import HttpRequest, HttpResponse
+from ninja import Field, Router, Schema
+from pydantic import ConfigDict, StringConstraints
+
+from tidings.api.authenticate import caller
+from tidings.api.etag import if_match, set_etag
+from tidings.catalog.extend import catalog_of, put_feature, version_of
+from tidings.catalog.features import Feature, Tone, built_in, read_feature, write_feature
+from tidings.kernel.problems import invalid
+from tidings.kernel.versions import Expected
+from tidings.rules.follow import follow_catalog
+
+router = Router(tags=["catalog"])
+
+Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+EventCode = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}\.[a-z][a-z0-9_]{0,78}$")]
+# No control characters: labels stand in subjects and headers.
+Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=r"^\P{C}+$")]
+
+
+class Labelled(Schema):
+    """A missing Chinese label is the English one."""
+
+    model_config = ConfigDict(populate_by_name=True, extra="forbid")
+    en: Label
+    zh_hans: Label | None = Field(None, alias="zh-hans")
+
+
+class EventContent(Labelled):
+    type: EventCode
+    tone: Tone = Field(alias="class")
+    default_role: str
+    optional_roles: list[str] = []
+
+
+class FeatureContent(Labelled):
+    """A feature as `GET /catalog` answers it; `code` and `custom` may be left out."""
+
+    code: Code | None = None
+    subject: Code
+    events: Annotated[list[EventContent], Field(max_length=100)]
+    custom: bool = True
+
+
+class RoleShown(Labelled):
+    code: str
+    meaning: str
+
+
+class CatalogShown(Schema):
+    roles: list[RoleShown]
+    features: list[FeatureContent]
+
+
+@router.get("/catalog", response=CatalogShown, by_alias=True)
+def get_catalog(request: HttpRequest) -> dict[str, Any]:
+    """Every token may read it: a source has to know what it can send."""
+    catalog = catalog_of(caller(request).tenant_id)
+    roles = [{"code": role.code, **role.labels, "meaning": role.meaning} for role in catalog.roles.values()]
+    return {"roles": roles, "features": [_shown(feature) for feature in catalog.features.values()]}
+
+
+@router.put("/catalog/features/{code}", response=FeatureContent, by_alias=True)
+def put_own_feature(request: HttpRequest, response: HttpResponse, code: Code, body: FeatureContent) -> dict[str, Any]:
+    """A feature of the tenant's own, new or changed; its rules follow."""
+    if body.code not in (None, code):
+        raise invalid(f"The body says {body.code}, the path says {code}; leave `code` out or make them the same.")
+    feature = read_feature({**body.dict(by_alias=True), "code": code})
+    put_feature(caller(request), feature, Expected(if_match=if_match(request)), follow_catalog)
+    set_etag(response, version_of(feature))
+    return _shown(feature)
+
+
+def _shown(feature: Feature) -> dict[str, Any]:
+    return {**write_feature(feature), "custom": feature.code not in built_in().features}

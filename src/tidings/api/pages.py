@@ -1,0 +1,91 @@
+"""Lists, a page at a time: `{"items": [], "next_cursor": null}`. A cursor says where a page ended, so pages neither
+repeat nor lose what was there when the first was asked for, however much is added meanwhile."""
+
+import base64
+import binascii
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Annotated, Any, Generic, TypeVar
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import QuerySet
+from ninja import Field, Schema
+from pydantic import AfterValidator
+
+from tidings.kernel.problems import invalid
+
+M = TypeVar("M", bound=models.Model)
+T = TypeVar("T")
+U = TypeVar("U")
+AT_MOST = 200
+
+
+def _storable(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("must not hold the character U+0000")
+    return text
+
+
+Text = Annotated[str, Field(max_length=500), AfterValidator(_storable)]
+"""What a filter may ask for: PostgreSQL can neither store nor search U+0000."""
+
+
+class Paging(Schema):
+    cursor: Text | None = Field(None, description="`next_cursor` of the page before")
+    limit: int = Field(50, ge=1, le=AT_MOST)
+
+
+class Listed(Schema, Generic[T]):
+    items: list[T]
+    next_cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    rows: list[T]
+    next_cursor: str | None
+
+    def listed(self, shown: Callable[[T], U]) -> dict[str, Any]:
+        return {"items": [shown(row) for row in self.rows], "next_cursor": self.next_cursor}
+
+
+def page_of(rows: QuerySet[M], paging: Paging, *, by: str = "-id") -> Page[M]:
+    """One query. `by` is a field that is unique among `rows`; with a minus, the greatest come first."""
+    name = by.removeprefix("-")
+    if after := cursor_of(paging, lambda key: _python(rows, name, key)):
+        rows = rows.filter(**{f"{name}__{'lt' if by.startswith('-') else 'gt'}": after[0]})
+    return cut_page(rows.order_by(by)[: paging.limit + 1], paging, lambda row: getattr(row, name))
+
+
+def cut_page(rows: Iterable[T], paging: Paging, key: Callable[[T], object]) -> Page[T]:
+    """A page from one row more than it may have."""
+    found = list(rows)
+    kept = found[: paging.limit]
+    return Page(kept, write_cursor(key(kept[-1])) if len(found) > paging.limit else None)
+
+
+def cursor_of(paging: Paging, read: Callable[[str], U]) -> tuple[U] | None:
+    """The key a page starts after, boxed because a key may be 0. `read` raises ValueError for what is none."""
+    if not paging.cursor:
+        return None
+    try:
+        padded = paging.cursor.encode("ascii") + b"=" * (-len(paging.cursor) % 4)
+        key = base64.b64decode(padded, altchars=b"-_", validate=True).decode()
+        return (read(_storable(key)),)
+    except (ValueError, binascii.Error):
+        raise invalid(
+            "This cursor is not one of ours.",
+            [{"field": "cursor", "problem": "Use the next_cursor of the page before, as it was, or none to start anew."}],
+        ) from None
+
+
+def write_cursor(key: object) -> str:
+    return base64.urlsafe_b64encode(str(key).encode()).decode().rstrip("=")
+
+
+def _python(rows: QuerySet[M], name: str, key: str) -> Any:
+    try:
+        return rows.model._meta.get_field(name).to_python(key)
+    except ValidationError:
+        raise ValueError(key) from None

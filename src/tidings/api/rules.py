@@ -1,0 +1,115 @@
+"""Rules: who hears of what."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from django.http import HttpRequest, HttpResponse
+from ninja import Field, Query, Router, Schema
+from pydantic import ConfigDict
+
+from tidings.api.authenticate import caller
+from tidings.api.etag import if_match, set_etag
+from tidings.api.pages import Listed, Paging, Text, page_of
+from tidings.audit.models import Change
+from tidings.kernel.ids import made_at
+from tidings.kernel.versions import Expected
+from tidings.rules.change import Wanted, change_rule, switch_rules
+from tidings.rules.history import history
+from tidings.rules.show import ShownRule, Which, rule_of, rules_of
+
+router = Router(tags=["rules"])
+
+
+class RuleFilters(Schema):
+    feature: Text | None = None
+    enabled: bool | None = None
+    changed: bool | None = Field(None, description="differs from how every rule starts")
+    role: Text | None = Field(None, description="told by default, or as an optional role")
+    user: Text | None = Field(None, description="the login of an additional user")
+
+
+class RuleShown(Schema):
+    event_type: str
+    labels: dict[str, str]
+    feature: str
+    feature_labels: dict[str, str]
+    default_role: str
+    offered_roles: list[str]
+    enabled: bool
+    optional_roles: list[str]
+    additional_users: list[str]
+    changed: bool
+    version: int
+
+
+class RuleChange(Schema):
+    """What is missing stays as it is."""
+
+    model_config = ConfigDict(extra="forbid")
+    enabled: bool | None = None
+    optional_roles: list[str] | None = Field(None, max_length=20)
+    additional_users: list[str] | None = Field(None, description="logins")
+    version: int = Field(description="the version you saw; 409 when it is no longer the current one")
+
+
+class Batch(Schema):
+    model_config = ConfigDict(extra="forbid")
+    event_types: Annotated[list[Text], Field(min_length=1, max_length=1_000)]
+    enabled: bool
+
+
+class BatchDone(Schema):
+    changed: list[str]
+    items: list[RuleShown]
+
+
+class RuleVersion(Schema):
+    at: datetime
+    actor: str
+    action: str
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+
+@router.get("/rules", response=Listed[RuleShown])
+def list_rules(request: HttpRequest, filters: Query[RuleFilters]) -> dict[str, Any]:
+    return {"items": rules_of(caller(request), Which(**filters.dict()))}
+
+
+@router.post("/rules/batch", response=BatchDone)
+def batch(request: HttpRequest, body: Batch) -> dict[str, Any]:
+    """All or nothing."""
+    changes = switch_rules(caller(request), body.event_types, enabled=body.enabled)
+    changed = [one.after.event_type for one in changes if one.differs]
+    return {"changed": changed, "items": [one.after for one in changes]}
+
+
+@router.get("/rules/{event_type}", response=RuleShown)
+def get_rule(request: HttpRequest, response: HttpResponse, event_type: str) -> ShownRule:
+    rule = rule_of(caller(request), event_type)
+    set_etag(response, rule.version)
+    return rule
+
+
+@router.patch("/rules/{event_type}", response=RuleShown)
+def patch_rule(request: HttpRequest, response: HttpResponse, event_type: str, body: RuleChange) -> ShownRule:
+    wanted = Wanted(body.enabled, body.optional_roles, body.additional_users)
+    rule = change_rule(caller(request), event_type, wanted, Expected(body.version, if_match(request)))
+    set_etag(response, rule.version)
+    return rule
+
+
+@router.get("/rules/{event_type}/history", response=Listed[RuleVersion])
+def get_history(request: HttpRequest, event_type: str, paging: Query[Paging]) -> dict[str, Any]:
+    """Newest first."""
+    return page_of(history(caller(request), event_type), paging).listed(_version)
+
+
+def _version(change: Change) -> dict[str, Any]:
+    return {
+        "at": made_at(change.id),
+        "actor": change.actor,
+        "action": change.action,
+        "before": change.before,
+        "after": change.after,
+    }

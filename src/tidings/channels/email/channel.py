@@ -1,0 +1,109 @@
+"""Mail. What the server answers is the verdict; a table says of what."""
+
+import asyncio
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import ClassVar
+
+from tidings.channels.answer import said
+from tidings.channels.contract import Channel, Field, Outcome, Parcel, Sent, TryLater, Values, Wire
+from tidings.channels.email.addresses import checked_address, checked_host, checked_port, checked_sender, sender_of
+from tidings.channels.email.mime import Letter, letter
+from tidings.channels.email.smtp import Answered, Broken, Progress, Server, close_kept, connection
+from tidings.channels.email.verdict import verdict
+
+# A little less than the engine's 15 s for a whole call: who gives up first knows how far the mail came.
+SECONDS = 14.0
+
+
+class EmailChannel(Channel):
+    code = "email"
+    label: ClassVar[Mapping[str, str]] = {"en": "E-mail", "zh-hans": "邮件"}
+    settings = (
+        Field("host", "text", "The mail server's name, such as smtp.example.com.", required=True, check=checked_host),
+        Field("port", "number", "587 for starttls, 465 for tls, 25 for none.", default=587, check=checked_port),
+        Field(
+            "security",
+            "choice",
+            "starttls (usual), tls (from the first byte) or none (only inside your own network).",
+            default="starttls",
+            choices=("none", "starttls", "tls"),
+        ),
+        Field("username", "text", "Leave out for a server that asks for none."),
+        Field("password", "secret", "The password of that user."),
+        Field(
+            "from",
+            "text",
+            "The sender: notices@example.com or Tidings <notices@example.com>.",
+            required=True,
+            check=checked_sender,
+        ),
+    )
+    contact = (Field("address", "text", "The mail address.", required=True, check=checked_address),)
+    verified_by = "code"
+    gives_up_after = timedelta(hours=4)
+
+    def destination(self, contact: Values, settings: Values) -> str:
+        return f"{settings['host']}:{settings['port']}"
+
+    def address(self, contact: Values) -> str:
+        local, _, domain = str(contact["address"]).rpartition("@")
+        return f"{local[:1]}***@{domain}"
+
+    async def send(self, parcel: Parcel, wire: Wire) -> Outcome:
+        sender = sender_of(str(parcel.settings["from"]))
+        mail, progress = letter(parcel, sender), Progress()
+        try:
+            async with asyncio.timeout(SECONDS):
+                words = await _submit(_server(parcel.settings, sender.domain), mail, wire, progress)
+            return Sent(provider_id=mail.message_id, said=said(250, words, hide=_hidden(parcel)))
+        except Answered as answer:
+            outcome = verdict(answer.stage, answer.code, answer.words)
+            return replace(outcome, said=said(answer.code, answer.words, hide=_hidden(parcel)))
+        except (Broken, TimeoutError) as error:
+            # After the final dot the mail may have been taken. The next try has the same Message-ID, by which the
+            # receiving side can tell a repeat.
+            if progress.stage == "content":
+                return TryLater("result_unknown")
+            if isinstance(error, Broken):
+                return TryLater(error.reason, error.words, technical=error.technical)
+            return TryLater("timeout")
+
+    async def close(self) -> None:
+        close_kept()
+
+
+async def _submit(server: Server, mail: Letter, wire: Wire, progress: Progress) -> str:
+    current = None
+    try:
+        async with connection(server, wire, progress, fresh=False) as current:
+            return await current.submit(mail, progress)
+    except (Broken, Answered) as failure:
+        # A kept connection may have ended while it waited. What broke before the final dot was not sent.
+        ended = isinstance(failure, Broken) or failure.code == 421
+        if current is None or not current.kept or not ended or progress.stage == "content":
+            raise
+    async with connection(server, wire, progress, fresh=True) as current:
+        return await current.submit(mail, progress)
+
+
+def _server(settings: Values, hello: str) -> Server:
+    return Server(
+        host=str(settings["host"]),
+        port=int(settings["port"] or 0),
+        security=str(settings["security"]),
+        hello=hello,
+        username=str(settings.get("username") or ""),
+        password=str(settings.get("password") or ""),
+    )
+
+
+def _hidden(parcel: Parcel) -> list[str]:
+    """What a server may repeat: "<bo@example.com>: no such user", "unknown command AGFubgBzZWNyZXQ="."""
+    username = str(parcel.settings.get("username") or "")
+    password = str(parcel.settings.get("password") or "")
+    spoken = [username, password, f"\0{username}\0{password}"]
+    encoded = [b64encode(words.encode()).decode() for words in spoken] if username else []
+    return [str(parcel.contact["address"]), username, password, *encoded]

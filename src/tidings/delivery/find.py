@@ -1,0 +1,120 @@
+"""Deliveries that somebody may see, and those of them that are asked for, newest first.
+
+There is no index on (tenant, id): it would have to be written with every delivery. A tenant's deliveries are found by
+the state that has an index, or by walking its events, or one person's recipient rows, whose keys they continue.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.db import connection
+
+from tidings.accounts.permissions import Caller
+from tidings.kernel.ids import event_of, first_at
+
+# Index: delivery_failed, delivery_due or delivery_open; then the primary key of events.
+_BY_STATE = """
+FROM delivery_delivery d JOIN events_event e ON e.id = (left(d.id::text, 31) || '00000')::uuid
+WHERE d.tenant_id = %(tenant)s
+"""
+# Index: event_latest; then a range of the primary key of deliveries for each event.
+_BY_EVENT = """
+FROM events_event e JOIN delivery_delivery d ON d.id BETWEEN e.id AND (left(e.id::text, 31) || 'fffff')::uuid
+WHERE e.tenant_id = %(tenant)s AND d.tenant_id = %(tenant)s
+"""
+# Index: recipient_inbox; then the primary keys.
+_BY_PERSON = """
+FROM events_recipient r JOIN events_event e ON e.id = (left(r.id::text, 31) || '00000')::uuid
+JOIN delivery_delivery d ON d.id BETWEEN e.id AND (left(e.id::text, 31) || 'fffff')::uuid AND d.person_id = r.person_id
+WHERE r.person_id = %(person)s AND r.tenant_id = %(tenant)s AND d.tenant_id = %(tenant)s
+"""
+_SHOWN = """
+WITH page AS MATERIALIZED (SELECT d.*, e.type {chosen} LIMIT %(limit)s)
+SELECT d.id, d.type, s.kind, s.key, s.title, p.login, p.name, d.channel, d.state, d.due_at, coalesce(d.reason, ''),
+       coalesce(d.provider_id, ''), coalesce(d.attempts, '[]')::text
+FROM page d JOIN events_subject s ON s.id = d.subject_id JOIN accounts_person p ON p.id = d.person_id
+ORDER BY d.id DESC
+"""
+INDEXED_STATES = ("failed", "pending", "sending")
+
+
+@dataclass(frozen=True, slots=True)
+class Which:
+    """`recipient` is a login; `since` (included) and `until` (not included) are about when the event was accepted."""
+
+    state: str | None = None
+    channel: str | None = None
+    recipient: str | None = None
+    event_type: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    id: UUID
+    event_type: str
+    subject_kind: str
+    subject_id: str
+    subject_title: str
+    recipient: str
+    name: str
+    channel: str
+    state: str
+    due_at: datetime
+    reason: str
+    provider_id: str
+    attempts: Sequence[dict[str, Any]]
+
+    @property
+    def event_id(self) -> UUID:
+        return event_of(self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The rest of a statement, from its FROM on: which deliveries `d`, with their event `e`, newest first."""
+
+    sql: str
+    parameters: dict[str, Any]
+
+
+def deliveries_of(caller: Caller, which: Which, *, limit: int, after: UUID | None = None) -> list[Shown]:
+    """Others than those who see all are shown their own. Raises 403 for a token without the scope `read`."""
+    caller.require_scope("read")
+    mine = None if caller.sees_all else caller.as_person().login
+    if mine is not None and which.recipient not in (None, mine):
+        return []
+    chosen = choose(caller.tenant_id, which, recipient=mine or which.recipient, after=after)
+    with connection.cursor() as cursor:
+        cursor.execute(_SHOWN.format(chosen=chosen.sql), {**chosen.parameters, "limit": limit})
+        return [Shown(*row[:-1], msgspec.json.decode(row[-1])) for row in cursor.fetchall()]
+
+
+def choose(tenant_id: UUID, which: Which, *, recipient: str | None, after: UUID | None = None) -> Chosen:
+    if recipient is not None:
+        start, by = _BY_PERSON, ("r", "d")
+    elif which.state in INDEXED_STATES:
+        start, by = _BY_STATE, ("d",)
+    else:
+        start, by = _BY_EVENT, ("e", "d")
+    first = by[0]
+    conditions = {
+        "AND d.state = %(state)s": which.state,
+        "AND d.channel = %(channel)s": which.channel,
+        "AND e.type = %(type)s": which.event_type,
+        f"AND {first}.id >= %(since)s": which.since and first_at(which.since),
+        f"AND {first}.id < %(until)s": which.until and first_at(which.until),
+        # A delivery's key is greater than its recipient's and its event's.
+        f"AND d.id < %(after)s AND {first}.id < %(after)s": after,
+    }
+    given = {sql: value for sql, value in conditions.items() if value is not None}
+    names = {sql: sql.split("%(")[1].split(")")[0] for sql in given}
+    order = "ORDER BY " + ", ".join(f"{table}.id DESC" for table in by)
+    parameters = {names[sql]: value for sql, value in given.items()}
+    person = _person(tenant_id, recipient) if recipient is not None else None
+    return Chosen("\n".join([start, *given, order]), {"tenant": tenant_id, "person": person, **parameters})

@@ -1,0 +1,119 @@
+"""Write down where a person is reached on a channel; what can be sent to is sealed."""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from django.db.models import F
+
+from tidings.accounts.models import Person, Tenant
+from tidings.channels.contract import Channel, Values
+from tidings.channels.models import ChannelSetting
+from tidings.channels.registry import CHANNELS
+from tidings.directory.models import ContactPoint
+from tidings.kernel.clock import now
+from tidings.kernel.secrets import SecretUnreadable, seal, unseal
+
+DEPARTED = "person_departed"
+# The channels that what is said of a person prefills, and by which part of it.
+PREFILLED: Mapping[str, str] = {"email": "email", "sms": "mobile"}
+
+
+def locked_points(tenant_id: UUID, login: str) -> dict[str, ContactPoint]:
+    """A person's contact points by channel. To be locked before the tenant: so does what disables a dead one."""
+    points = (
+        ContactPoint.objects.for_tenant(tenant_id)
+        .filter(person__login=login)
+        .select_for_update(of=("self",), no_key=True)
+        .order_by("id")
+    )
+    return {point.channel: point for point in points}
+
+
+def opened(point: ContactPoint | None) -> Values:
+    """Its address and secrets; nothing when no key opens it any more: then it has to be given anew."""
+    try:
+        return unseal(bytes(point.sealed)) if point else {}
+    except SecretUnreadable:
+        return {}
+
+
+def settings_of(tenant_id: UUID, channel: str) -> Values:
+    """The tenant's settings of this channel, opened; nothing where it has none yet."""
+    kept = ChannelSetting.objects.for_tenant(tenant_id).filter(channel=channel).first()
+    try:
+        return unseal(bytes(kept.sealed)) if kept else {}
+    except SecretUnreadable:
+        return {}
+
+
+def same_address(kind: Channel, one: Values, other: Values) -> bool:
+    """Whether both lead to the same place: what a channel requires is the address, the rest are its secrets."""
+    return all(one.get(field.name) == other.get(field.name) for field in kind.contact if field.required)
+
+
+def write_point(person: Person, kind: Channel, point: ContactPoint | None, values: Values, *, verified: bool) -> None:
+    """A disabled one is in use again."""
+    point = point or ContactPoint(tenant_id=person.tenant_id, person=person, channel=kind.code, version=0)
+    # Sealing twice never gives the same bytes; what was not changed keeps its own, by which a verdict finds it.
+    if not point.sealed or opened(point) != values:
+        point.sealed = seal(dict(values))
+    point.shown = kind.address(values)[:320]
+    point.destination = _destination(kind, values, settings_of(person.tenant_id, kind.code))
+    point.verified_at = (point.verified_at or now()) if verified else None
+    point.disabled_at, point.disabled_reason = None, ""
+    point.version += 1
+    point.save()
+
+
+def prefill(person: Person, before: Mapping[str, str], points: Mapping[str, ContactPoint]) -> list[str]:
+    """What an administrator says of a person's e-mail and mobile is verified by their word, and messages go there as
+    long as the person has chosen no other place. `before` is what was said until now. The channels it changed."""
+    changed: list[str] = []
+    for code, part in PREFILLED.items():
+        kind = CHANNELS.get(code)
+        if kind is None:
+            continue
+        said, was, point = str(getattr(person, part)), before.get(part, ""), points.get(code)
+        name = kind.contact[0].name
+        follows = point is None or (bool(was) and opened(point).get(name) == was)
+        returns = point is not None and point.disabled_reason == DEPARTED
+        if said and (returns or (follows and (said != was or point is None))):
+            write_point(person, kind, point, {name: said}, verified=True)
+            changed.append(code)
+        elif point and follows and not said:
+            point.delete()
+            changed.append(code)
+    return changed
+
+
+def disable_all(points: Mapping[str, ContactPoint]) -> None:
+    """Of somebody who departed: whoever comes back under this login, or somebody new, has to save them first."""
+    for point in points.values():
+        point.disabled_at, point.disabled_reason = now(), DEPARTED
+        point.version += 1
+        point.save()
+
+
+def refresh_destinations(tenant_id: UUID, channel: str, settings: Values) -> int:
+    """A tenant's settings may decide where all contact points of a channel lead (its mail server): to be called in the
+    transaction that changes them. How many lead elsewhere now; nodes hear of it."""
+    kind = CHANNELS[channel]
+    points = (
+        ContactPoint.objects.for_tenant(tenant_id).filter(channel=channel).select_for_update(no_key=True).order_by("id")
+    )
+    moved: list[ContactPoint] = []
+    for point in points:
+        values = opened(point)
+        destination = _destination(kind, values, settings) if values else point.destination
+        if destination != point.destination:
+            point.destination = destination
+            moved.append(point)
+    if moved:
+        ContactPoint.objects.for_tenant(tenant_id).bulk_update(moved, ["destination"], batch_size=1_000)
+        Tenant.objects.filter(id=tenant_id).update(directory_version=F("directory_version") + 1)
+    return len(moved)
+
+
+def _destination(kind: Channel, values: Values, settings: Values) -> str:
+    """Nowhere yet for a channel that needs settings and has none; it is off, so nothing is sent to it."""
+    return "" if kind.settings and not settings else kind.destination(values, settings)[:260]

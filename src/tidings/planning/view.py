@@ -1,0 +1,27 @@
+"""One tenant, as a node holds it in memory. Pure data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from tidings.accounts.access import Grant
+from tidings.catalog.features import Catalog
+from tidings.channels.contract import Values
+from tidings.directory.lookup import Directory
+from tidings.rules.match import RuleFacts
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Parts are replaced whole, never changed in place: who holds one keeps a consistent picture."""
+
+    tenant_id: UUID
+    rules_version: int
+    directory_version: int
+    access_version: int
+    rules: Mapping[str, RuleFacts]
+    catalog: Catalog
+    channels: Mapping[str, Values]
+    channels_on: frozenset[str]
+    directory: Directory
+    grants: Mapping[bytes, Grant]

@@ -1,0 +1,268 @@
+"""What holds for every channel, whoever wrote it."""
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from tidings.channels.check import MASK, check_values, masked
+from tidings.channels.contract import Channel, Outcome, Parcel, Refused, Sent, TryLater
+from tidings.channels.registry import CHANNELS, UnknownChannel, channel
+from tidings.channels.testing.vendor import Row, Vendor
+from tidings.kernel.addresses import AddressPolicy
+from tidings.kernel.http import AddressRefused, HttpError, Wire
+from tidings.kernel.problems import Problem
+from tidings.messages.document import Document, Fact
+
+MakeParcel = Callable[..., Parcel]
+NOON = datetime(2026, 11, 23, 10, 0, 5, tzinfo=UTC)
+LANGUAGES = ("en", "zh-hans")
+REASON = re.compile(r"[a-z][a-z0-9_]*")
+HOSTILE = {
+    "header injection": "Add index\r\nBcc: mallory@evil.example\r\n\r\nHello",
+    "line separators": "a\u2028b\u2029c\x0bd\x0ce\x85f",
+    "SMTP smuggling": "x\r\n.\r\nMAIL FROM:<mallory@evil.example>\r\nRCPT TO:<eve@example.com>\r\nDATA\r\n",
+    "dots": "..\n.\n...",
+    "encoded word": "=?utf-8?b?PHNjcmlwdD4=?= =?utf-8?q?=0D=0ABcc:_m@evil.example?=",
+    "markup": '<script>alert(1)</script><img src=x onerror=alert(1)>"><b>\'',
+    "template": "${page} $url {{7*7}} {0} %s %(name)s {% raw %} <!-- part: page -->",
+    "direction": "invoice\u202efdp.exe \u200b\u2066hidden\u2069 \ufeff",
+    "NUL": "a\x00b\x1b[31mred\x07",
+    "emoji": "🚀 工单 👩‍👩‍👧‍👦 ñ é \U0001f1e8\U0001f1f3",
+    "address": '"Bo" <mallory@evil.example>, eve@example.com',
+    "quotes": "\\\"'`\\",
+    "spaces": "   \t  ",
+    "long": "工" * 500,
+    "long word": "x" * 500,
+}
+
+
+@contextmanager
+def nothing_leaks(vendor: Vendor, caplog: pytest.LogCaptureFixture) -> Any:
+    """No secret in what is raised or logged inside. (`mail` is the log of aiosmtpd, the vendor's side.)"""
+    caplog.set_level(logging.DEBUG)
+    caplog.clear()
+    raised = ""
+    try:
+        yield
+    except Exception as error:
+        raised = f"{error!r} {error} {error.__context__!r} {error.__cause__!r}"
+        raise
+    finally:
+        logged = " ".join(record.getMessage() for record in caplog.records if not record.name.startswith("mail"))
+        for secret in vendor.secrets:
+            assert secret.lower() not in f"{raised} {logged}".lower()
+
+
+def same_but_for_words(outcome: Outcome, expected: Outcome) -> bool:
+    shown = replace(outcome, said="")
+    return (replace(shown, provider_id="") if isinstance(shown, Sent) else shown) == expected
+
+
+# answers
+
+
+async def test_each_documented_answer_has_its_outcome(
+    row: Row, channel: Channel, vendor: Vendor, parcel: MakeParcel, wire: Wire, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert row.source
+    vendor.answer(row.answer)
+    with nothing_leaks(vendor, caplog):
+        outcome = await channel.send(parcel(), wire)
+    assert same_but_for_words(outcome, row.outcome), outcome
+    assert outcome.said.isprintable()
+    assert len(outcome.said) <= 210
+    assert not [secret for secret in vendor.secrets if secret.lower() in repr(outcome).lower()]
+    if isinstance(outcome, TryLater | Refused):
+        assert REASON.fullmatch(outcome.reason)
+
+
+async def test_a_vendor_that_is_away_is_tried_again(
+    code: str, channel: Channel, vendor: Vendor, parcel: MakeParcel, wire: Wire, caplog: pytest.LogCaptureFixture
+) -> None:
+    with nothing_leaks(vendor, caplog):
+        try:
+            outcome = await channel.send(parcel(**vendor.nowhere()), wire)
+        except HttpError as error:
+            text = f"{error!r} {error}"
+            assert not [secret for secret in vendor.secrets if secret in text]
+        else:
+            assert same_but_for_words(outcome, TryLater("connect_failed"))
+
+
+async def test_a_network_that_is_not_allowed_is_not_called(
+    code: str, channel: Channel, vendor: Vendor, parcel: MakeParcel
+) -> None:
+    wire = Wire(AddressPolicy())
+    with pytest.raises(AddressRefused):
+        await channel.send(parcel(), wire)
+    assert vendor.received() == []
+    await wire.aclose()
+
+
+async def test_a_call_that_is_cancelled_leaves_nothing_behind(
+    code: str, channel: Channel, vendor: Vendor, parcel: MakeParcel, wire: Wire
+) -> None:
+    for _ in range(3):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0):
+                await channel.send(parcel(), wire)
+    assert isinstance(await channel.send(parcel(), wire), Sent)
+
+
+# messages
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_the_reader_gets_it_all_in_their_language(
+    code: str, language: str, channel: Channel, vendor: Vendor, parcel: MakeParcel, wire: Wire, documents: Any
+) -> None:
+    document: Document = documents[language]
+    assert isinstance(await channel.send(parcel(document), wire), Sent)
+    [received] = vendor.received()
+    values = [fact.value for fact in document.facts]
+    for text in (document.headline, document.todo, document.why, document.occasion.subject_id, *values):
+        assert text in received.text
+    assert document.url in received.text
+
+
+async def test_a_message_that_was_overtaken_says_so(
+    code: str, channel: Channel, vendor: Vendor, parcel: MakeParcel, wire: Wire, documents: Any
+) -> None:
+    for language in LANGUAGES:
+        await channel.send(parcel(documents[f"{language}-earlier"]), wire)
+    for received, language in zip(vendor.received(), LANGUAGES, strict=True):
+        assert documents[f"{language}-earlier"].earlier in received.text
+
+
+@pytest.mark.parametrize("name", ["en", "zh-hans", "en-earlier", "zh-hans-earlier"])
+async def test_the_payload_is_the_golden_one(
+    code: str, name: str, vendor: Vendor, parcel: MakeParcel, documents: Any, golden: Any
+) -> None:
+    golden(f"{code}-{name}.txt", vendor.payload(parcel(documents[name], now=NOON)))
+
+
+@pytest.mark.parametrize("kind", list(HOSTILE))
+async def test_no_text_changes_anything_but_text(
+    code: str, kind: str, channel: Channel, vendor: Vendor, parcel: MakeParcel, wire: Wire, english: Document
+) -> None:
+    await channel.send(parcel(english), wire)
+    assert isinstance(await channel.send(parcel(_with_everywhere(english, HOSTILE[kind])), wire), Sent)
+    harmless, hostile = vendor.received()
+    assert hostile.names == harmless.names
+    assert (hostile.to, hostile.identity) == (harmless.to, harmless.identity)
+
+
+async def test_a_message_is_cut_to_what_the_vendor_takes_and_says_so(
+    code: str, channel: Channel, vendor: Vendor, parcel: MakeParcel, wire: Wire, english: Document
+) -> None:
+    for text in ("工" * 5_000, "<\x01\"&" * 1_250, "word " * 1_000):
+        giant = replace(
+            _with_everywhere(english, text),
+            facts=tuple(Fact(f"fact_{number}", text, text) for number in range(200)),
+            occasion=replace(
+                english.occasion,
+                title=text[:500],
+                resources=(text[:602],) * 100,
+                url="https://dms.example.com/" + "a" * 1_950,
+            ),
+            reader=replace(english.reader, because=[("instance_dba", text[:200])] * 100),
+        )
+        assert isinstance(await channel.send(parcel(giant), wire), Sent)
+    for received in vendor.received():
+        assert received.size <= vendor.most_bytes
+        assert "…" in received.text
+        assert "https://dms.example.com/" + "a" * 1_950 in received.text
+        assert english.occasion.subject_id in received.text
+
+
+def _with_everywhere(document: Document, text: str) -> Document:
+    """The text wherever people or other systems write."""
+    occasion = replace(
+        document.occasion,
+        title=text,
+        submitter=text,
+        actor=text,
+        resources=(text,),
+        feature_labels={"en": text, "zh-hans": text},
+        event_labels={"en": text, "zh-hans": text},
+    )
+    return replace(
+        document,
+        occasion=occasion,
+        reader=replace(document.reader, name=text, because=[("instance_dba", text)]),
+        headline=f"Waits for approval: {text}",
+        facts=(Fact("what", text, text), *document.facts),
+        todo=text,
+        why=text,
+        link_label=text,
+    )
+
+
+# identity
+
+
+async def test_every_try_has_the_same_identity_and_other_deliveries_another(
+    code: str, channel: Channel, vendor: Vendor, parcel: MakeParcel, wire: Wire
+) -> None:
+    now = datetime.now(UTC)
+    for later in (timedelta(0), timedelta(minutes=2)):
+        await channel.send(parcel(now=now + later), wire)
+    await channel.send(parcel(identity=UUID("019a9f5c-2f40-7c31-8a6e-3d5b00000002")), wire)
+    first, second, other = vendor.received()
+    assert first.identity == second.identity != other.identity
+    assert "019a9f5c2f407c318a6e3d5b00000001" in first.identity
+
+
+# settings
+
+
+def test_every_channel_can_be_named_and_is_found_by_its_code(code: str) -> None:
+    assert channel(code) is CHANNELS[code]
+    assert set(CHANNELS[code].label) == set(LANGUAGES)
+    assert CHANNELS[code].contact
+    with pytest.raises(UnknownChannel, match=f'no channel "{code}x".*{code}'):
+        channel(f"{code}x")
+
+
+def test_secrets_are_masked_and_a_masked_one_keeps_what_is_stored(
+    code: str, channel: Channel, vendor: Vendor, parcel: MakeParcel
+) -> None:
+    made = parcel()
+    for fields, stored in ((channel.settings, made.settings), (channel.contact, made.contact)):
+        shown = masked(fields, stored)
+        assert set(shown) == {field.name for field in fields}
+        for field in fields:
+            if field.kind == "secret" and stored.get(field.name):
+                assert shown[field.name] == MASK
+        assert check_values(fields, shown, stored) == stored
+
+
+def test_unknown_and_wrong_values_are_all_told_at_once(code: str, channel: Channel) -> None:
+    for fields in (channel.settings, channel.contact):
+        given: dict[str, Any] = {field.name: ["not", "a", "value"] for field in fields}
+        with pytest.raises(Problem) as raised:
+            check_values(fields, given | {"no_such_field": 1}, {})
+        assert raised.value.status == 422
+        problems = {problem["field"]: problem["problem"] for problem in raised.value.errors}
+        assert set(problems) == set(given) | {"no_such_field"}
+        assert all(field.name in problems["no_such_field"] for field in fields)
+
+
+def test_what_is_shown_of_a_contact_point_lets_nobody_send_to_it(
+    code: str, channel: Channel, vendor: Vendor, parcel: MakeParcel
+) -> None:
+    made = parcel()
+    shown = channel.address(made.contact)
+    assert shown
+    assert not [secret for secret in vendor.secrets if secret in shown]
+    assert re.fullmatch(r"\S+:\d+", channel.destination(made.contact, made.settings))
+
+
