@@ -90,7 +90,9 @@ def vendor_of(code: str) -> type[Vendor]:
     name, path = f"contracts_vendors_{code}", HERE / "vendors" / f"{code}.py"
     if name not in sys.modules:
         if not path.exists():
-            raise LookupError(f"{path.relative_to(HERE.parent.parent)} is missing: every channel shows its vendor there")
+            raise LookupError(
+                f"{path.relative_to(HERE.parent.parent)} is missing: every channel shows its vendor there"
+            )
         spec = spec_from_file_location(name, path)
         assert spec is not None
         assert spec.loader is not None
@@ -165,6 +167,8 @@ def golden() -> Callable[[str, str], None]:
         path = HERE / "golden" / name
         if os.environ.get("TIDINGS_GOLDEN") == "write":
             path.write_text(text + "\n", "utf-8")
-        assert path.read_text("utf-8") == text + "\n", "meant? then: TIDINGS_GOLDEN=write make test ARGS=tests/contracts"
+        assert path.read_text("utf-8") == text + "\n", (
+            "meant? then: TIDINGS_GOLDEN=write make test ARGS=tests/contracts"
+        )
 
     return same

@@ -31,7 +31,7 @@ HOSTILE = {
     "SMTP smuggling": "x\r\n.\r\nMAIL FROM:<mallory@evil.example>\r\nRCPT TO:<eve@example.com>\r\nDATA\r\n",
     "dots": "..\n.\n...",
     "encoded word": "=?utf-8?b?PHNjcmlwdD4=?= =?utf-8?q?=0D=0ABcc:_m@evil.example?=",
-    "markup": '<script>alert(1)</script><img src=x onerror=alert(1)>"><b>\'',
+    "markup": "<script>alert(1)</script><img src=x onerror=alert(1)>\"><b>'",
     "template": "${page} $url {{7*7}} {0} %s %(name)s {% raw %} <!-- part: page -->",
     "direction": "invoice\u202efdp.exe \u200b\u2066hidden\u2069 \ufeff",
     "NUL": "a\x00b\x1b[31mred\x07",
@@ -163,7 +163,7 @@ async def test_no_text_changes_anything_but_text(
 async def test_a_message_is_cut_to_what_the_vendor_takes_and_says_so(
     code: str, channel: Channel, vendor: Vendor, parcel: MakeParcel, wire: Wire, english: Document
 ) -> None:
-    for text in ("工" * 5_000, "<\x01\"&" * 1_250, "word " * 1_000):
+    for text in ("工" * 5_000, '<\x01"&' * 1_250, "word " * 1_000):
         giant = replace(
             _with_everywhere(english, text),
             facts=tuple(Fact(f"fact_{number}", text, text) for number in range(200)),
@@ -264,5 +264,3 @@ def test_what_is_shown_of_a_contact_point_lets_nobody_send_to_it(
     assert shown
     assert not [secret for secret in vendor.secrets if secret in shown]
     assert re.fullmatch(r"\S+:\d+", channel.destination(made.contact, made.settings))
-
-

@@ -164,8 +164,8 @@ def test_the_payload_is_small_valid_and_has_no_more_members_than_it_says(english
     assert list(decoded) == ["type", "timestamp", "data"]
     assert decoded["timestamp"] == "2026-11-23T10:00:00Z"
     assert list(decoded["data"]) == [
-        "event_id", "recipient", "language", "feature", "event", "subject", "headline", "todo", "why", "because", "facts",
-        "resources",
+        "event_id", "recipient", "language", "feature", "event", "subject", "headline", "todo", "why", "because",
+        "facts", "resources",
     ]  # fmt: skip
     assert decoded["data"]["because"] == [
         {"role": "approver", "of": None},

@@ -2,6 +2,7 @@
 them, so a call that arrives was pinned to the address the injected resolver gave."""
 
 import asyncio
+import gc
 import gzip
 import logging
 import resource
@@ -441,7 +442,12 @@ async def test_a_call_carries_what_was_given_and_brings_back_the_answer(make_wir
     async with Peer(answering(answer)).listening() as peer:
         response = await make_wire().request("PUT", peer.url(), headers={"webhook-id": "msg_1"}, body=b"hello")
         assert (response.status, response.body) == (429, b"wait")
-        assert response.headers == {"retry-after": "30", "x-two": "2", "content-length": "4"}
+        assert response.headers == {"retry-after": "30", "x-two": "1", "content-length": "4"}
+        assert (response.headers["Retry-After"], response.headers.get("retry-later"), len(response.headers)) == (
+            "30",
+            None,
+            3,
+        )
         assert 0 < response.elapsed < 5
         head, _, body = peer.requests[0].partition(b"\r\n\r\n")
         assert head.startswith(f"PUT /hook/{CANARY}?token={CANARY} HTTP/1.1\r\n".encode())
@@ -454,7 +460,9 @@ async def test_a_call_carries_what_was_given_and_brings_back_the_answer(make_wir
 async def test_a_header_that_is_not_ascii_costs_only_itself(make_wire: MakeWire) -> None:
     answer = "HTTP/1.1 200 OK\r\nX-Note: 好\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n".encode()
     async with Peer(answering(answer)).listening() as peer:
-        assert (await post(make_wire(), peer.url())).headers == {"retry-after": "7", "content-length": "0"}
+        headers = (await post(make_wire(), peer.url())).headers
+        assert headers == {"retry-after": "7", "content-length": "0"}
+        assert headers.get("x-note") is None
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -593,6 +601,23 @@ async def test_the_name_counts_towards_the_whole_call_and_a_hanging_one_holds_on
         let_go.set()
         assert (await post(wire, peer.url("hangs.test"))).status == 200
         assert asked.count("hangs.test") == 1  # the lookup nobody waited for was not in vain
+
+
+async def test_a_lookup_that_fails_when_all_have_given_up_is_nobodys_error(
+    make_wire: MakeWire, caplog: pytest.LogCaptureFixture
+) -> None:
+    let_go = threading.Event()
+
+    def resolver(host: str) -> list[str]:
+        let_go.wait(10)
+        raise OSError
+
+    wire = make_wire(resolver=resolver)
+    await failure_of(post(wire, f"http://hangs.test{SECRET_PATH}", SHORT))
+    let_go.set()
+    await asyncio.sleep(0.05)
+    gc.collect()
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 async def test_only_so_many_names_wait_to_be_looked_up(make_wire: MakeWire) -> None:

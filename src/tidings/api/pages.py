@@ -53,8 +53,9 @@ class Page(Generic[T]):
 def page_of(rows: QuerySet[M], paging: Paging, *, by: str = "-id") -> Page[M]:
     """One query. `by` is a field that is unique among `rows`; with a minus, the greatest come first."""
     name = by.removeprefix("-")
-    if after := cursor_of(paging, lambda key: _python(rows, name, key)):
-        rows = rows.filter(**{f"{name}__{'lt' if by.startswith('-') else 'gt'}": after[0]})
+    after = cursor_of(paging.cursor, lambda key: _python(rows, name, key))
+    if after is not None:
+        rows = rows.filter(**{f"{name}__{'lt' if by.startswith('-') else 'gt'}": after})
     return cut_page(rows.order_by(by)[: paging.limit + 1], paging, lambda row: getattr(row, name))
 
 
@@ -65,19 +66,16 @@ def cut_page(rows: Iterable[T], paging: Paging, key: Callable[[T], object]) -> P
     return Page(kept, write_cursor(key(kept[-1])) if len(found) > paging.limit else None)
 
 
-def cursor_of(paging: Paging, read: Callable[[str], U]) -> tuple[U] | None:
-    """The key a page starts after, boxed because a key may be 0. `read` raises ValueError for what is none."""
-    if not paging.cursor:
+def cursor_of(cursor: str | None, read: Callable[[str], U]) -> U | None:
+    """The key a page starts after. `read` raises ValueError for what is none."""
+    if not cursor:
         return None
     try:
-        padded = paging.cursor.encode("ascii") + b"=" * (-len(paging.cursor) % 4)
-        key = base64.b64decode(padded, altchars=b"-_", validate=True).decode()
-        return (read(_storable(key)),)
+        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+        return read(_storable(base64.b64decode(padded, altchars=b"-_", validate=True).decode()))
     except (ValueError, binascii.Error):
-        raise invalid(
-            "This cursor is not one of ours.",
-            [{"field": "cursor", "problem": "Use the next_cursor of the page before, as it was, or none to start anew."}],
-        ) from None
+        problem = "Use the next_cursor of the page before, as it was, or none to start anew."
+        raise invalid("This cursor is not one of ours.", [{"field": "cursor", "problem": problem}]) from None
 
 
 def write_cursor(key: object) -> str:
@@ -85,7 +83,9 @@ def write_cursor(key: object) -> str:
 
 
 def _python(rows: QuerySet[M], name: str, key: str) -> Any:
+    field = rows.model._meta.get_field(name)
+    assert isinstance(field, models.Field)
     try:
-        return rows.model._meta.get_field(name).to_python(key)
+        return field.clean(key, None)
     except ValidationError:
         raise ValueError(key) from None

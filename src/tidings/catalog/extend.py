@@ -31,7 +31,7 @@ def put_feature(caller: Caller, wanted: Feature, expected: Expected, follow: Fol
     """Raises 403, 409 `built_in_feature`, 412, and 422 with everything that is wrong with it.
 
     An event type that is left out is accepted no more; events of it that were kept stay as they are. `follow` is called
-    in the transaction with the feature as it was and as it is, before the lock that orders the tenant's changes is taken.
+    in the transaction, with the feature as it was and as it is, before the lock that orders the tenant's changes.
     """
     caller.require("administrator")
     if wanted.code in built_in().features:
@@ -80,7 +80,10 @@ def _problems(feature: Feature) -> Iterator[dict[str, Any]]:
     for number, event in enumerate(feature.event_types):
         where = f"events.{number}"
         if not event.code.startswith(f"{feature.code}."):
-            yield {"field": f"{where}.type", "problem": f"must begin with {feature.code}. (the feature's code and a dot)"}
+            yield {
+                "field": f"{where}.type",
+                "problem": f"must begin with {feature.code}. (the feature's code and a dot)",
+            }
         if event.code in seen:
             yield {"field": f"{where}.type", "problem": f"{event.code} stands here twice"}
         seen.add(event.code)

@@ -76,6 +76,8 @@ def _checked(field: Field, given: Mapping[str, Any], stored: Values) -> Value:
             return value
         if given.get(field.name) == MASK:
             raise InvalidField("is masked, and nothing is stored to keep; give the secret itself or leave it out")
+    if isinstance(value, str) and field.kind != "secret":  # a password may begin or end with a space
+        value = value.strip()
     if value is None or value == "":
         return _absent(field)
     return _number(field, value) if field.kind == "number" else _text(field, value)
@@ -101,8 +103,6 @@ def _number(field: Field, value: object) -> int:
 def _text(field: Field, value: object) -> str:
     if not isinstance(value, str):
         raise InvalidField("must be a text")
-    if field.kind != "secret":
-        value = value.strip()
     if len(value) > MAX_LENGTH:
         raise InvalidField(f"is longer than {MAX_LENGTH:,} characters")
     if _UNPRINTABLE.search(value):

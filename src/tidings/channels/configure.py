@@ -125,7 +125,9 @@ def _opened(kept: ChannelSetting | None, *, lost_is_empty: bool = False) -> Valu
         if lost_is_empty:
             return {}
         raise Problem(
-            409, "secret_unreadable", "No key of TIDINGS_SECRET_KEYS opens these settings: bring the key back, or set them anew."
+            409,
+            "secret_unreadable",
+            "No key of TIDINGS_SECRET_KEYS opens these settings: bring the key back, or set them anew.",
         ) from None
 
 

@@ -1,5 +1,5 @@
 """Keep a group of planned events and queue its deliveries: subjects, events, bodies, recipients and deliveries in one
-transaction, in two statements whatever the group's size.
+transaction, in one statement whatever the group's size.
 
 The subjects come first, folded and sorted: their row locks put the groups of all nodes in one order, without deadlock,
 and each event takes the next number of its subject. A delivery may be claimed as it is born (`sending`, under this
@@ -7,11 +7,11 @@ node's lease) unless something older of the same person, channel and subject is 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
 import msgspec
+from msgspec import Struct
 
 from tidings.events.event import Incoming, stored_event
 from tidings.kernel.database import Connection, plain_array, text_array
@@ -19,31 +19,37 @@ from tidings.kernel.ids import child_of
 from tidings.planning.facts import Planned
 from tidings.planning.plan import Because, Recipient, Send, Skip
 
-# Index: subject_key. `last_number` of the given row is how many events the group has for the subject.
-_SUBJECTS = """
-INSERT INTO events_subject AS s
-    (id, tenant_id, kind, key, title, url, status, status_time, status_number, last_number)
-SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
-                     %s::timestamptz[], %s::int[], %s::int[])
-ON CONFLICT (tenant_id, kind, key) DO UPDATE SET
-    last_number = s.last_number + excluded.last_number,
-    title = CASE WHEN excluded.status_time >= s.status_time AND excluded.title <> '' THEN excluded.title
-                 ELSE s.title END,
-    url = CASE WHEN excluded.status_time >= s.status_time AND excluded.url <> '' THEN excluded.url ELSE s.url END,
-    status = CASE WHEN excluded.status_time >= s.status_time THEN excluded.status ELSE s.status END,
-    status_number = CASE WHEN excluded.status_time >= s.status_time THEN s.last_number + excluded.status_number
-                         ELSE s.status_number END,
-    status_time = greatest(excluded.status_time, s.status_time)
-"""
-
-# Index: subject_key to find the numbers just given; delivery_open to see what is older and still open.
-_EVENTS = """
-WITH given AS MATERIALIZED (
-    SELECT g.*, s.id AS subject_id, s.last_number - g.behind AS number
-    FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::int[], %s::text[], %s::text[], %s::text[],
-                %s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
-        AS g(id, tenant_id, kind, key, behind, source, source_id, type, time, hash, involved, skips, fault, body)
-    JOIN events_subject s USING (tenant_id, kind, key)
+# Index: subject_key for the subjects; delivery_open to see what is older and still open.
+#
+# One statement has one snapshot. `was` shows a subject as of it, `s` as it is under our row lock: where another node
+# came between, the snapshot cannot show what that node queued, and the delivery is not claimed as it is born.
+_KEEP = """
+WITH s AS (
+    INSERT INTO events_subject AS s
+        (id, tenant_id, kind, key, title, url, status, status_time, status_number, last_number)
+    SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
+                         %s::timestamptz[], %s::int[], %s::int[])
+    ON CONFLICT (tenant_id, kind, key) DO UPDATE SET
+        last_number = s.last_number + excluded.last_number,
+        title = CASE WHEN excluded.status_time >= s.status_time AND excluded.title <> '' THEN excluded.title
+                     ELSE s.title END,
+        url = CASE WHEN excluded.status_time >= s.status_time AND excluded.url <> '' THEN excluded.url
+                   ELSE s.url END,
+        status = CASE WHEN excluded.status_time >= s.status_time THEN excluded.status ELSE s.status END,
+        status_number = CASE WHEN excluded.status_time >= s.status_time THEN s.last_number + excluded.status_number
+                             ELSE s.status_number END,
+        status_time = greatest(excluded.status_time, s.status_time)
+    RETURNING s.id, s.tenant_id, s.kind, s.key, s.last_number
+), given AS MATERIALIZED (
+    SELECT g.*, s.id AS subject_id, s.last_number - g.behind AS number, s.last_number - g.together AS before,
+           (SELECT was.last_number FROM events_subject was
+            WHERE g.together < s.last_number AND was.tenant_id = s.tenant_id AND was.kind = s.kind AND was.key = s.key
+           ) AS seen
+    FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::int[], %s::int[], %s::text[], %s::text[],
+                %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
+        AS g(id, tenant_id, kind, key, behind, together, source, source_id, type, time, hash, involved, skips, fault,
+             body)
+    JOIN s USING (tenant_id, kind, key)
 ), kept AS (
     INSERT INTO events_event
         (id, tenant_id, source, source_id, type, time, subject_id, number, hash, involved, skips, fault)
@@ -65,7 +71,7 @@ SELECT d.id, g.tenant_id, d.person_id, g.subject_id, g.number, d.contact_point_i
 FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::bool[])
     AS d(id, event_id, person_id, contact_point_id, channel, claim)
 JOIN given g ON g.id = d.event_id
-CROSS JOIN LATERAL (SELECT d.claim AND (g.number = 1 OR NOT EXISTS (
+CROSS JOIN LATERAL (SELECT d.claim AND (g.before = 0 OR g.before = g.seen AND NOT EXISTS (
     SELECT FROM delivery_delivery o
     WHERE o.subject_id = g.subject_id AND o.person_id = d.person_id AND o.channel = d.channel
       AND o.state IN ('pending', 'sending')
@@ -100,8 +106,7 @@ JOIN given g ON g.id = d.event_id
 _json = msgspec.json.Encoder()
 
 
-@dataclass(frozen=True, slots=True)
-class Keep:
+class Keep(Struct, frozen=True):
     """One event to keep. `planned` is None when planning failed: the event is kept unplanned, with its `fault`.
     `claims` says for each send of the plan, in order, whether this node has room to send it at once."""
 
@@ -113,8 +118,7 @@ class Keep:
     fault: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Queued:
+class Queued(Struct, frozen=True):
     """A delivery as it was born."""
 
     id: UUID
@@ -125,14 +129,10 @@ class Queued:
 async def enqueue(connection: Connection, group: Sequence[Keep], *, lease: int | None, today: date) -> list[Queued]:
     """Keep the group; durable when this returns. Raises psycopg's UniqueViolation when another node kept one of these
     events in between, and DataError when PostgreSQL refuses a value; then nothing of the group is kept."""
-    subjects, behind = _fold_subjects(group)
-    events = _event_columns(group, behind)
+    subjects, places = _fold_subjects(group)
+    events = _event_columns(group, places)
     recipients, deliveries = _people_columns(group)
-    # What a pipeline sends between two syncs is one transaction, without a BEGIN or COMMIT of its own to wait for:
-    # https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-PIPELINING
-    async with connection.pipeline():
-        await connection.execute(_SUBJECTS, subjects)
-        cursor = await connection.execute(_EVENTS, (*events, today, *recipients, lease, *deliveries), binary=True)
+    cursor = await connection.execute(_KEEP, (*subjects, *events, today, *recipients, lease, *deliveries), binary=True)
     return [Queued(*row) for row in await cursor.fetchall()]
 
 
@@ -156,9 +156,9 @@ async def enqueue_late(connection: Connection, group: Sequence[Keep]) -> None:
     await connection.execute(_PLANNED, (*events, *recipients, *deliveries))
 
 
-def _fold_subjects(group: Sequence[Keep]) -> tuple[tuple[str, ...], list[int]]:
+def _fold_subjects(group: Sequence[Keep]) -> tuple[tuple[str, ...], list[tuple[int, int]]]:
     """One row a subject, sorted by key, with its latest status; and for each event how many of its subject come after
-    it in the group."""
+    it in the group, and how many there are."""
     by_key: dict[tuple[UUID, str, str], list[Keep]] = {}
     place: list[tuple[list[Keep], int]] = []
     for keep in group:
@@ -178,10 +178,10 @@ def _fold_subjects(group: Sequence[Keep]) -> tuple[tuple[str, ...], list[int]]:
     return (
         plain_array(columns[0]), plain_array(columns[1]), *(text_array(column) for column in columns[2:8]),
         plain_array(columns[8]), plain_array(columns[9]),
-    ), [len(members) - position for members, position in place]  # fmt: skip
+    ), [(len(members) - position, len(members)) for members, position in place]  # fmt: skip
 
 
-def _event_columns(group: Sequence[Keep], behind: Sequence[int]) -> tuple[str, ...]:
+def _event_columns(group: Sequence[Keep], places: Sequence[tuple[int, int]]) -> tuple[str, ...]:
     incoming = [keep.incoming for keep in group]
     events = [one.event for one in incoming]
     return (
@@ -189,7 +189,8 @@ def _event_columns(group: Sequence[Keep], behind: Sequence[int]) -> tuple[str, .
         plain_array([keep.tenant_id.hex for keep in group]),
         text_array([event.subject.kind for event in events]),
         text_array([event.subject.id for event in events]),
-        plain_array([str(count) for count in behind]),
+        plain_array([str(behind) for behind, _ in places]),
+        plain_array([str(together) for _, together in places]),
         text_array([event.source for event in events]),
         text_array([event.id for event in events]),
         text_array([event.type for event in events]),

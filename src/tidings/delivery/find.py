@@ -4,7 +4,7 @@ There is no index on (tenant, id): it would have to be written with every delive
 the state that has an index, or by walking its events, or one person's recipient rows, whose keys they continue.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,7 @@ from django.db import connection
 
 from tidings.accounts.permissions import Caller
 from tidings.kernel.ids import event_of, first_at
+from tidings.kernel.problems import not_found
 
 # Index: delivery_failed, delivery_due or delivery_open; then the primary key of events.
 _BY_STATE = """
@@ -26,16 +27,17 @@ _BY_EVENT = """
 FROM events_event e JOIN delivery_delivery d ON d.id BETWEEN e.id AND (left(e.id::text, 31) || 'fffff')::uuid
 WHERE e.tenant_id = %(tenant)s AND d.tenant_id = %(tenant)s
 """
-# Index: recipient_inbox; then the primary keys.
+# Index: person_login, recipient_inbox; then the primary keys.
 _BY_PERSON = """
 FROM events_recipient r JOIN events_event e ON e.id = (left(r.id::text, 31) || '00000')::uuid
 JOIN delivery_delivery d ON d.id BETWEEN e.id AND (left(e.id::text, 31) || 'fffff')::uuid AND d.person_id = r.person_id
-WHERE r.person_id = %(person)s AND r.tenant_id = %(tenant)s AND d.tenant_id = %(tenant)s
+WHERE r.person_id = (SELECT id FROM accounts_person WHERE tenant_id = %(tenant)s AND login = %(recipient)s)
+  AND r.tenant_id = %(tenant)s AND d.tenant_id = %(tenant)s
 """
 _SHOWN = """
 WITH page AS MATERIALIZED (SELECT d.*, e.type {chosen} LIMIT %(limit)s)
-SELECT d.id, d.type, s.kind, s.key, s.title, p.login, p.name, d.channel, d.state, d.due_at, coalesce(d.reason, ''),
-       coalesce(d.provider_id, ''), coalesce(d.attempts, '[]')::text
+SELECT d.id, d.type, s.kind, s.key, s.title, s.url, p.login, p.name, d.channel, d.state, d.due_at,
+       coalesce(d.reason, ''), coalesce(d.provider_id, ''), coalesce(d.attempts, '[]')::text
 FROM page d JOIN events_subject s ON s.id = d.subject_id JOIN accounts_person p ON p.id = d.person_id
 ORDER BY d.id DESC
 """
@@ -61,6 +63,7 @@ class Shown:
     subject_kind: str
     subject_id: str
     subject_title: str
+    subject_url: str
     recipient: str
     name: str
     channel: str
@@ -80,7 +83,7 @@ class Chosen:
     """The rest of a statement, from its FROM on: which deliveries `d`, with their event `e`, newest first."""
 
     sql: str
-    parameters: dict[str, Any]
+    parameters: Mapping[str, Any]
 
 
 def deliveries_of(caller: Caller, which: Which, *, limit: int, after: UUID | None = None) -> list[Shown]:
@@ -92,29 +95,49 @@ def deliveries_of(caller: Caller, which: Which, *, limit: int, after: UUID | Non
     chosen = choose(caller.tenant_id, which, recipient=mine or which.recipient, after=after)
     with connection.cursor() as cursor:
         cursor.execute(_SHOWN.format(chosen=chosen.sql), {**chosen.parameters, "limit": limit})
-        return [Shown(*row[:-1], msgspec.json.decode(row[-1])) for row in cursor.fetchall()]
+        return [_shown(row) for row in cursor.fetchall()]
+
+
+def delivery_of(caller: Caller, delivery_id: UUID) -> Shown:
+    """Raises 403, 404."""
+    caller.require_scope("read")
+    only = "" if caller.sees_all else "AND d.person_id = %(person)s"
+    parameters: dict[str, Any] = {"tenant": caller.tenant_id, "id": delivery_id, "limit": 1}
+    if only:
+        parameters["person"] = caller.as_person().id
+    with connection.cursor() as cursor:
+        cursor.execute(_SHOWN.format(chosen=f"{_BY_STATE} AND d.id = %(id)s {only}"), parameters)
+        row = cursor.fetchone()
+    if row is None:
+        raise not_found("delivery")
+    return _shown(row)
 
 
 def choose(tenant_id: UUID, which: Which, *, recipient: str | None, after: UUID | None = None) -> Chosen:
     if recipient is not None:
-        start, by = _BY_PERSON, ("r", "d")
+        start, first = _BY_PERSON, "r"
     elif which.state in INDEXED_STATES:
-        start, by = _BY_STATE, ("d",)
+        start, first = _BY_STATE, "d"
     else:
-        start, by = _BY_EVENT, ("e", "d")
-    first = by[0]
-    conditions = {
-        "AND d.state = %(state)s": which.state,
-        "AND d.channel = %(channel)s": which.channel,
-        "AND e.type = %(type)s": which.event_type,
-        f"AND {first}.id >= %(since)s": which.since and first_at(which.since),
-        f"AND {first}.id < %(until)s": which.until and first_at(which.until),
+        start, first = _BY_EVENT, "e"
+    conditions: tuple[tuple[str, str, Any], ...] = (
+        ("state", "d.state = %(state)s", which.state),
+        ("channel", "d.channel = %(channel)s", which.channel),
+        ("type", "e.type = %(type)s", which.event_type),
+        ("since", f"{first}.id >= %(since)s", which.since and first_at(which.since)),
+        ("until", f"{first}.id < %(until)s", which.until and first_at(which.until)),
         # A delivery's key is greater than its recipient's and its event's.
-        f"AND d.id < %(after)s AND {first}.id < %(after)s": after,
-    }
-    given = {sql: value for sql, value in conditions.items() if value is not None}
-    names = {sql: sql.split("%(")[1].split(")")[0] for sql in given}
-    order = "ORDER BY " + ", ".join(f"{table}.id DESC" for table in by)
-    parameters = {names[sql]: value for sql, value in given.items()}
-    person = _person(tenant_id, recipient) if recipient is not None else None
-    return Chosen("\n".join([start, *given, order]), {"tenant": tenant_id, "person": person, **parameters})
+        ("after", f"{first}.id < %(after)s AND d.id < %(after)s", after),
+    )
+    asked = [each for each in conditions if each[2] is not None]
+    return Chosen(
+        "\n".join(
+            [start.strip(), *(f"AND {condition}" for _, condition, _ in asked), f"ORDER BY {first}.id DESC, d.id DESC"]
+        ),
+        {"tenant": tenant_id, "recipient": recipient, **{name: value for name, _, value in asked}},
+    )
+
+
+def _shown(row: tuple[Any, ...]) -> Shown:
+    *columns, attempts = row
+    return Shown(*columns, attempts=msgspec.json.decode(attempts))

@@ -1,9 +1,10 @@
 """What is next for a delivery after one try. Pure: the outcome, how often and how long, and the schedule decide."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal, assert_never
+
+from msgspec import Struct
 
 from tidings.channels.contract import Outcome, Refused, Sent, TryLater
 
@@ -11,8 +12,7 @@ MAX_RETRY_AFTER = timedelta(hours=6)
 JITTER = 0.2
 
 
-@dataclass(frozen=True, slots=True)
-class Next:
+class Next(Struct, frozen=True):
     """`wait` is set for what is tried again; `disable` when the address itself was refused."""
 
     state: Literal["sent", "pending", "failed"]

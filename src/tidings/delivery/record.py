@@ -4,12 +4,12 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import msgspec
 import psycopg
+from msgspec import Struct
 
 from tidings.channels.contract import Outcome, Sent
 from tidings.delivery.policy import Next
@@ -32,8 +32,7 @@ WHERE d.id = r.id AND d.lease = r.lease AND d.state = 'sending'
 _json = msgspec.json.Encoder()
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(Struct, frozen=True):
     """`attempt` is JSON for the record; `lease` the one under which the delivery was claimed."""
 
     id: UUID

@@ -1,16 +1,16 @@
 """How a role becomes people: from the event, from the directory, from the system roles. Pure."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
+
+from msgspec import Struct
 
 from tidings.directory.people import Member, People
 from tidings.directory.resources import Resources
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(Struct, frozen=True):
     """Someone as the event, or the directory, names them."""
 
     named: str
@@ -18,8 +18,7 @@ class Named:
     of: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Directory:
+class Directory(Struct, frozen=True):
     people: People
     resources: Resources
 
@@ -33,8 +32,7 @@ class HasResource(Protocol):
     def table(self) -> str: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Involved:
+class Involved(Struct, frozen=True):
     """The people and resources of one event, people already looked up once for all roles."""
 
     submitter: Named | None

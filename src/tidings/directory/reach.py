@@ -17,7 +17,9 @@ def reach(tenant_id: UUID, login: str, channel: str) -> tuple[Person, Values]:
     point = ContactPoint.objects.for_tenant(tenant_id).filter(person=person, channel=channel).first()
     values = opened(point)
     if point is None or not values:
-        raise Problem(409, "contact_missing", f"{login} has no address for {channel}: give one in the notification settings.")
+        raise Problem(
+            409, "contact_missing", f"{login} has no address for {channel}: give one in the notification settings."
+        )
     if point.disabled_at is not None:
         why = f"{login}'s address for {channel} is switched off ({point.disabled_reason}): give it again, or another."
         raise Problem(409, "contact_disabled", why)

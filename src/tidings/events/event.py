@@ -36,7 +36,7 @@ People_list = Annotated[list[PersonRef], Meta(max_length=1_000)]
 
 
 class Subject(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    kind: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+    kind: Annotated[str, Meta(pattern=r"\A[a-z][a-z0-9_]{0,39}\Z")]
     id: Name
     title: Annotated[str, Meta(max_length=500)] = ""
     url: Annotated[str, Meta(max_length=2_000)] = ""
@@ -101,13 +101,10 @@ def checked(event: Event, *, now: datetime, source: str = "") -> Incoming:
     """The checks that types cannot express. Raises `Problem` 422."""
     if not event.source:
         event = msgspec.structs.replace(event, source=source)
-    time = event.time
-    if time is not None:
-        if time.tzinfo is None:
-            raise Problem(422, "invalid_event", "`time` needs a zone: 2026-11-23T10:00:00Z, or +08:00.")
-        if time - now > MAX_AHEAD:
-            raise Problem(422, "time_in_the_future", "`time` is more than 24 hours ahead of this server's clock.")
-        time = time.astimezone(UTC)
+    time = _moment(event.time, now) if event.time else now
+    if event.time and event.time.tzinfo is not UTC:
+        # The same moment is the same content, whatever the zone it was sent in.
+        event = msgspec.structs.replace(event, time=time)
     if event.details:
         _check_details(event.details, 1)
     if event.subject.url and not event.subject.url.startswith(("https://", "http://")):
@@ -118,12 +115,24 @@ def checked(event: Event, *, now: datetime, source: str = "") -> Incoming:
     body = _encoder.encode(event)
     if b"\\u0000" in body and _has_nul(msgspec.to_builtins(event)):
         raise Problem(422, "nul_character", "A text holds the character U+0000, which cannot be stored.")
-    return Incoming(event, time or now, body, hashlib.blake2b(body, digest_size=16).digest())
+    return Incoming(event, time, body, hashlib.blake2b(body, digest_size=16).digest())
 
 
 def stored_event(body: bytes) -> Event:
     """The event as it was accepted."""
     return _decoder.decode(body)
+
+
+def _moment(time: datetime, now: datetime) -> datetime:
+    """In UTC."""
+    if time.tzinfo is None:
+        raise Problem(422, "invalid_event", "`time` needs a zone: 2026-11-23T10:00:00Z, or +08:00.")
+    if time - now > MAX_AHEAD:
+        raise Problem(422, "time_in_the_future", "`time` is more than 24 hours ahead of this server's clock.")
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        raise Problem(422, "invalid_event", "`time` is before the year 1.") from None
 
 
 def _check_details(value: Any, depth: int) -> None:

@@ -61,7 +61,9 @@ def events_of(caller: Caller, which: Which) -> "QuerySet[Event]":
     subject: dict[str, Any] = {"kind": which.subject_kind, "key": which.subject_id}
     if wanted := {name: value for name, value in subject.items() if value is not None}:
         # Index: subject_key, then event_timeline.
-        events = events.filter(subject_id__in=Subject.objects.for_tenant(caller.tenant_id).filter(**wanted).values("id"))
+        events = events.filter(
+            subject_id__in=Subject.objects.for_tenant(caller.tenant_id).filter(**wanted).values("id")
+        )
     if which.since is not None:
         events = events.filter(id__gte=first_at(which.since))
     if which.until is not None:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db import connection
 from django.db.models import QuerySet
+from django.db.models.functions import Now
 
 from tidings.accounts.models import Person
 from tidings.catalog.extend import catalog_of
@@ -54,14 +55,11 @@ def count_unread(person: Person) -> int:
 def mark_read(person: Person, event_ids: Iterable[UUID] | None) -> int:
     """How many became read; None: all of them."""
     if event_ids is None:
-        with connection.cursor() as cursor:
-            everything = ([UUID(int=0)], [UUID(int=(1 << 128) - 1)])
-            cursor.execute(_READ, [*everything, person.id, person.tenant_id])
-            return cursor.rowcount
+        return inbox(person, unread=True).update(read_at=Now())
     events = sorted({event_of(key) for key in event_ids})
     with connection.cursor() as cursor:
         cursor.execute(_READ, [events, [last_of(event) for event in events], person.id, person.tenant_id])
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def worded(person: Person, recipients: Sequence[Recipient]) -> list[Item]:

@@ -13,14 +13,14 @@ import re
 import socket
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import lru_cache
 from ipaddress import ip_address
-from typing import Literal
+from typing import Any, Literal
 
 from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.exceptions import BuilderError, DetailedPyreqwestError, NetworkError, PyreqwestError
@@ -78,10 +78,31 @@ class Unreachable(HttpError):
         self.kind, self.sent = kind, sent
 
 
+class Headers(Mapping[str, str]):
+    """Names are case-insensitive; of a repeated one the first counts; a value that is not visible ASCII is left out.
+    Read on demand, since most answers are judged by status and body: a dict for each would cost 2 us."""
+
+    __slots__ = ("_map",)
+
+    def __init__(self, headers: HeaderMap) -> None:
+        self._map = headers
+
+    def __getitem__(self, name: str) -> str:
+        with suppress(ValueError):
+            return self._map[name]
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in dict.fromkeys(self._map) if name in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
 @dataclass(frozen=True, slots=True)
 class Response:
-    """Header names are in lower case; of a repeated one the last counts. `body` is the first 64 KiB, as sent (nothing
-    is decompressed, nothing asked for it). `elapsed` is in seconds, name resolution included."""
+    """`body` is the first 64 KiB, as sent (nothing is decompressed, nothing asked for it). `elapsed` is in seconds, name
+    resolution included."""
 
     status: int
     headers: Mapping[str, str]
@@ -175,7 +196,7 @@ class Wire:
                 content = await answer.body_reader.read(BODY_LIMIT)
                 return Response(
                     answer.status,
-                    _readable(answer.headers),
+                    Headers(answer.headers),
                     b"" if content is None else content.to_bytes(),
                     time.perf_counter() - started,
                 )
@@ -213,6 +234,7 @@ class Wire:
         if renewal is None:
             renewal = self._renewals[target.key] = asyncio.create_task(self._renew(target))
             renewal.add_done_callback(lambda _: self._renewals.pop(target.key))
+            renewal.add_done_callback(_noticed)
         try:
             async with asyncio.timeout(min(RESOLVE_SECONDS, within.total_seconds())):
                 return await asyncio.shield(renewal)
@@ -264,6 +286,7 @@ class Wire:
             lookup = asyncio.get_running_loop().run_in_executor(self._threads, self._resolver, host)
             self._lookups[host] = lookup
             lookup.add_done_callback(lambda _: self._lookups.pop(host))
+            lookup.add_done_callback(_noticed)
         return asyncio.shield(lookup)
 
 
@@ -288,6 +311,12 @@ def _parsed(url: str) -> Url | None:
         return Url(url) if len(url) <= LONGEST_URL else None
     except ValueError:
         return None
+
+
+def _noticed(done: asyncio.Future[Any]) -> None:
+    """Those who waited may have given up; asyncio would log what failed then as never retrieved."""
+    if not done.cancelled():
+        done.exception()
 
 
 def _refusal(policy: AddressPolicy, address: str) -> str | None:
@@ -322,20 +351,6 @@ def _pinned_client(key: _Key, address: str, connect_timeout: timedelta) -> Clien
     except BuilderError:
         pass
     raise Unreachable(host, "tls", "This system has no trusted certificates; SSL_CERT_FILE can name them.", sent="no")
-
-
-def _readable(headers: HeaderMap) -> dict[str, str]:
-    try:
-        return dict(headers.items())
-    except ValueError:  # a value that is not visible ASCII spoils the whole view
-        return {name: value for name in headers for value in _values(headers, name)}
-
-
-def _values(headers: HeaderMap, name: str) -> list[str]:
-    try:
-        return headers.getall(name)
-    except ValueError:
-        return []
 
 
 _CONNECTING = "client error (Connect)"  # hyper-util's words while it connects and shakes hands

@@ -1,8 +1,9 @@
 """Gather what a plan depends on: the rule, and the people each of its roles leads to. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from uuid import UUID
+
+from msgspec import Struct
 
 from tidings.catalog.features import EventType
 from tidings.directory.lookup import LOOKUPS, Involved, Named
@@ -13,8 +14,7 @@ from tidings.planning.view import View
 from tidings.rules.match import UNTOUCHED
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
+class Planned(Struct, frozen=True):
     """A plan with what it was made from, so that a message can be written without looking anything up again."""
 
     plan: Plan

@@ -4,8 +4,9 @@ Reasons for silence are a closed list; every person and channel that could have 
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from tidings.directory.people import Member, Point
 
@@ -24,16 +25,14 @@ SkipReason = Literal[
 ADDITIONAL_USER = "additional_user"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Because:
+class Because(Struct, frozen=True, order=True):
     """Why someone is told: a role, and of what where the role belongs to a resource."""
 
     role: str
     of: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Struct, frozen=True):
     """Someone a role led to; `member` is None when the event names somebody nobody knows."""
 
     because: Because
@@ -41,8 +40,7 @@ class Candidate:
     member: Member | None
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(Struct, frozen=True):
     """All a plan depends on. `roles` are those the rule asks for; a role without a candidate is empty."""
 
     enabled: bool
@@ -51,14 +49,12 @@ class Facts:
     channels_on: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(Struct, frozen=True):
     channel: str
     point: Point
 
 
-@dataclass(frozen=True, slots=True)
-class Skip:
+class Skip(Struct, frozen=True):
     """One silence: of the whole event, of a role, of a person, or of one person's channel."""
 
     reason: SkipReason
@@ -67,8 +63,7 @@ class Skip:
     channel: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Recipient:
+class Recipient(Struct, frozen=True):
     """One person told once, with every reason; `skips` are the methods that lead nowhere."""
 
     member: Member
@@ -77,8 +72,7 @@ class Recipient:
     skips: tuple[Skip, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     recipients: tuple[Recipient, ...]
     skips: tuple[Skip, ...]
 

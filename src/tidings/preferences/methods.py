@@ -1,42 +1,27 @@
 """The methods a person wants, and where each of them leads: their own choice, or an administrator's for them."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
+from django.db import transaction
+
+from tidings.accounts.models import Person
 from tidings.accounts.permissions import Caller
-from tidings.channels.contract import Value
+from tidings.accounts.tenants import lock_tenant
+from tidings.audit.record import record_change
+from tidings.channels.check import check_values
+from tidings.channels.contract import Channel, Values
+from tidings.channels.models import ChannelSetting
+from tidings.channels.registry import CHANNELS
+from tidings.directory.contact_points import PREFILLED, locked_points, opened, same_address, write_point
 from tidings.directory.members import known_member
+from tidings.directory.models import ContactPoint
+from tidings.kernel.problems import Problem, invalid
 from tidings.kernel.versions import Expected
+from tidings.preferences.shape import Point, Shown, Wanted, field_of, standing, write_settings
 
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What is left out (None, or a channel that is not there) stays; a channel's None takes its contact point away."""
-
-    methods: Sequence[str] | None = None
-    contacts: Mapping[str, Mapping[str, Any] | None] = None  # type: ignore[assignment]
-
-
-@dataclass(frozen=True, slots=True)
-class ShownPoint:
-    """`contact` has its secrets masked, but for one that was made just now; `enabled` is the tenant's switch."""
-
-    contact: Mapping[str, Value]
-    address: str
-    verified: bool
-    disabled: bool
-    disabled_reason: str
-    enabled: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """By channel; None for one without a contact point that the tenant has not switched on is left out."""
-
-    methods: tuple[str, ...]
-    points: Mapping[str, ShownPoint]
-    version: str
+Points = Mapping[str, ContactPoint]
 
 
 def settings_of_user(caller: Caller, login: str) -> Shown:
@@ -47,8 +32,9 @@ def settings_of_user(caller: Caller, login: str) -> Shown:
 
 def own_settings(caller: Caller) -> Shown:
     """Raises 403."""
+    person = caller.as_person()
     caller.require_scope("read")
-    return _shown(caller.as_person())
+    return _shown(person)
 
 
 def put_settings_of_user(caller: Caller, login: str, wanted: Wanted, expected: Expected) -> Shown:
@@ -58,6 +44,117 @@ def put_settings_of_user(caller: Caller, login: str, wanted: Wanted, expected: E
 
 
 def put_own_settings(caller: Caller, wanted: Wanted, expected: Expected) -> Shown:
-    """A new address is used once it is verified. Raises 403, 412, 422."""
+    """A new address leads nowhere until it is verified, unless the administrators have said already that it is this
+    person's. Raises 403, 412, 422."""
+    person = caller.as_person()
     caller.require_scope("write")
-    return _put(caller, caller.as_person().login, wanted, expected, by_their_word=False)
+    return _put(caller, person.login, wanted, expected, by_their_word=False)
+
+
+@transaction.atomic
+def _put(caller: Caller, login: str, wanted: Wanted, expected: Expected, *, by_their_word: bool) -> Shown:
+    points = locked_points(caller.tenant_id, login)
+    lock_tenant(caller.tenant_id)
+    person = known_member(caller.tenant_id, login)
+    before = _shown(person)
+    expected.check(before.version, write_settings(before))
+    checked = _checked(wanted, points)
+    methods = list(person.methods if wanted.methods is None else wanted.methods)
+    changed = [
+        code
+        for code, values in checked.items()
+        if _change(person, CHANNELS[code], points.get(code), values, by_their_word=by_their_word)
+    ]
+    if not changed and methods == person.methods:
+        return before
+    person.methods = methods
+    person.version += 1
+    person.save(update_fields=["methods", "version"])
+    after = _shown(person, made=_made(wanted, checked, before))
+    told = {"before": _told(before), "after": {**_told(after), "contact_points_changed": changed}}
+    record_change(caller.tenant_id, caller.name, "change", "notification_settings", person.login, **told, stale=("directory",))
+    return after
+
+
+def _checked(wanted: Wanted, points: Points) -> dict[str, Values | None]:
+    """The whole values of each channel that is written to. Raises 422 naming all that cannot be used."""
+    checked: dict[str, Values | None] = {}
+    problems: list[dict[str, Any]] = []
+    for code, given in wanted.contacts.items():
+        try:
+            checked[code] = None if given is None else check_values(CHANNELS[code].contact, given, opened(points.get(code)))
+        except Problem as problem:
+            problems += [{**error, "field": field_of(code, error["field"])} for error in problem.errors]
+    if problems:
+        raise invalid("These settings do not fit: see errors.", problems)
+    return checked
+
+
+def _change(
+    person: Person, kind: Channel, point: ContactPoint | None, values: Values | None, *, by_their_word: bool
+) -> bool:
+    if values is None:
+        if point:
+            point.delete()
+        return point is not None
+    stored = opened(point)
+    kept = point is not None and point.verified_at is not None and same_address(kind, values, stored)
+    verified = by_their_word or kept or _said_of(person, kind, values)
+    as_it_was = point is not None and point.disabled_at is None and verified == (point.verified_at is not None)
+    if as_it_was and values == stored:
+        return False
+    write_point(person, kind, point, values, verified=verified)
+    return True
+
+
+def _said_of(person: Person, kind: Channel, values: Values) -> bool:
+    """The administrators gave this very address as the person's own."""
+    part = PREFILLED.get(kind.code)
+    return part is not None and values[kind.contact[0].name] == getattr(person, part)
+
+
+def _made(wanted: Wanted, checked: Mapping[str, Values | None], before: Shown) -> dict[str, Values]:
+    """Secrets that nobody gave and nobody knows yet."""
+    made: dict[str, Values] = {}
+    for code, values in checked.items():
+        stored, given = before.points[code].values or {}, wanted.contacts[code] or {}
+        for field in CHANNELS[code].contact:
+            fresh = values and values.get(field.name) != stored.get(field.name)
+            if field.generate and fresh and values and not given.get(field.name):
+                made[code] = {**made.get(code, {}), field.name: values[field.name]}
+    return made
+
+
+def _shown(person: Person, *, made: Mapping[str, Values] | None = None) -> Shown:
+    points = {one.channel: one for one in ContactPoint.objects.for_tenant(person.tenant_id).filter(person=person)}
+    on = _switched_on(person.tenant_id)
+    return Shown(
+        methods=tuple(person.methods),
+        points={code: _point(points.get(code), on=code in on) for code in CHANNELS},
+        version=f"{person.version}.{sum(point.version for point in points.values())}",
+        made=made or {},
+    )
+
+
+def _point(point: ContactPoint | None, *, on: bool) -> Point:
+    if point is None:
+        return Point(on)
+    return Point(
+        on=on,
+        values=opened(point),
+        address=point.shown,
+        verified=point.verified_at is not None,
+        disabled=point.disabled_at is not None,
+        disabled_reason=point.disabled_reason,
+    )
+
+
+def _switched_on(tenant_id: UUID) -> frozenset[str]:
+    settings = ChannelSetting.objects.for_tenant(tenant_id).filter(enabled=True)
+    return frozenset(settings.values_list("channel", flat=True))
+
+
+def _told(shown: Shown) -> dict[str, Any]:
+    """For the record: addresses as they may be shown, no secret."""
+    points = {code: standing(point) for code, point in shown.points.items() if point.values is not None}
+    return {"methods": list(shown.methods), "contact_points": points}

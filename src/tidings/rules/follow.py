@@ -17,7 +17,9 @@ def follow_catalog(caller: Caller, before: Feature | None, after: Feature) -> No
     """Goes into the transaction in which the feature was changed."""
     was = {one.code: one for one in before.event_types} if before else {}
     now = {one.code: one for one in after.event_types}
-    for rule in Rule.objects.for_tenant(caller.tenant_id).filter(event_type__in=was).order_by("event_type").select_for_update():
+    for rule in (
+        Rule.objects.for_tenant(caller.tenant_id).filter(event_type__in=was).order_by("event_type").select_for_update()
+    ):
         code = rule.event_type
         if code not in now:
             _end(caller, rule, was[code])
@@ -30,7 +32,14 @@ def _end(caller: Caller, rule: Rule, event_type: EventType) -> None:
     shown = show_rules([rule], [event_type])[0]
     rule.delete()
     record_change(
-        caller.tenant_id, caller.name, "delete", "rule", rule.event_type, before=content(shown), after=None, stale=("rules",)
+        caller.tenant_id,
+        caller.name,
+        "delete",
+        "rule",
+        rule.event_type,
+        before=content(shown),
+        after=None,
+        stale=("rules",),
     )
 
 

@@ -57,7 +57,9 @@ def rules_of(caller: Caller, which: Which | None = None) -> list[ShownRule]:
     caller.require(*READERS, to_write=False)
     event_types = catalog_of(caller.tenant_id).event_types.values()
     kept = {rule.event_type: rule for rule in Rule.objects.for_tenant(caller.tenant_id)}
-    shown = show_rules([kept.get(one.code) or untouched(caller.tenant_id, one.code) for one in event_types], event_types)
+    shown = show_rules(
+        [kept.get(one.code) or untouched(caller.tenant_id, one.code) for one in event_types], event_types
+    )
     return [rule for rule in shown if which is None or which.holds_of(rule)]
 
 

@@ -23,6 +23,9 @@ USERNAME, PASSWORD = "canary-user-52", "canary-password-9917"
 
 ADDRESS_DEAD = Refused("no_such_address", "address")
 POLICY = Refused("policy", "message")
+FULL = Refused("mailbox_full", "message")
+LARGE = Refused("too_large", "message")
+UNKNOWN = TryLater("result_unknown")
 
 
 def rcpt(answer: str, outcome: Any, source: str) -> Row:
@@ -56,7 +59,7 @@ class Vendored(Vendor):
         mail("530 5.7.57 Client not authenticated to send mail", TryLater("auth_failed", technical=True), "EXO"),
         mail("553 5.7.1 <notices@example.com>: Sender address rejected: not owned by user",
              TryLater("sender_refused", technical=True), "POSTFIX"),
-        mail("552 5.3.4 Message size exceeds fixed limit", Refused("too_large", "message"), "RFC3463"),
+        mail("552 5.3.4 Message size exceeds fixed limit", LARGE, "RFC3463"),
         rcpt("554 5.7.1 <bo@example.com>: Relay access denied", TryLater("relay_denied", technical=True), "POSTFIX"),
         rcpt("553 sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)",
              TryLater("relay_denied", technical=True), "qmail-smtpd(8)"),
@@ -66,7 +69,7 @@ class Vendored(Vendor):
         rcpt("550 5.1.1 <bo@example.com>: Recipient address rejected: User unknown in local recipient table",
              ADDRESS_DEAD, "POSTFIX"),
         rcpt("550 5.1.1 The email account that you tried to reach does not exist.", ADDRESS_DEAD, "GMAIL"),
-        rcpt("550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup", ADDRESS_DEAD, "EXO"),
+        rcpt("550 5.1.10 RESOLVER.ADR.RecipientNotFound; not found by SMTP address lookup", ADDRESS_DEAD, "EXO"),
         rcpt("550 5.4.1 Recipient address rejected: Access denied. AS(201806281)", ADDRESS_DEAD, "EXO"),
         rcpt("550 5.1.1 User unknown in relay recipient table", ADDRESS_DEAD, "POSTFIX"),
         rcpt("550 5.2.1 The email account that you tried to reach is inactive.", ADDRESS_DEAD, "GMAIL"),
@@ -77,16 +80,16 @@ class Vendored(Vendor):
         rcpt("556 5.1.10 Recipient address has null MX", ADDRESS_DEAD, "RFC7505"),
         data("550 5.1.1 No such recipient", ADDRESS_DEAD, "RFC3463"),
         # Of the message.
-        rcpt("552 5.2.2 The email account that you tried to reach is over quota.", Refused("mailbox_full", "message"), "GMAIL"),
-        rcpt("550 User account is overquota", Refused("mailbox_full", "message"), "RFC5321"),
-        rcpt("552 Requested mail action aborted: exceeded storage allocation", Refused("too_large", "message"), "RFC5321"),
+        rcpt("552 5.2.2 The email account that you tried to reach is over quota.", FULL, "GMAIL"),
+        rcpt("550 User account is overquota", FULL, "RFC5321"),
+        rcpt("552 Requested mail action aborted: exceeded storage allocation", LARGE, "RFC5321"),
         rcpt("550 5.2.1 The user is receiving mail at a rate that prevents additional messages",
              Refused("throttled", "message"), "GMAIL"),
         rcpt("554 5.7.1 Service unavailable; Client host blocked using zen.spamhaus.org", POLICY, "POSTFIX"),
         rcpt("550 Blocked by our policy, see https://example.com/why", POLICY, "RFC5321"),
         rcpt("550 5.7.1 This message violates example.com email policy.", POLICY, "GMAIL"),
         data("550 5.7.26 This mail has been blocked because the sender is unauthenticated.", POLICY, "GMAIL"),
-        data("552 5.2.3 Your message exceeded size limits.", Refused("too_large", "message"), "GMAIL"),
+        data("552 5.2.3 Your message exceeded size limits.", LARGE, "GMAIL"),
         data("554 5.6.0 Message is malformed", POLICY, "RFC3463"),
         data("554 Transaction failed", POLICY, "RFC5321"),
         data("550 Requested action not taken", Refused("rejected", "message"), "RFC5321"),
@@ -99,7 +102,7 @@ class Vendored(Vendor):
              ADDRESS_DEAD, "POSTFIX"),
         # The connection.
         Row("dropped at RCPT", Step(manner="drop", at="rcpt", answer="550"), TryLater("connection_lost"), "RFC5321"),
-        Row("dropped after the final dot", Step(manner="drop", at="data"), TryLater("result_unknown"), "RFC5321, 4.5.3.2"),
+        Row("dropped after the final dot", Step(manner="drop", at="data"), UNKNOWN, "RFC5321, 4.5.3.2"),
     )  # fmt: skip
     secrets = (ADDRESS, USERNAME, PASSWORD, "AGNhbmFyeS11c2VyLTUyAGNhbmFyeS1wYXNzd29yZC05OTE3")
     most_bytes = 200_000

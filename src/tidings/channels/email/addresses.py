@@ -34,7 +34,9 @@ class Sender:
 def checked_address(text: str) -> str:
     """ASCII, the domain in lower case (IDNA). Letters beyond ASCII before the @ would need SMTPUTF8 on every hop."""
     try:
-        valid = validate_email(text, check_deliverability=False, allow_smtputf8=False, globally_deliverable=False)
+        valid = validate_email(
+            text, check_deliverability=False, allow_smtputf8=False, globally_deliverable=False, strict=True
+        )
     except EmailNotValidError as error:
         raise InvalidField(f"cannot be written to: {error}") from None
     if valid.ascii_email is None:
@@ -44,7 +46,7 @@ def checked_address(text: str) -> str:
 
 def checked_sender(text: str) -> str:
     sender = sender_of(text)
-    return f'"{sender.name}" <{sender.address}>' if sender.name else sender.address
+    return f"{sender.name} <{sender.address}>" if sender.name else sender.address
 
 
 @lru_cache(maxsize=256)

@@ -45,6 +45,9 @@ class EmailChannel(Channel):
     verified_by = "code"
     gives_up_after = timedelta(hours=4)
 
+    def __init__(self, seconds: float = SECONDS) -> None:
+        self._seconds = seconds
+
     def destination(self, contact: Values, settings: Values) -> str:
         return f"{settings['host']}:{settings['port']}"
 
@@ -56,7 +59,7 @@ class EmailChannel(Channel):
         sender = sender_of(str(parcel.settings["from"]))
         mail, progress = letter(parcel, sender), Progress()
         try:
-            async with asyncio.timeout(SECONDS):
+            async with asyncio.timeout(self._seconds):
                 words = await _submit(_server(parcel.settings, sender.domain), mail, wire, progress)
             return Sent(provider_id=mail.message_id, said=said(250, words, hide=_hidden(parcel)))
         except Answered as answer:

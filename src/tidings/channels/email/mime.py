@@ -124,7 +124,7 @@ def as_html(document: Document, settings_url: str) -> str:
         earlier=_fill("earlier", text=document.earlier) if document.earlier else "",
         headline=cut(one_line(document.headline), HEADLINE_LENGTH),
         todo=_fill("todo", text=cut(paragraph(document.todo), TEXT_LENGTH)) if document.todo else "",
-        facts="".join(_fill("fact", label=fact.label, value=fact.value) for fact in _facts(document)),
+        facts=Html("".join(_fill("fact", label=fact.label, value=fact.value) for fact in _facts(document))),
         button=_fill("button", url=url, label=one_line(document.link_label) or label("open")) if url else "",
         why=cut(paragraph(document.why), TEXT_LENGTH),
         settings=_fill("settings", url=settings_link, label=label("unsubscribe")) if settings_link else "",

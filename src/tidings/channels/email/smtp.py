@@ -118,7 +118,7 @@ async def connect(server: Server, wire: Wire, progress: Progress) -> Connection:
             local_hostname=server.hello,
             use_tls=server.security == "tls",
             start_tls=False,
-            tls_context=_tls() if server.security != "none" else None,
+            tls_context=trusted() if server.security != "none" else None,
             timeout=None,
         )
         try:
@@ -184,7 +184,7 @@ def _failure(stage: Stage, error: Exception) -> Answered | Broken:
 
 
 @cache
-def _tls() -> ssl.SSLContext:
+def trusted() -> ssl.SSLContext:
     """The system's authorities; SSL_CERT_FILE names another file of them."""
     return ssl.create_default_context()
 

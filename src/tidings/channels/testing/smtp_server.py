@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -60,11 +61,11 @@ class MailServer:
         password: str = "",
     ) -> None:
         self.mails: list[Mail] = []
-        self.connections = 0
         self.script: dict[str, Sequence[Step]] = dict(script or {})
         self._security, self._username, self._password = security, username, password
         self._asked: Counter[str] = Counter()
-        self._open: set[asyncio.Transport] = set()
+        self._open: set[Any] = set()
+        self._peers: set[Any] = set()
         self._folder = TemporaryDirectory(prefix="tidings-smtp-")
         self._server: asyncio.Server | None = None
 
@@ -100,6 +101,15 @@ class MailServer:
     @property
     def taken(self) -> list[Mail]:
         return [mail for mail in self.mails if mail.taken]
+
+    @property
+    def connections(self) -> int:
+        """How many there were; STARTTLS does not make another of one."""
+        return len(self._peers)
+
+    @property
+    def open(self) -> int:
+        return len(self._open)
 
     def cut_connections(self) -> None:
         """As a server does that restarts."""
@@ -155,9 +165,8 @@ class MailServer:
         class Session(SMTP):
             def connection_made(self, transport: asyncio.BaseTransport) -> None:
                 super().connection_made(transport)
-                if isinstance(transport, asyncio.Transport):
-                    receiver.connections += 1
-                    receiver._open.add(transport)
+                receiver._peers.add(transport.get_extra_info("peername"))
+                receiver._open.add(transport)
 
             def connection_lost(self, error: Exception | None) -> None:
                 super().connection_lost(error)
@@ -168,17 +177,20 @@ class MailServer:
             right = given == (self._username.encode(), self._password.encode())
             return AuthResult(success=right, handled=right, message=None if right else "535 5.7.8 Wrong credentials")
 
-        return Session(
-            self,
-            hostname="mail.test",
-            enable_SMTPUTF8=False,
-            ident="test server",
-            tls_context=context if self._security == "starttls" else None,
-            require_starttls=self._security == "starttls",
-            authenticator=authenticated if self._username else None,
-            auth_required=bool(self._username),
-            auth_require_tls=self._security == "starttls",
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # AUTH without TLS: this server never leaves the machine
+            return Session(
+                self,
+                hostname="mail.test",
+                enable_SMTPUTF8=False,
+                ident="test server",
+                tls_context=context if self._security == "starttls" else None,
+                require_starttls=self._security == "starttls",
+                authenticator=authenticated if self._username else None,
+                auth_required=bool(self._username),
+                # With TLS asked for and not there, AUTH is not even offered.
+                auth_require_tls=not self._username or self._security == "starttls",
+            )
 
     def _certified(self) -> ssl.SSLContext:
         certificate, key = _self_signed()

@@ -1,0 +1,164 @@
+"""What the benchmark runs on: a real `tidings serve`, a receiver and a load generator, each a process of its own."""
+
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import psutil
+import psycopg
+
+from tidings.kernel.postgres import Running, start
+
+
+class Stage:
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._number = folder, 1_000_000
+        self._admin = f"tdg_{secrets.token_urlsafe(32)}"
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.url = f"http://127.0.0.1:{free.getsockname()[1]}"
+
+    def __enter__(self) -> "Stage":
+        environment = {
+            **os.environ,
+            "TIDINGS_DATA_DIR": str(self._folder),
+            "TIDINGS_ADMIN_TOKEN": self._admin,
+            "TIDINGS_ALLOWED_NETWORKS": "127.0.0.0/8",
+        }
+        self._environment = environment
+        environment.pop("TIDINGS_DATABASE_URL", None)
+        python = [sys.executable, "-m"]
+        self._receiver = subprocess.Popen(
+            [*python, "bench.receiver"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self._port = int(self._said())
+        log = (self._folder / "serve.log").open("w")
+        command = [*python, "tidings.cli.main", "serve", "--port", self.url.rsplit(":", 1)[1]]
+        self._node = subprocess.Popen(command, env=environment, stderr=log)
+        self._await_ready()
+        self._database: Running = start(self._folder)
+        self._set_up()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._node.send_signal(signal.SIGTERM)
+        self._node.wait(60)
+        self._receiver.kill()
+        self._receiver.wait()
+        self._database.release()
+
+    def _await_ready(self) -> None:
+        for _ in range(300):
+            if self._node.poll() is not None:
+                raise SystemExit((self._folder / "serve.log").read_text())
+            try:
+                urllib.request.urlopen(f"{self.url}/readyz", timeout=2).close()
+                return
+            except OSError:
+                time.sleep(0.1)
+        raise SystemExit("tidings serve did not become ready")
+
+    def _set_up(self) -> None:
+        """Three people, one of whom every event goes to, by webhook."""
+        self.call("PUT", "/channels/webhook", {"enabled": True, "settings": {}})
+        for login in ("ann", "bo", "dan"):
+            self.call("PUT", f"/users/{login}", {"name": login.title(), "email": f"{login}@example.com"})
+        webhook = {"methods": ["webhook"], "webhook": {"url": f"http://127.0.0.1:{self._port}/hook"}}
+        answer = self.call("PUT", "/users/ann/notification-settings", webhook)
+        self.webhook_secret = str(answer["webhook"]["secret"])
+        self.token = str(self.call("POST", "/sources", {"name": "bench"})["token"])
+
+    def call(self, method: str, path: str, content: Any = None) -> Any:
+        request = urllib.request.Request(
+            f"{self.url}/api/v1{path}",
+            method=method,
+            data=None if content is None else json.dumps(content).encode(),
+            headers={"Authorization": f"Bearer {self._admin}", "Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.loads(answer.read() or b"null")
+
+    def next_number(self, count: int) -> int:
+        first, self._number = self._number, self._number + count
+        return first
+
+    def load(self, first: int, count: int, connections: int, batch: int, rate: float) -> Any:
+        values = map(str, (first, count, connections, batch, rate))
+        command = [sys.executable, "-m", "bench.load", self.url, self.token, *values]
+        return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+
+    def arrivals(self, expected: int, *, patience: float = 60.0) -> Any:
+        """What arrived since the last question; waits until nothing more is expected."""
+        ends = time.monotonic() + patience
+        while time.monotonic() < ends:
+            self._say("count")
+            if int(self._said()) >= expected:
+                break
+            time.sleep(0.02)
+        self._say("take")
+        return json.loads(self._said())
+
+    def _say(self, word: str) -> None:
+        assert self._receiver.stdin is not None
+        self._receiver.stdin.write(word + "\n")
+        self._receiver.stdin.flush()
+
+    def _said(self) -> str:
+        assert self._receiver.stdout is not None
+        return self._receiver.stdout.readline()
+
+    def database_settings(self, names: tuple[str, ...]) -> dict[str, str]:
+        with psycopg.connect(self._database.url) as connection:
+            return {name: str(connection.execute(f"SHOW {name}").fetchone()[0]) for name in names}  # type: ignore[index]
+
+    def _postgres(self) -> list[psutil.Process]:
+        folder = str(self._folder)
+        found = []
+        for process in psutil.process_iter(["name"]):
+            if process.info["name"] == "postgres":
+                try:
+                    if process.cwd().startswith(folder):
+                        found.append(process)
+                except psutil.Error:
+                    continue
+        return found
+
+    def cpu_seconds(self) -> dict[str, float]:
+        def of(process: psutil.Process) -> float:
+            times = process.cpu_times()
+            return float(times.user + times.system)
+
+        return {
+            "node": of(psutil.Process(self._node.pid)),
+            "postgres": sum(map(of, self._postgres())),
+            "receiver": of(psutil.Process(self._receiver.pid)),
+        }
+
+    def memory(self) -> dict[str, float]:
+        """PSS in MB: shared pages are counted once over all processes."""
+        return {
+            "node": psutil.Process(self._node.pid).memory_full_info().pss / 1e6,
+            "postgres": sum(process.memory_full_info().pss for process in self._postgres()) / 1e6,
+        }
+
+    def ledger(self) -> Any:
+        command = [sys.executable, "-m", "tidings.cli.main", "check", "--ledger", "--json"]
+        return json.loads(subprocess.run(command, env=self._environment, capture_output=True, check=False).stdout)
+
+
+def calls_while(stage: Stage, stop: threading.Event, a_second: float) -> None:
+    """Ask for pages at this rate, as people at a console do."""
+    while not stop.wait(1 / a_second):
+        stage.call("GET", "/events?limit=50")

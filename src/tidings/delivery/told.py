@@ -1,0 +1,127 @@
+"""Who was told of an event, why, how and with what success; and who was not, and why not. As it is kept: the same shape
+as a plan's decision record, with what became of it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.db import connection
+
+from tidings.accounts.permissions import Caller
+from tidings.events.content import content_of
+from tidings.events.find import event_of as visible_event
+from tidings.events.find import subjects_by_id
+from tidings.events.models import Event, Subject
+from tidings.kernel.ids import event_of, last_of, made_at
+from tidings.planning.plan import Because, Skip
+from tidings.planning.record import because_json, skip_json
+
+# Index: the primary key, one range an event. `only` narrows it down to one person.
+_TOLD = """
+SELECT r.id, r.person_id, p.login, p.name, r.because::text, coalesce(r.skips, '[]')::text
+FROM unnest(%(first)s::uuid[], %(last)s::uuid[]) AS k(first, last)
+JOIN events_recipient r ON r.id BETWEEN k.first AND k.last JOIN accounts_person p ON p.id = r.person_id
+WHERE r.tenant_id = %(tenant)s AND (%(only)s::uuid IS NULL OR r.person_id = %(only)s) ORDER BY r.id
+"""
+_SENT = """
+SELECT d.id, d.person_id, d.channel, d.state, d.due_at, d.reason, coalesce(d.attempts, '[]')::text
+FROM unnest(%(first)s::uuid[], %(last)s::uuid[]) AS k(first, last)
+JOIN delivery_delivery d ON d.id BETWEEN k.first AND k.last
+WHERE d.tenant_id = %(tenant)s AND (%(only)s::uuid IS NULL OR d.person_id = %(only)s) ORDER BY d.id
+"""
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One event's part of a decision record."""
+
+    recipients: Sequence[Json]
+    skips: Sequence[Json]
+
+
+def record_of(caller: Caller, event_id: UUID) -> Json:
+    """The decision record of an event as it is kept. Who does not see all is shown their own part, and no content.
+    Raises 404."""
+    event = visible_event(caller, event_id)
+    subject = subjects_by_id(caller.tenant_id, {event.subject_id})[event.subject_id]
+    shown = summary(event, subject)
+    if caller.sees_all:
+        content = content_of(event.id)
+        shown = {**_content(content), **shown, "content_kept": content is not None, "fault": event.fault}
+    told = told_of(caller, [event])[event.id]
+    return {"event": shown, "recipients": told.recipients, "skips": told.skips}
+
+
+def summary(event: Event, subject: Subject) -> Json:
+    """`id` is ours, `source_id` the sender's; the subject is called as it is now."""
+    return {
+        "id": event.id,
+        "source": event.source,
+        "source_id": event.source_id,
+        "type": event.type,
+        "feature": event.type.partition(".")[0],
+        "time": event.time,
+        "accepted_at": made_at(event.id),
+        "number": event.number,
+        "planned": event.fault is None,
+        "subject": {"kind": subject.kind, "id": subject.key, "title": subject.title, "url": subject.url},
+    }
+
+
+def told_of(caller: Caller, events: Sequence[Event]) -> dict[UUID, Told]:
+    """Two queries, however many events. Who does not see all is shown their own row."""
+    only = None if caller.sees_all else caller.as_person().id
+    parameters = {
+        "tenant": caller.tenant_id,
+        "only": only,
+        "first": [event.id for event in events],
+        "last": [last_of(event.id) for event in events],
+    }
+    sends: dict[tuple[UUID, UUID], list[Json]] = {}
+    for key, person_id, channel, state, due_at, reason, attempts in _rows(_SENT, parameters):
+        sends.setdefault((event_of(key), person_id), []).append(
+            {
+                "delivery_id": key,
+                "channel": channel,
+                "state": state,
+                "due_at": due_at,
+                "reason": reason or "",
+                "attempts": msgspec.json.decode(attempts),
+            }
+        )
+    recipients: dict[UUID, list[Json]] = {}
+    for key, person_id, login, name, because, skips in _rows(_TOLD, parameters):
+        recipients.setdefault(event_of(key), []).append(
+            {
+                "login": login,
+                "name": name,
+                "because": [because_json(Because(*each)) for each in msgspec.json.decode(because)],
+                "sends": sends.get((event_of(key), person_id), []),
+                "skips": stored_skips(msgspec.json.decode(skips)),
+            }
+        )
+    return {
+        event.id: Told(recipients.get(event.id, []), stored_skips(event.skips or ()) if only is None else [])
+        for event in events
+    }
+
+
+def stored_skips(rows: Iterable[Sequence[str]]) -> list[Json]:
+    """Kept as [reason, role, person, channel]."""
+    return [skip_json(Skip(reason, role, person, channel)) for reason, role, person, channel in rows]  # type: ignore[arg-type]
+
+
+def _content(content: Any) -> Json:
+    """What the sender said beside the summary: people, resources, details and who acted."""
+    said = msgspec.to_builtins(content) if content else {}
+    return {name: said[name] for name in ("people", "actor", "resources", "details") if name in said}
+
+
+def _rows(query: str, parameters: Json) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(query, parameters)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows

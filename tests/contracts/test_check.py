@@ -1,0 +1,131 @@
+"""Values of settings and contact points: what is taken, what is refused, and how it is said."""
+
+from typing import Any
+
+import pytest
+
+from tidings.channels.check import MASK, check_values, masked
+from tidings.channels.contract import Field, InvalidField
+from tidings.kernel.problems import Problem
+
+
+def even(text: str) -> str:
+    if int(text) % 2:
+        raise InvalidField("must be even")
+    return text
+
+
+FIELDS = (
+    Field("name", "text", "How it is called.", required=True),
+    Field("colour", "choice", "red or blue.", default="red", choices=("red", "blue")),
+    Field("size", "number", "An even number.", default=2, check=even),
+    Field("key", "secret", "The key.", required=True),
+    Field("token", "secret", "Made when you give none.", generate=lambda: "made"),
+    Field("page", "url", "A page."),
+)
+STORED = {"name": "old", "colour": "blue", "size": 4, "key": "old-key", "token": "old-token", "page": "https://old/"}
+
+
+def problems(given: dict[str, Any], stored: dict[str, Any] | None = None) -> dict[str, str]:
+    with pytest.raises(Problem) as raised:
+        check_values(FIELDS, given, stored or {})
+    assert raised.value.status == 422
+    return {problem["field"]: problem["problem"] for problem in raised.value.errors}
+
+
+def test_what_is_given_is_taken_and_what_is_missing_has_its_default() -> None:
+    assert check_values(FIELDS, {"name": " n ", "key": " k "}, {}) == {
+        "name": "n",
+        "colour": "red",
+        "size": 2,
+        "key": " k ",
+        "token": "made",
+    }
+
+
+def test_what_is_not_secret_is_replaced_as_a_whole_and_secrets_are_kept() -> None:
+    assert check_values(FIELDS, {"name": "new"}, STORED) == {
+        "name": "new",
+        "colour": "red",
+        "size": 2,
+        "key": "old-key",
+        "token": "old-token",
+    }
+
+
+@pytest.mark.parametrize("given", [{}, {"key": MASK, "token": MASK}])
+def test_a_missing_or_masked_secret_keeps_the_stored_one(given: dict[str, Any]) -> None:
+    values = check_values(FIELDS, {"name": "n"} | given, STORED)
+    assert (values["key"], values["token"]) == ("old-key", "old-token")
+
+
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_null_takes_a_secret_away_or_has_another_made(nothing: Any) -> None:
+    assert check_values(FIELDS, {"name": "n", "token": nothing}, STORED)["token"] == "made"
+    assert set(problems({"name": "n", "key": nothing}, STORED)) == {"key"}
+
+
+def test_a_mask_over_nothing_is_refused() -> None:
+    assert "nothing is stored" in problems({"name": "n", "key": MASK})["key"]
+    assert "nothing is stored" in problems({"name": "n", "key": "k", "token": MASK})["token"]
+
+
+def test_everything_wrong_is_told_at_once_with_what_to_do() -> None:
+    assert problems({"colour": "green", "size": 3, "page": "x", "extra": 1}) == {
+        "extra": "is not known here; the fields are: name, colour, size, key, token, page",
+        "name": "is missing. How it is called.",
+        "colour": "must be one of: red, blue",
+        "size": "must be even",
+        "key": "is missing. The key.",
+        "page": "must be a whole URL, such as https://hooks.example.com/tidings",
+    }
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "problem"),
+    [
+        ("name", 5, "must be a text"),
+        ("name", True, "must be a text"),
+        ("name", ["x"], "must be a text"),
+        ("name", {"x": 1}, "must be a text"),
+        ("name", "x" * 2_001, "longer than 2,000"),
+        ("name", "a\nb", "control character"),
+        ("name", "a\x00", "control character"),
+        ("name", "a\ud800", "control character"),
+        ("name", "   ", "is missing"),
+        ("key", "a\r\nb", "control character"),
+        ("key", 5, "must be a text"),
+        ("size", True, "whole number"),
+        ("size", 2.0, "whole number"),
+        ("size", "2.0", "whole number"),
+        ("size", -2, "whole number"),
+        ("size", 2**31, "whole number"),
+        ("size", "9" * 5_000, "whole number"),
+        ("size", "٢", "whole number"),
+        ("size", [2], "whole number"),
+        ("colour", "RED", "one of: red, blue"),
+        ("colour", 1, "must be a text"),
+        ("page", 1, "must be a text"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_refused(field: str, value: Any, problem: str) -> None:
+    found = problems({"name": "n", "key": "k"} | {field: value})
+    assert list(found) == [field]
+    assert problem in found[field]
+
+
+def test_a_number_may_come_from_a_form() -> None:
+    assert check_values(FIELDS, {"name": "n", "key": "k", "size": "16"}, {})["size"] == 16
+
+
+def test_no_secret_is_shown_and_what_is_shown_can_be_put_back() -> None:
+    shown = masked(FIELDS, STORED)
+    assert shown == STORED | {"key": MASK, "token": MASK}
+    assert check_values(FIELDS, shown, STORED) == STORED
+    bare = masked(FIELDS, {"name": "n", "left over": "x"})
+    assert bare == {"name": "n", "colour": "red", "size": 2, "key": None, "token": None, "page": None}
+
+
+def test_an_unknown_name_is_not_repeated_at_length() -> None:
+    found = problems({"name": "n", "key": "k", "x" * 5_000: 1})
+    assert [len(name) for name in found] == [100]
