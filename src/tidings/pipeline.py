@@ -20,10 +20,12 @@ from uuid import UUID
 import msgspec
 import psycopg
 
+from tidings.catalog.features import SYSTEM_FEATURE
 from tidings.delivery.enqueue import Keep, Queued, enqueue, enqueue_late, numbered, order_key, unplanned
 from tidings.delivery.job import Job, Story
+from tidings.delivery.lanes import Promised
 from tidings.events.event import Incoming
-from tidings.events.group import Kept, Submission, Verdict
+from tidings.events.group import Kept, Submission, Verdict, unavailable
 from tidings.events.known import Key, Known, known_events
 from tidings.kernel.clock import now
 from tidings.kernel.database import Connection
@@ -35,7 +37,7 @@ from tidings.planning.view import View
 from tidings.planning.views import Views
 
 log = logging.getLogger("tidings.pipeline")
-Room = Callable[[UUID, str, int], bool]
+Room = Callable[[UUID, str, Promised], bool]
 """(tenant, destination, promised so far) -> may one more delivery be claimed as it is born?"""
 
 
@@ -69,7 +71,8 @@ async def accept(
             return Accepted(verdicts)
         try:
             queued = await enqueue(connection, keeps, lease=lease, today=now().date())
-        except psycopg.errors.UniqueViolation:
+        except (psycopg.errors.UniqueViolation, psycopg.errors.DeadlockDetected):
+            # A deadlock: keys reused for other subjects, which the locks of the subjects do not order.
             continue
         return _hand_over(verdicts, keeps, queued, group, current, lease or 0)
 
@@ -83,7 +86,10 @@ def _judge(
     fresh: list[tuple[UUID, Submission]] = []
     for one in group:
         event, view = one.incoming.event, views.get(one.tenant_id)
-        if view is None or not _may_send(one, view):
+        if view is None:
+            verdicts.append(unavailable("This organisation's settings cannot be read; its events cannot be planned."))
+            continue
+        if not _may_send(one, view):
             verdicts.append(Problem(401, "token_revoked", "This token was revoked or never existed."))
             continue
         if event.type not in view.catalog.event_types:
@@ -129,7 +135,7 @@ def _plan(new: UUID, one: Submission, view: View) -> Keep:
 
 def _claim(keeps: Sequence[Keep], room: Room) -> list[Keep]:
     """Decide for each delivery whether this node sends it at once: room, and nothing older of its order key in here."""
-    taken: dict[str, int] = {}
+    promised: dict[UUID | str | None, int] = {}
     first: set[object] = set()
     result: list[Keep] = []
     for keep in keeps:
@@ -137,9 +143,10 @@ def _claim(keeps: Sequence[Keep], room: Room) -> list[Keep]:
         for recipient in keep.planned.plan.recipients if keep.planned else ():
             for send in recipient.sends:
                 key, destination = order_key(keep, recipient, send), send.point.destination
-                free = key not in first and room(keep.tenant_id, destination, taken.get(destination, 0))
+                free = key not in first and room(keep.tenant_id, destination, promised)
                 first.add(key)
-                taken[destination] = taken.get(destination, 0) + free
+                for each in (None, keep.tenant_id, destination) if free else ():
+                    promised[each] = promised.get(each, 0) + 1
                 claims.append(free)
         result.append(Keep(keep.id, keep.tenant_id, keep.incoming, keep.planned, claims, keep.fault))
     return result
@@ -158,7 +165,9 @@ def _hand_over(
     arrived = {id(one.incoming): one.arrived for one in group}
     for keep in keeps:
         if keep.planned is None:
-            accepted.faults.append((keep.tenant_id, keep.id))
+            # A notice that cannot be planned must not cause the next one.
+            if views[keep.tenant_id].catalog.event_types[keep.incoming.event.type].feature != SYSTEM_FEATURE:
+                accepted.faults.append((keep.tenant_id, keep.id))
             continue
         story: Story | None = None
         for _, send_from, recipient in numbered(keep.planned):
@@ -192,17 +201,23 @@ def preview(incoming: Incoming, view: View) -> dict[str, Any]:
 
 
 async def plan_again(connection: Connection, views: Views) -> int:
-    """Plan events that were kept unplanned; how many could be planned now."""
-    async with connection.transaction():
-        waiting = await unplanned(connection)
-        current = await views.current(connection, {tenant_id for _, tenant_id, _ in waiting})
-        keeps: list[Keep] = []
-        for event, tenant_id, incoming in waiting:
-            with suppress(Exception):
-                keeps.append(Keep(event, tenant_id, incoming, plan_event(incoming.event, current[tenant_id])))
-        if keeps:
-            await enqueue_late(connection, keeps)
-    return len(keeps)
+    """Plan events that were kept unplanned; how many could be planned now. A slice after the other, so that those which
+    still cannot be planned keep nobody behind them."""
+    planned, after = 0, UUID(int=0)
+    while True:
+        async with connection.transaction():
+            waiting = await unplanned(connection, after)
+            current = await views.current(connection, {tenant_id for _, tenant_id, _ in waiting})
+            keeps: list[Keep] = []
+            for event, tenant_id, incoming in waiting:
+                with suppress(Exception):
+                    keeps.append(Keep(event, tenant_id, incoming, plan_event(incoming.event, current[tenant_id])))
+            if keeps:
+                await enqueue_late(connection, keeps)
+        planned += len(keeps)
+        if not waiting:
+            return planned
+        after = waiting[-1][0]
 
 
 def _key(one: Submission) -> Key:

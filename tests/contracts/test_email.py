@@ -15,10 +15,11 @@ from uuid import UUID, uuid4
 import pytest
 
 from tidings.channels.contract import InvalidField, Parcel, Sent, TryLater
-from tidings.channels.email import smtp as kept
+from tidings.channels.email import kept, smtp
 from tidings.channels.email.addresses import Sender, checked_address, checked_host, checked_sender, sender_of
 from tidings.channels.email.channel import EmailChannel
 from tidings.channels.email.mime import letter, subject_of
+from tidings.channels.email.verdict import verdict
 from tidings.channels.testing.smtp_server import OK, MailServer, Step
 from tidings.kernel.addresses import AddressPolicy
 from tidings.kernel.http import Wire
@@ -342,6 +343,32 @@ async def test_greylisting_lets_the_same_mail_in_later(english: Document, mail: 
         assert server.connections == 1
 
 
+@pytest.mark.parametrize(
+    ("stage", "answer", "reason", "technical"),
+    [
+        ("connect", "421 4.3.2 Service not available", "server_busy", False),
+        ("connect", "450 Come back later", "server_unavailable", False),
+        ("connect", "554 5.7.1 Access denied, you are on a list", "server_refuses_us", True),
+        ("tls", "454 4.7.0 TLS not available due to temporary reason", "server_unavailable", False),
+        ("tls", "502 5.5.1 Command not implemented", "tls_failed", True),
+        ("auth", "454 4.7.0 Temporary authentication failure", "auth_unavailable", False),
+        ("auth", "535 5.7.8 Username and Password not accepted", "auth_failed", True),
+        ("auth", "534 5.7.9 Application-specific password required", "auth_failed", True),
+        ("auth", "504 5.7.4 Unrecognized authentication type", "auth_failed", True),
+        ("auth", "538 5.7.11 Encryption required", "auth_failed", True),
+        ("sender", "550 5.7.60 Client does not have permissions to send as this sender", "sender_refused", True),
+        ("recipient", "530 5.7.0 Must issue a STARTTLS command first", "auth_failed", True),
+        ("content", "-1 Malformed", "unexpected_answer", False),
+    ],
+)
+def test_what_ends_a_try_before_the_recipient_is_never_held_against_them(
+    stage: Any, answer: str, reason: str, technical: bool
+) -> None:
+    """https://www.rfc-editor.org/rfc/rfc4954#section-6, https://www.rfc-editor.org/rfc/rfc3207#section-4"""
+    code, _, words = answer.partition(" ")
+    assert verdict(stage, int(code), words) == TryLater(reason, technical=technical)
+
+
 # kept connections
 
 
@@ -364,7 +391,7 @@ async def test_no_more_than_so_many_connections_at_once(english: Document, mail:
 
 async def test_a_connection_is_not_used_for_ever(english: Document, mail: EmailChannel, wire: Wire) -> None:
     async with MailServer() as server:
-        for _ in range(kept.MAILS_PER_CONNECTION + 1):
+        for _ in range(smtp.MAILS_PER_CONNECTION + 1):
             await mail.send(parcel(english, server), wire)
         assert server.connections == 2
 
@@ -461,10 +488,10 @@ def trusting(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def trust(authority: Path) -> None:
         monkeypatch.setenv("SSL_CERT_FILE", str(authority))
-        kept.trusted.cache_clear()
+        smtp.trusted.cache_clear()
 
     yield trust
-    kept.trusted.cache_clear()
+    smtp.trusted.cache_clear()
 
 
 @pytest.mark.parametrize("security", ["starttls", "tls"])

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-
 from tests.delivery.given import Desk, reach
+
 from tidings.kernel.database import connect
 
 
@@ -19,8 +19,10 @@ def reachable(organisation: Any) -> Any:
 @pytest.fixture
 async def desk(reachable: Any, database: str) -> AsyncIterator[Desk]:
     connection = await connect(database, name="test")
-    # Tests of one module share the tables: what an earlier one left open is nobody's any more.
-    await connection.execute("TRUNCATE delivery_delivery, delivery_node")
+    # Tests of one module share the tables: what an earlier one left open would be claimed, planned or deleted here.
+    await connection.execute(
+        "TRUNCATE delivery_delivery, delivery_node, events_event, events_body, events_recipient, events_subject"
+    )
     desk = Desk(reachable, connection, database)
     yield desk
     await desk.close()

@@ -151,5 +151,11 @@ class Desk:
         await self.connection.close()
 
 
+async def eventually(true: Callable[[], bool], seconds: float = 10.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not true():  # noqa: ASYNC110 - it looks at what no event announces
+            await asyncio.sleep(0.01)
+
+
 def logins(jobs: Sequence[Job]) -> list[str]:
     return [job.member.login for job in jobs]

@@ -38,7 +38,7 @@ def test_a_refused_address_fails_at_once_and_is_disabled() -> None:
     assert follow(Refused("gone", of="address")) == Next("failed", "gone", disable=True)
 
 
-@pytest.mark.parametrize(("tries", "wait"), enumerate(SCHEDULE, 1))
+@pytest.mark.parametrize(("tries", "wait"), list(enumerate(SCHEDULE, 1)))
 def test_each_try_waits_as_the_schedule_says(tries: int, wait: timedelta) -> None:
     following = follow(TryLater("receiver_error"), tries=tries)
     assert following.state == "pending"

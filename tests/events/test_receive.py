@@ -33,7 +33,9 @@ def one(body: Any, headers: dict[str, str] = JSON, source: str = "dms") -> Incom
 
 
 def many(body: Any, headers: dict[str, str] = JSON) -> list[Incoming | Problem]:
-    return list(receive_many(headers, body if isinstance(body, bytes) else msgspec.json.encode(body), now=NOON, source="dms"))
+    return list(
+        receive_many(headers, body if isinstance(body, bytes) else msgspec.json.encode(body), now=NOON, source="dms")
+    )
 
 
 def refusal(body: Any, headers: dict[str, str] = JSON) -> Problem:
@@ -65,7 +67,9 @@ def test_a_content_type_may_be_written_in_capitals() -> None:
     assert one(STRUCTURED, {"content-type": "Application/CloudEvents+JSON"}).hash == one(NATIVE).hash
 
 
-@pytest.mark.parametrize("content_type", ["text/plain", "application/xml", "multipart/form-data", "", "application/jso"])
+@pytest.mark.parametrize(
+    "content_type", ["text/plain", "application/xml", "multipart/form-data", "", "application/jso"]
+)
 def test_another_content_type_is_refused(content_type: str) -> None:
     assert refusal(NATIVE, {"content-type": content_type}).status == 415
 
@@ -107,7 +111,10 @@ CLOUDEVENTS_REFUSED: dict[str, tuple[Any, str]] = {
     "an id that is a number": (STRUCTURED | {"id": 7}, "invalid_event"),
     "a list": ([STRUCTURED], "malformed_json"),
     "no JSON": (b"{", "malformed_json"),
-    "a number too large": (msgspec.json.encode(STRUCTURED).replace(b'"LOW"', b"99999999999999999999"), "number_too_large"),
+    "a number too large": (
+        msgspec.json.encode(STRUCTURED).replace(b'"LOW"', b"99999999999999999999"),
+        "number_too_large",
+    ),
     "a number without end": (msgspec.json.encode(STRUCTURED).replace(b'"LOW"', b"1e999"), "malformed_json"),
     "without end": (b'{"specversion":"1.0","data":' + b'{"a":' * 20_000, "malformed_json"),
 }
@@ -187,8 +194,9 @@ headers = st.dictionaries(
     max_size=6,
 )
 fragments = st.sampled_from(
-    [b"[", b"]", b"{", b"}", b",", b":", b'"id"', b'"specversion":"1.0",', b'"data":', b'"\\ud800"', b'"\\u0000"', b"\n",
-     b"1e999", b"99999999999999999999", b"null", b"\xff", msgspec.json.encode(NATIVE), msgspec.json.encode(STRUCTURED)]
+    [b"[", b"]", b"{", b"}", b",", b":", b'"id"', b'"specversion":"1.0",', b'"data":', b'"\\ud800"', b'"\\u0000"',
+     b"\n", b"1e999", b"99999999999999999999", b"null", b"\xff",
+     msgspec.json.encode(NATIVE), msgspec.json.encode(STRUCTURED)]
 )  # fmt: skip
 
 

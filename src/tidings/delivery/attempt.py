@@ -39,7 +39,10 @@ class Opened:
 
 async def attempt(job: Job, wire: Wire, opened: Opened, *, now: datetime, base_url: str) -> Outcome:
     """Never raises, but for a cancellation."""
-    channel = CHANNELS[job.channel]
+    channel = CHANNELS.get(job.channel)
+    if channel is None:
+        # A newer node knows it: while an installation is upgraded, both are at work.
+        return TryLater("unknown_channel", technical=True)
     try:
         parcel = Parcel(
             identity=job.id,

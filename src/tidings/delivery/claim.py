@@ -4,13 +4,14 @@ A delivery waits for an older open one of the same person, channel and subject, 
 newer goes first, and the older says when it is sent that it is no longer the current status.
 """
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from tidings.catalog.features import EventType
+import msgspec
+
 from tidings.delivery.job import Job, Story
 from tidings.directory.people import Member
 from tidings.events.event import stored_event
@@ -21,8 +22,11 @@ from tidings.planning.facts import involve
 from tidings.planning.plan import Because
 from tidings.planning.view import View
 
-# Index: delivery_due, walked tenant by tenant (a loose index scan), then a slice of each; delivery_open for what is
-# older. Rows another node is taking are passed over.
+log = logging.getLogger("tidings.delivery")
+
+# Index: delivery_due, walked tenant by tenant (a loose index scan), then a share of each, in any order of the tenants;
+# delivery_open for what is older; the primary key of contact points, while any destination is full. Rows another node
+# is taking are passed over.
 _CLAIM = """
 WITH RECURSIVE tenants AS (
     (SELECT tenant_id FROM delivery_delivery WHERE state = 'pending' ORDER BY tenant_id LIMIT 1)
@@ -30,15 +34,21 @@ WITH RECURSIVE tenants AS (
     SELECT (SELECT d.tenant_id FROM delivery_delivery d
             WHERE d.state = 'pending' AND d.tenant_id > t.tenant_id ORDER BY d.tenant_id LIMIT 1)
     FROM tenants t WHERE t.tenant_id IS NOT NULL
+), turns AS (
+    SELECT tenant_id, greatest(%(limit)s / count(*) OVER (), 10) AS share
+    FROM tenants WHERE tenant_id IS NOT NULL AND tenant_id <> ALL(%(passed_over)s::uuid[]) ORDER BY random()
 ), due AS (
-    SELECT slice.id FROM tenants t CROSS JOIN LATERAL (
+    SELECT slice.id FROM turns t CROSS JOIN LATERAL (
         SELECT d.id FROM delivery_delivery d
         WHERE d.state = 'pending' AND d.tenant_id = t.tenant_id AND d.due_at <= now()
+          AND (%(full)s::text[] = '{}' OR NOT EXISTS (
+              SELECT FROM directory_contactpoint c
+              WHERE c.id = d.contact_point_id AND c.destination = ANY(%(full)s::text[])))
           AND (d.due_at < now() - interval '30 seconds' OR NOT EXISTS (
               SELECT FROM delivery_delivery o
               WHERE o.subject_id = d.subject_id AND o.person_id = d.person_id AND o.channel = d.channel
                 AND o.number < d.number AND o.state IN ('pending', 'sending')))
-        ORDER BY d.due_at LIMIT %(slice)s FOR UPDATE SKIP LOCKED
+        ORDER BY d.due_at LIMIT t.share FOR UPDATE SKIP LOCKED
     ) slice LIMIT %(limit)s
 )
 UPDATE delivery_delivery d SET state = 'sending', lease = %(lease)s
@@ -58,6 +68,10 @@ WHERE e.id = ANY(%s::uuid[])
 _BECAUSE = """
 SELECT r.id, r.person_id, r.because FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[]) AS k(first, last, person_id)
 JOIN events_recipient r ON r.id BETWEEN k.first AND k.last AND r.person_id = k.person_id
+"""
+_GIVE_BACK = """
+UPDATE delivery_delivery SET state = 'pending', lease = NULL
+WHERE id = ANY(%s::uuid[]) AND lease = %s AND state = 'sending'
 """
 _CANCEL = """
 UPDATE delivery_delivery d SET state = c.state, reason = c.reason, lease = NULL
@@ -80,11 +94,24 @@ class Claimed:
     attempts: int
 
 
-async def claim(connection: Connection, *, lease: int, limit: int) -> list[Claimed]:
-    """Up to `limit` due deliveries, now `sending` under our lease."""
-    parameters = {"slice": max(limit // 4, 20), "limit": limit, "lease": lease}
+async def claim(
+    connection: Connection, *, lease: int, limit: int, passed_over: Collection[UUID] = (), full: Collection[str] = ()
+) -> list[Claimed]:
+    """Up to `limit` due deliveries, now `sending` under our lease. Not of the tenants `passed_over`, and not to the
+    destinations that are `full`."""
+    parameters = {
+        "limit": limit,
+        "lease": lease,
+        "passed_over": plain_array([each.hex for each in passed_over]),
+        "full": text_array(list(full)),
+    }
     cursor = await connection.execute(_CLAIM, parameters, binary=True)
     return [Claimed(*row) for row in await cursor.fetchall()]
+
+
+async def give_back(connection: Connection, ids: Collection[UUID], *, lease: int) -> None:
+    """What was claimed and cannot be sent now is as it was before: nobody's, and due since when it was due."""
+    await connection.execute(_GIVE_BACK, (plain_array([each.hex for each in ids]), lease))
 
 
 async def prepare(
@@ -99,9 +126,9 @@ async def prepare(
     for one in claimed:
         view = views[one.tenant_id]
         member = view.directory.people.by_id.get(one.person_id)
-        story = stories.get(event_of(one.id))
-        if story is None:
-            ended.append((one.id, "failed", "content_expired"))
+        story = stories.get(event_of(one.id), "content_expired")
+        if isinstance(story, str):
+            ended.append((one.id, "failed", story))
         elif member is None or (gone := _why_gone(one, member, view)):
             ended.append((one.id, "cancelled", gone if member else "unknown_person"))
         else:
@@ -147,27 +174,29 @@ def _why_gone(one: Claimed, member: Member, view: View) -> str:
 
 async def _stories(
     connection: Connection, claimed: list[Claimed], views: Mapping[UUID, View]
-) -> dict[UUID, tuple[Story, Newer | None]]:
+) -> dict[UUID, tuple[Story, Newer | None] | str]:
+    """Each event's story, and the newer status that has overtaken it; or why it cannot be told any more."""
     tenants = {event_of(one.id): one.tenant_id for one in claimed}
     cursor = await connection.execute(_STORIES, (plain_array([each.hex for each in tenants]),), binary=True)
-    stories: dict[UUID, tuple[Story, Newer | None]] = {}
+    stories: dict[UUID, tuple[Story, Newer | None] | str] = {}
     for event_id, code, time, number, body, status, status_time, status_number in await cursor.fetchall():
         view = views[tenants[event_id]]
-        event_type = view.catalog.event_types.get(code)
-        if body is None or event_type is None:
-            continue
-        event = stored_event(body)
-        story = Story(event_id, event, time, event_type, involve(event, view.directory.people), number)
-        stories[event_id] = story, _newer(view.catalog.event_types, number, status, status_time, status_number)
+        event_types = view.catalog.event_types
+        if body is None:
+            stories[event_id] = "content_expired"
+        elif code not in event_types:
+            stories[event_id] = "unknown_event_type"
+        else:
+            try:
+                event = stored_event(body)
+            except msgspec.MsgspecError:
+                log.exception("stored content cannot be read", extra={"event": str(event_id)})
+                stories[event_id] = "content_unreadable"
+                continue
+            story = Story(event_id, event, time, event_types[code], involve(event, view.directory.people), number)
+            overtaken = (status_time, status_number) > (time, number) and status in event_types
+            stories[event_id] = story, Newer(status_time, event_types[status].labels) if overtaken else None
     return stories
-
-
-def _newer(
-    event_types: Mapping[str, EventType], number: int, status: str, status_time: datetime, status_number: int
-) -> Newer | None:
-    if status_number <= number or status not in event_types:
-        return None
-    return Newer(status_time, event_types[status].labels)
 
 
 async def _because(connection: Connection, claimed: list[Claimed]) -> dict[tuple[UUID, UUID], tuple[Because, ...]]:

@@ -3,7 +3,8 @@ transaction, in one statement whatever the group's size.
 
 The subjects come first, folded and sorted: their row locks put the groups of all nodes in one order, without deadlock,
 and each event takes the next number of its subject. A delivery may be claimed as it is born (`sending`, under this
-node's lease) unless something older of the same person, channel and subject is still open.
+node's lease) unless something older of the same person, channel and subject is still open, or its subject has a later
+status already: then whoever claims it sees that status, and the message says so.
 """
 
 from collections.abc import Sequence
@@ -39,9 +40,10 @@ WITH s AS (
         status_number = CASE WHEN excluded.status_time >= s.status_time THEN s.last_number + excluded.status_number
                              ELSE s.status_number END,
         status_time = greatest(excluded.status_time, s.status_time)
-    RETURNING s.id, s.tenant_id, s.kind, s.key, s.last_number
+    RETURNING s.id, s.tenant_id, s.kind, s.key, s.last_number, s.status_time
 ), given AS MATERIALIZED (
-    SELECT g.*, s.id AS subject_id, s.last_number - g.behind AS number, s.last_number - g.together AS before,
+    SELECT g.*, s.id AS subject_id, s.status_time, s.last_number - g.behind AS number,
+           s.last_number - g.together AS before,
            (SELECT was.last_number FROM events_subject was
             WHERE g.together < s.last_number AND was.tenant_id = s.tenant_id AND was.kind = s.kind AND was.key = s.key
            ) AS seen
@@ -71,7 +73,7 @@ SELECT d.id, g.tenant_id, d.person_id, g.subject_id, g.number, d.contact_point_i
 FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::bool[])
     AS d(id, event_id, person_id, contact_point_id, channel, claim)
 JOIN given g ON g.id = d.event_id
-CROSS JOIN LATERAL (SELECT d.claim AND (g.before = 0 OR g.before = g.seen AND NOT EXISTS (
+CROSS JOIN LATERAL (SELECT d.claim AND g.time >= g.status_time AND (g.before = 0 OR g.before = g.seen AND NOT EXISTS (
     SELECT FROM delivery_delivery o
     WHERE o.subject_id = g.subject_id AND o.person_id = d.person_id AND o.channel = d.channel
       AND o.state IN ('pending', 'sending')
@@ -81,7 +83,7 @@ RETURNING id, state = 'sending', number
 # Index: event_unplanned, which holds only such events; the primary keys.
 _UNPLANNED = """
 SELECT e.id, e.tenant_id, e.time, e.hash, b.body FROM events_event e JOIN events_body b ON b.id = e.id
-WHERE e.fault IS NOT NULL ORDER BY e.id LIMIT 100 FOR UPDATE OF e SKIP LOCKED
+WHERE e.fault IS NOT NULL AND e.id > %s ORDER BY e.id LIMIT 100 FOR UPDATE OF e SKIP LOCKED
 """
 _PLANNED = """
 WITH given AS MATERIALIZED (
@@ -136,9 +138,9 @@ async def enqueue(connection: Connection, group: Sequence[Keep], *, lease: int |
     return [Queued(*row) for row in await cursor.fetchall()]
 
 
-async def unplanned(connection: Connection) -> list[tuple[UUID, UUID, Incoming]]:
-    """Some events that are still unplanned (id, tenant, event), locked for this transaction."""
-    cursor = await connection.execute(_UNPLANNED, binary=True)
+async def unplanned(connection: Connection, after: UUID) -> list[tuple[UUID, UUID, Incoming]]:
+    """The next events that are still unplanned (id, tenant, event), by key; locked for this transaction."""
+    cursor = await connection.execute(_UNPLANNED, (after,), binary=True)
     return [
         (row[0], row[1], Incoming(stored_event(row[4]), row[2], row[4].encode(), bytes(row[3])))
         for row in await cursor.fetchall()

@@ -139,5 +139,4 @@ def choose(tenant_id: UUID, which: Which, *, recipient: str | None, after: UUID 
 
 
 def _shown(row: tuple[Any, ...]) -> Shown:
-    *columns, attempts = row
-    return Shown(*columns, attempts=msgspec.json.decode(attempts))
+    return Shown(*[*row[:-1], msgspec.json.decode(row[-1])])

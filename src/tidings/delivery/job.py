@@ -64,6 +64,8 @@ class Job:
     newer: Newer | None = None
     accepted: float = 0.0
     """Seconds on the loop's clock when this node accepted it; 0 for what was claimed from the table."""
+    tried: bool = False
+    """Its try is over, and its result is on the way to the record."""
 
     @property
     def system(self) -> bool:

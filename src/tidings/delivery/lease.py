@@ -15,15 +15,21 @@ DEAD_AFTER = timedelta(seconds=20)
 
 _REGISTER = "INSERT INTO delivery_node (name, renewed_at) VALUES (%s, clock_timestamp()) RETURNING id"
 _RENEW = "UPDATE delivery_node SET renewed_at = clock_timestamp() WHERE id = %s"
-# Index: the primary key (a handful of rows); then delivery_open, whose rows are only what is open.
-_FREE_DEAD = """
-WITH dead AS (
-    DELETE FROM delivery_node WHERE id IN (
-        SELECT id FROM delivery_node WHERE renewed_at < clock_timestamp() - %s FOR UPDATE SKIP LOCKED
-    ) RETURNING id
+# Index: the primary key; a handful of rows.
+_BURY = """
+DELETE FROM delivery_node WHERE id IN (
+    SELECT id FROM delivery_node WHERE renewed_at < clock_timestamp() - %s FOR UPDATE SKIP LOCKED)
+"""
+# Index: delivery_open, whose rows are only what is open; the primary key of nodes. Looked for by what is held and not
+# by who has just died: a node that was taken for dead may commit a last group, or a claim, afterwards. The leases are
+# listed first, so that what somebody claims anew in the middle of this is left alone.
+_FREE = """
+WITH lost AS (
+    SELECT DISTINCT lease FROM delivery_delivery d WHERE state IN ('pending', 'sending') AND state = 'sending'
+    AND NOT EXISTS (SELECT FROM delivery_node n WHERE n.id = d.lease)
 )
 UPDATE delivery_delivery SET state = 'pending', lease = NULL, due_at = now()
-WHERE state IN ('pending', 'sending') AND lease IN (SELECT id FROM dead)
+WHERE state IN ('pending', 'sending') AND state = 'sending' AND lease IN (SELECT lease FROM lost)
 """
 _GIVE_BACK = """
 UPDATE delivery_delivery SET state = 'pending', lease = NULL, due_at = now()
@@ -47,7 +53,8 @@ async def renew(connection: Connection, lease: int) -> bool:
 
 async def free_dead(connection: Connection) -> int:
     """How many deliveries of dead nodes are pending again."""
-    return (await connection.execute(_FREE_DEAD, (DEAD_AFTER,))).rowcount
+    await connection.execute(_BURY, (DEAD_AFTER,))
+    return (await connection.execute(_FREE)).rowcount
 
 
 async def sign_off(connection: Connection, lease: int) -> int:

@@ -19,7 +19,9 @@ log = logging.getLogger("tidings.delivery")
 AT_MOST = 200
 WITHIN = 0.05
 
-# Index: the primary key. A lease that was taken from us changes nothing: somebody else has the delivery now.
+# Index: the primary key. A lease that was taken from us changes nothing: somebody else has the delivery now. Nor does a
+# result that is there already, which is written twice when the answer to a commit never came: by then the delivery may
+# be on its next try, under the same lease.
 _RECORD = """
 UPDATE delivery_delivery d SET
     state = r.state, reason = nullif(r.reason, ''), provider_id = nullif(r.provider_id, ''), lease = NULL,
@@ -28,6 +30,7 @@ UPDATE delivery_delivery d SET
 FROM unnest(%s::uuid[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::float8[], %s::text[])
     AS r(id, lease, state, reason, provider_id, wait, attempt)
 WHERE d.id = r.id AND d.lease = r.lease AND d.state = 'sending'
+  AND NOT coalesce(d.attempts @> nullif(r.attempt, '')::jsonb, false)
 """
 _json = msgspec.json.Encoder()
 
@@ -51,9 +54,14 @@ def result_of(
     if following.reason:
         attempt["reason"] = following.reason
     if outcome.said:
-        attempt["said"] = outcome.said[:300]
-    provider_id = outcome.provider_id if isinstance(outcome, Sent) else ""
+        attempt["said"] = _storable(outcome.said)[:300]
+    provider_id = _storable(outcome.provider_id)[:300] if isinstance(outcome, Sent) else ""
     return Result(delivery_id, lease, following, provider_id, _json.encode([attempt]).decode())
+
+
+def _storable(text: str) -> str:
+    """A provider's words without what PostgreSQL refuses (U+0000, half characters): a result must never be lost."""
+    return text if text.isprintable() else "".join(each if each.isprintable() else " " for each in text)
 
 
 class Recorder:
@@ -88,8 +96,8 @@ class Recorder:
             self._many.clear()
             try:
                 await record(await connection.live(), batch)
-            except psycopg.OperationalError:
-                log.warning("%d results wait for the database", len(self._results))
+            except psycopg.Error as error:
+                log.warning("%d results wait for the database: %s", len(self._results), type(error).__name__)
                 await asyncio.sleep(0.5)
                 continue
             del self._results[: len(batch)]
@@ -114,5 +122,5 @@ async def record(connection: Connection, results: list[Result]) -> int:
         ),
     )
     if cursor.rowcount != len(results):
-        log.warning("%d results came after the lease was lost", len(results) - cursor.rowcount)
+        log.warning("%d results were there already, or came after the lease was lost", len(results) - cursor.rowcount)
     return cursor.rowcount

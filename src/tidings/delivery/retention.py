@@ -1,4 +1,5 @@
-"""How long things are kept: content 7 days, records 90; a body stays as long as a delivery of its event is open.
+"""How long things are kept: content 7 days, records 90; a body stays as long as a delivery of its event is open, or the
+event is not planned yet.
 
 Bodies end by dropping a day's partition. Records end in slices, so that no transaction is long.
 """
@@ -7,6 +8,7 @@ import logging
 from datetime import date, timedelta
 from uuid import UUID
 
+import psycopg
 from psycopg import sql
 
 from tidings.kernel.clock import now
@@ -18,6 +20,8 @@ CONTENT = timedelta(days=7)
 RECORDS = timedelta(days=90)
 AHEAD = 3
 SLICE = 1_000
+OTHER = "events_body_other"
+"""The content of days that have no partition."""
 # One node keeps house at a time; the number only has to be the same everywhere.
 _LOCK = 7_301_001
 
@@ -25,17 +29,21 @@ _PARTITIONS = """
 SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
 WHERE i.inhparent = 'events_body'::regclass AND c.relname ~ '^events_body_[0-9]{8}$' ORDER BY 1
 """
+# Everything waits for who changes a table's partitions, and that waits for every reader, a backup for one: better to
+# come back later.
+_BRIEFLY = "SET LOCAL lock_timeout = '2s'"
 # Index: delivery_open is small; each body's deliveries are one range of the primary key.
 _COPY_FORWARD = """
 INSERT INTO events_body (id, day, body)
-SELECT b.id, {today}, b.body FROM {partition} b WHERE EXISTS (
-    SELECT FROM delivery_delivery d WHERE d.state IN ('pending', 'sending')
-    AND d.id BETWEEN b.id AND (left(b.id::text, 31) || 'fffff')::uuid)
+SELECT b.id, {today}, b.body FROM {partition} b WHERE b.day < {until} AND (
+    EXISTS (SELECT FROM events_event e WHERE e.id = b.id AND e.fault IS NOT NULL) OR EXISTS (
+        SELECT FROM delivery_delivery d WHERE d.state IN ('pending', 'sending')
+        AND d.id BETWEEN b.id AND (left(b.id::text, 31) || 'fffff')::uuid))
 """
 # Index: the primary keys; events older than the limit are the first of theirs.
 _OLD_EVENTS = """
 SELECT e.id, (left(e.id::text, 31) || 'fffff')::uuid FROM events_event e
-WHERE e.id > %(after)s AND e.id < %(before)s AND NOT EXISTS (
+WHERE e.id > %(after)s AND e.id < %(before)s AND e.fault IS NULL AND NOT EXISTS (
     SELECT FROM delivery_delivery d WHERE d.state IN ('pending', 'sending')
     AND d.id BETWEEN e.id AND (left(e.id::text, 31) || 'fffff')::uuid)
 ORDER BY e.id LIMIT %(slice)s
@@ -46,10 +54,12 @@ deliveries AS (DELETE FROM delivery_delivery d USING old WHERE d.id BETWEEN old.
 recipients AS (DELETE FROM events_recipient r USING old WHERE r.id BETWEEN old.first AND old.last)
 DELETE FROM events_event e USING old WHERE e.id = old.first
 """
+# A subject that takes another number while we wait for its row has an event again.
 _SUBJECTS = """
-DELETE FROM events_subject WHERE id IN (
-    SELECT s.id FROM events_subject s WHERE s.id < %s AND s.status_time < now() - interval '90 days'
-    AND NOT EXISTS (SELECT FROM events_event e WHERE e.subject_id = s.id) LIMIT %s)
+DELETE FROM events_subject s USING (
+    SELECT s.id, s.last_number FROM events_subject s WHERE s.id < %s AND s.status_time < now() - interval '90 days'
+    AND NOT EXISTS (SELECT FROM events_event e WHERE e.subject_id = s.id) LIMIT %s
+) old WHERE s.id = old.id AND s.last_number = old.last_number
 """
 _NO_KEY = UUID(int=0)
 
@@ -71,31 +81,43 @@ async def keep_house(connection: Connection) -> None:
 
 
 async def make_partitions(connection: Connection, today: date) -> None:
+    there = await _partitions(connection)
     for day in (today + timedelta(days=number) for number in range(AHEAD + 1)):
-        name = sql.Identifier(f"events_body_{day:%Y%m%d}")
-        await connection.execute(
-            sql.SQL("CREATE TABLE IF NOT EXISTS {} PARTITION OF events_body FOR VALUES FROM ({}) TO ({})").format(
-                name, sql.Literal(day), sql.Literal(day + timedelta(days=1))
-            ),
-            prepare=False,
+        name = f"events_body_{day:%Y%m%d}"
+        if name in there:
+            continue
+        create = sql.SQL("CREATE TABLE {} PARTITION OF events_body FOR VALUES FROM ({}) TO ({})").format(
+            sql.Identifier(name), sql.Literal(day), sql.Literal(day + timedelta(days=1))
         )
+        try:
+            async with connection.transaction():
+                await connection.execute(_BRIEFLY)
+                await connection.execute(create, prepare=False)
+        except psycopg.errors.CheckViolation:
+            # Its first events came before anybody kept house: they lie with the others, and so will the day's next.
+            log.info("%s has no partition of its own", day)
 
 
 async def drop_partitions(connection: Connection, today: date) -> int:
     """How many days' content ended. What is still on its way is copied into today's partition first."""
-    cursor = await connection.execute(_PARTITIONS)
-    last_kept = f"events_body_{today - CONTENT:%Y%m%d}"
-    ended = [row[0] for row in await cursor.fetchall() if row[0] < last_kept]
-    for partition in ended:
-        name = sql.Identifier(partition)
-        async with connection.transaction():
-            # Dropping waits for readers, and everything else waits for the drop: better to come back later.
-            await connection.execute("SET LOCAL lock_timeout = '2s'")
-            await connection.execute(
-                sql.SQL(_COPY_FORWARD).format(today=sql.Literal(today), partition=name), prepare=False
-            )
-            await connection.execute(sql.SQL("DROP TABLE {}").format(name), prepare=False)
+    until = today - CONTENT
+    ended = [name for name in await _partitions(connection) if name < f"events_body_{until:%Y%m%d}"]
+    for name in ended:
+        await _end(connection, name, today, until, sql.SQL("DROP TABLE {partition}"))
+    await _end(connection, OTHER, today, until, sql.SQL("DELETE FROM {partition} WHERE day < {until}"))
     return len(ended)
+
+
+async def _partitions(connection: Connection) -> list[str]:
+    return [row[0] for row in await (await connection.execute(_PARTITIONS)).fetchall()]
+
+
+async def _end(connection: Connection, name: str, today: date, until: date, end: sql.SQL) -> None:
+    names = {"partition": sql.Identifier(name), "today": sql.Literal(today), "until": sql.Literal(until)}
+    async with connection.transaction():
+        await connection.execute(_BRIEFLY)
+        await connection.execute(sql.SQL(_COPY_FORWARD).format(**names), prepare=False)
+        await connection.execute(end.format(**names), prepare=False)
 
 
 async def delete_records(connection: Connection, *, older_than: timedelta = RECORDS) -> int:

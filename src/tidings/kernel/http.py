@@ -101,8 +101,7 @@ class Headers(Mapping[str, str]):
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """`body` is the first 64 KiB, as sent (nothing is decompressed, nothing asked for it). `elapsed` is in seconds, name
-    resolution included."""
+    """`body` is the first 64 KiB, as sent: nothing is decompressed. `elapsed` is in seconds, with name resolution."""
 
     status: int
     headers: Mapping[str, str]

@@ -23,5 +23,7 @@ def set_up_logs(*, quiet: bool = False) -> None:
     handler.setFormatter(OneLine())
     logging.root.handlers = [handler]
     logging.root.setLevel(logging.WARNING if quiet else logging.INFO)
+    # A refused request is the caller's affair; only failures of ours are told.
+    logging.getLogger("django.request").setLevel(logging.ERROR)
     for noisy in ("asyncio", "psycopg", "httpx"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -24,9 +24,10 @@ from tidings.delivery.record import Recorder, Result, result_of
 from tidings.events.group import Groups, Submission, Verdict
 from tidings.kernel.addresses import AddressPolicy
 from tidings.kernel.clock import now
-from tidings.kernel.database import Lasting
+from tidings.kernel.database import Connection, Lasting
 from tidings.kernel.http import Wire
 from tidings.kernel.ids import event_of, made_at
+from tidings.kernel.postgres import EmbeddedPostgresError
 from tidings.kernel.settings import Settings
 from tidings.node import metrics
 from tidings.node.chores import Chores
@@ -60,6 +61,7 @@ class Node:
         self._opened, self._recorder = Opened(), Recorder()
         self.lanes = Lanes(self._send)
         self.held: dict[UUID, Job] = {}
+        self._unreadable: dict[UUID, float] = {}
         self.lease: int | None = None
         self._renewed = 0.0
         self._wake, self._notify = asyncio.Event(), asyncio.Event()
@@ -164,8 +166,8 @@ class Node:
         self.lanes.put(job)
 
     async def _send(self, job: Job) -> None:
-        if self._loop.time() - self._renewed > lease.STOP_AFTER.total_seconds():
-            self.held.pop(job.id, None)
+        if job.lease != self.lease or self._loop.time() - self._renewed > lease.STOP_AFTER.total_seconds():
+            self._let_go(job)
             return
         at, began = now(), self._loop.time()
         outcome = await attempt(job, self.wire, self._opened, now=at, base_url=self.settings.base_url)
@@ -175,10 +177,11 @@ class Node:
             tries=job.attempts + 1,
             age=at - made_at(job.id),
             schedule=self.settings.retry_schedule,
-            gives_up_after=CHANNELS[job.channel].gives_up_after,
+            gives_up_after=CHANNELS[job.channel].gives_up_after if job.channel in CHANNELS else None,
             chance=random.random(),  # noqa: S311 - spreads retries, guards nothing
         )
         took = timedelta(seconds=ended - began)
+        job.tried = True
         self._recorder.add(result_of(job.id, job.lease, outcome, following, at=at, took=took))
         metrics.attempts(job.channel, type(outcome).__name__, following.reason).inc()
         if job.accepted and following.state == "sent":
@@ -194,8 +197,15 @@ class Node:
 
     def _written(self, batch: Sequence[Result]) -> None:
         for result in batch:
-            self.held.pop(result.id, None)
+            # It may have been claimed anew since the commit; then it is in our hands again.
+            job = self.held.get(result.id)
+            if job is not None and job.tried:
+                del self.held[result.id]
         self._wake.set()
+
+    def _let_go(self, job: Job) -> None:
+        if self.held.get(job.id) is job:
+            del self.held[job.id]
 
     async def _claim_due(self, connection: Lasting) -> None:
         while True:
@@ -217,18 +227,47 @@ class Node:
 
     async def _claim_once(self, connection: Lasting) -> bool:
         """Whether more may be due."""
-        limit = min(self.lanes.room, CLAIM_AT_MOST)
         mine = self._birth_lease()
-        if limit <= 0 or mine is None:
+        if mine is None:
             return False
         live = await connection.live()
-        claimed = await claim.claim(live, lease=mine, limit=limit)
-        if not claimed:
+        if surplus := self.lanes.surplus():
+            for job in surplus:
+                self._let_go(job)
+            await claim.give_back(live, [job.id for job in surplus], lease=mine)
+        limit = min(self.lanes.room, CLAIM_AT_MOST)
+        if limit <= 0:
             return False
+        claimed = await claim.claim(
+            live, lease=mine, limit=limit, passed_over=self._passed_over(), full=self.lanes.full()
+        )
+        if claimed:
+            await self._take_claimed(live, claimed, mine)
+        return bool(claimed)
+
+    async def _take_claimed(self, live: Connection, claimed: list[claim.Claimed], mine: int) -> None:
         views = await self.views.current(live, {one.tenant_id for one in claimed})
-        for job in await claim.prepare(live, claimed, views, lease=mine):
-            self._take(job)
-        return len(claimed) == limit
+        unreadable = [one for one in claimed if one.tenant_id not in views]
+        readable = [one for one in claimed if one.tenant_id in views] if unreadable else claimed
+        jobs = await claim.prepare(live, readable, views, lease=mine)
+        if self._birth_lease() != mine:
+            # Stopping, or taken for dead meanwhile: what was claimed is given back by whoever notices.
+            return
+        back = [one.id for one in unreadable]
+        for job in jobs:
+            if self.lanes.has_room(job.tenant_id, job.point.destination):
+                self._take(job)
+            else:
+                back.append(job.id)
+        self._unreadable.update(dict.fromkeys((one.tenant_id for one in unreadable), self._loop.time() + 30))
+        if back:
+            await claim.give_back(live, back, lease=mine)
+
+    def _passed_over(self) -> set[UUID]:
+        """Tenants that have their share in hand, and for half a minute those whose rows could not be read."""
+        now = self._loop.time()
+        self._unreadable = {tenant: until for tenant, until in self._unreadable.items() if until > now}
+        return {*self._unreadable, *self.lanes.full_tenants()}
 
     async def _listen(self, connection: Lasting) -> None:
         """Wake-ups only hasten: claims poll every second besides."""
@@ -264,7 +303,7 @@ class Node:
         else:
             log.warning("the lease was lost; what is held is left to others")
             for job in self.lanes.withdraw():
-                self.held.pop(job.id, None)
+                self._let_go(job)
             await self._register(connection)
         if freed := await lease.free_dead(live):
             metrics.FREED.labels("dead_node").inc(freed)
@@ -292,4 +331,8 @@ class Node:
     async def _revive(self) -> None:
         assert self._revive_server is not None
         async with self._reviving:
-            await asyncio.to_thread(self._revive_server)
+            try:
+                await asyncio.to_thread(self._revive_server)
+            except EmbeddedPostgresError as error:
+                log.error("the embedded PostgreSQL cannot be started: %s", error)
+                raise psycopg.OperationalError("the embedded PostgreSQL cannot be started") from error

@@ -112,7 +112,9 @@ class Front:
         body = await _read(receive, headers, MAX_EVENT_BYTES)
         async with self._looking:
             connection = await self._node.front.live()
-            view = (await self._node.views.current(connection, (grant.tenant_id,)))[grant.tenant_id]
+            view = (await self._node.views.current(connection, (grant.tenant_id,))).get(grant.tenant_id)
+        if view is None:
+            raise unavailable("This organisation's settings cannot be read; its events cannot be planned.")
         current = view.grants.get(key)
         if current is None:
             raise _revoked()

@@ -4,9 +4,12 @@ Every change raises a version of its tenant in its own transaction; every group 
 tenants first and reloads what changed. So a change that was answered governs every later event, on every node.
 """
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
+
+import psycopg
 
 from tidings.accounts.load import load_grants
 from tidings.catalog.load import load_catalog
@@ -17,6 +20,7 @@ from tidings.kernel.database import Connection
 from tidings.planning.view import View
 from tidings.rules.load import load_rules
 
+log = logging.getLogger("tidings.planning")
 # Index: the primary key.
 _VERSIONS = """
 SELECT id, rules_version, directory_version, access_version FROM accounts_tenant WHERE id = ANY(%s)
@@ -30,11 +34,19 @@ class Views:
     by_tenant: dict[UUID, View] = field(default_factory=dict)
 
     async def current(self, connection: Connection, tenant_ids: Iterable[UUID]) -> Mapping[UUID, View]:
-        """The views of these tenants as the database stands now."""
+        """The views of these tenants as the database stands now; without those that cannot be read, so that one
+        tenant's broken row is not every tenant's trouble."""
         cursor = await connection.execute(_VERSIONS, (list(tenant_ids),), binary=True)
         views: dict[UUID, View] = {}
         for tenant_id, rules, directory, access in await cursor.fetchall():
-            views[tenant_id] = await self._view(connection, tenant_id, (rules, directory, access))
+            try:
+                views[tenant_id] = await self._view(connection, tenant_id, (rules, directory, access))
+            except psycopg.Error:
+                raise
+            except Exception:
+                log.exception(
+                    "a tenant's settings cannot be read", extra={"tenant": str(tenant_id)}
+                )
         return views
 
     async def _view(self, connection: Connection, tenant_id: UUID, versions: tuple[int, int, int]) -> View:

@@ -1,5 +1,5 @@
-"""Change who hears of an event type: one rule, or many at once, all or nothing, each change on record. It holds for every
-event accepted after it; what is already planned goes out."""
+"""Change who hears of an event type: one rule, or many at once, all or nothing, each change on record. It holds for
+every event accepted after it; what is already planned goes out."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace

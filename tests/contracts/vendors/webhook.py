@@ -6,6 +6,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -19,6 +20,13 @@ from tidings.channels.webhook.signature import signed
 SECRET = "whsec_Q2FuYXJ5U2VjcmV0TnVtYmVyT25lT2ZUaGVUZXN0cw=="
 PREVIOUS = "whsec_Q2FuYXJ5U2VjcmV0TnVtYmVyVHdvT2ZUaGVUZXN0cw=="
 PATH = "/hooks/canary-token-5f3a9c/in?key=canary-query-8812"
+
+
+NOT_FOLLOWED = Refused("redirect_not_followed", "message")
+NOT_FOUND = TryLater("receiver_not_found")
+AWAY = TryLater("receiver_unavailable")
+THROTTLED = TryLater("throttled")
+SIX_HOURS = timedelta(hours=6)
 
 
 def row(name: str, reply: Reply, outcome: Any, source: str = "SW") -> Row:
@@ -36,13 +44,13 @@ class Vendored(Vendor):
         row("204", Reply(204, b""), Sent()),
         row("200, slowly", Reply(200, after=0.2), Sent()),
         row("299, unheard of", Reply(299), Sent()),
-        row("301", Reply(301, headers={"location": "http://127.0.0.1:1/"}), Refused("redirect_not_followed", "message")),
-        row("302", Reply(302, headers={"location": "/login"}), Refused("redirect_not_followed", "message")),
-        row("307", Reply(307, headers={"location": "/"}), Refused("redirect_not_followed", "message")),
+        row("301", Reply(301, headers={"location": "http://127.0.0.1:1/"}), NOT_FOLLOWED),
+        row("302", Reply(302, headers={"location": "/login"}), NOT_FOLLOWED),
+        row("307", Reply(307, headers={"location": "/"}), NOT_FOLLOWED),
         row("400", Reply(400, b'{"error":"bad"}'), Refused("rejected", "message"), "RFC9110"),
         row("401", Reply(401), TryLater("receiver_denied"), "RFC9110"),
         row("403", Reply(403, b"<html>proxy</html>"), TryLater("receiver_denied"), "RFC9110"),
-        row("404", Reply(404), TryLater("receiver_not_found"), "RFC9110"),
+        row("404", Reply(404), NOT_FOUND, "RFC9110"),
         row("405", Reply(405), Refused("rejected", "message"), "RFC9110"),
         row("408", Reply(408), TryLater("receiver_timeout"), "RFC9110"),
         row("409", Reply(409), TryLater("receiver_busy"), "RFC9110"),
@@ -50,20 +58,20 @@ class Vendored(Vendor):
         row("413", Reply(413), Refused("too_large", "message"), "RFC9110"),
         row("422", Reply(422, b"no such field"), Refused("rejected", "message"), "RFC9110"),
         row("425", Reply(425), TryLater("receiver_busy"), "RFC8470"),
-        row("429", Reply(429), TryLater("throttled")),
-        row("429 for 7 s", Reply(429, headers={"retry-after": "7"}), TryLater("throttled", after=later(7))),
-        row("429 for a year", Reply(429, headers={"Retry-After": "31536000"}), TryLater("throttled", after=later(21600))),
-        row("429 for ever", Reply(429, headers={"Retry-After": "9" * 40}), TryLater("throttled", after=later(21600))),
-        row("429 with nonsense", Reply(429, headers={"Retry-After": "soon"}), TryLater("throttled")),
-        row("429 for minus 5", Reply(429, headers={"Retry-After": "-5"}), TryLater("throttled")),
-        row("429 until 1994", Reply(429, headers={"Retry-After": "Sun, 06 Nov 1994 08:49:37 GMT"}), TryLater("throttled")),
+        row("429", Reply(429), THROTTLED),
+        row("429 for 7 s", Reply(429, headers={"retry-after": "7"}), replace(THROTTLED, after=later(7))),
+        row("429 for a year", Reply(429, headers={"Retry-After": "31536000"}), replace(THROTTLED, after=SIX_HOURS)),
+        row("429 for ever", Reply(429, headers={"Retry-After": "9" * 40}), replace(THROTTLED, after=SIX_HOURS)),
+        row("429 with nonsense", Reply(429, headers={"Retry-After": "soon"}), THROTTLED),
+        row("429 for minus 5", Reply(429, headers={"Retry-After": "-5"}), THROTTLED),
+        row("429 until 1994", Reply(429, headers={"Retry-After": "Sun, 06 Nov 1994 08:49:37 GMT"}), THROTTLED),
         row("500", Reply(500, b"Traceback (most recent call last)"), TryLater("receiver_error"), "RFC9110"),
         row("501", Reply(501), TryLater("receiver_error"), "RFC9110"),
-        row("502", Reply(502), TryLater("receiver_unavailable")),
-        row("503 for 2 min", Reply(503, headers={"retry-after": "120"}), TryLater("receiver_unavailable", after=later(120))),
-        row("504", Reply(504), TryLater("receiver_unavailable")),
+        row("502", Reply(502), AWAY),
+        row("503 for 2 min", Reply(503, headers={"retry-after": "120"}), replace(AWAY, after=later(120))),
+        row("504", Reply(504), AWAY),
         row("600, no class", Reply(600), TryLater("unexpected_answer"), "RFC9110"),
-        row("echo", Reply(404, f"Cannot POST {PATH}".encode()), TryLater("receiver_not_found"), "Express's own 404 page"),
+        row("echo", Reply(404, f"Cannot POST {PATH}".encode()), NOT_FOUND, "Express's own 404 page"),
         row("bytes", Reply(500, bytes(range(256)) * 40), TryLater("receiver_error"), "RFC9110"),
     )  # fmt: skip
     secrets = (SECRET, PREVIOUS, SECRET.removeprefix("whsec_"), "canary-token-5f3a9c", "canary-query-8812")

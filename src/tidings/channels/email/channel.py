@@ -10,8 +10,9 @@ from typing import ClassVar
 from tidings.channels.answer import said
 from tidings.channels.contract import Channel, Field, Outcome, Parcel, Sent, TryLater, Values, Wire
 from tidings.channels.email.addresses import checked_address, checked_host, checked_port, checked_sender, sender_of
+from tidings.channels.email.kept import close_kept, connection
 from tidings.channels.email.mime import Letter, letter
-from tidings.channels.email.smtp import Answered, Broken, Progress, Server, close_kept, connection
+from tidings.channels.email.smtp import Answered, Broken, Progress, Server
 from tidings.channels.email.verdict import verdict
 
 # A little less than the engine's 15 s for a whole call: who gives up first knows how far the mail came.

@@ -1,18 +1,14 @@
-"""One mail over one connection, and the few connections that are kept for the next mail.
-
-Connections of the same settings are used again while they are fresh: TLS and AUTH cost more than the mail. They belong
-to the event loop they were made in; nothing else of a channel outlives a call.
-"""
+"""One mail over one SMTP connection, and how far it came when it did not arrive."""
 
 import asyncio
 import re
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from weakref import WeakKeyDictionary
+from typing import cast
 
 from aiosmtplib import SMTP, SMTPException, SMTPResponse, SMTPResponseException, SMTPServerDisconnected
 
@@ -21,9 +17,6 @@ from tidings.channels.email.mime import Letter
 from tidings.channels.email.verdict import Stage
 
 CONNECT_SECONDS = 5
-IDLE_SECONDS = 30
-# Postfix takes 50 from one client, Exchange 20; other nodes want some too.
-MAX_CONNECTIONS = 16
 # Some servers count mails per session; none of the usual ones stops before 100.
 MAILS_PER_CONNECTION = 100
 _LINE_START_DOT = re.compile(rb"(?m)^\.")
@@ -107,6 +100,12 @@ class Connection:
             self._smtp.protocol.write(b"QUIT\r\n")
         self._smtp.close()
 
+    def drop(self) -> None:
+        """At once, with what is still unsent: a silent peer would hold the socket as long as there is any."""
+        if self._smtp.transport is not None:
+            cast(asyncio.WriteTransport, self._smtp.transport).abort()
+        self._smtp.close()
+
 
 async def connect(server: Server, wire: Wire, progress: Progress) -> Connection:
     checked = await wire.resolve(server.host, server.port)
@@ -165,7 +164,7 @@ def _failures(progress: Progress) -> Iterator[None]:
 
 def _failure(stage: Stage, error: Exception) -> Answered | Broken:
     """The library's error as ours. Its text may repeat what we said, so only the server's own words are kept."""
-    match error.__cause__ or error:
+    match error if isinstance(error, SMTPResponseException) else error.__cause__ or error:
         case SMTPResponseException() as answer:
             return Answered(stage, answer.code, answer.message)
         case ssl.SSLCertVerificationError() as untrusted:
@@ -187,76 +186,3 @@ def _failure(stage: Stage, error: Exception) -> Answered | Broken:
 def trusted() -> ssl.SSLContext:
     """The system's authorities; SSL_CERT_FILE names another file of them."""
     return ssl.create_default_context()
-
-
-@dataclass(slots=True)
-class _Kept:
-    """The connections of one server: at most so many at once, and those that wait for their next mail."""
-
-    slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_CONNECTIONS))
-    idle: dict[Connection, asyncio.TimerHandle] = field(default_factory=dict)
-    users: int = 0
-
-
-_kept: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Server, _Kept]] = WeakKeyDictionary()
-
-
-@asynccontextmanager
-async def connection(server: Server, wire: Wire, progress: Progress, *, fresh: bool) -> AsyncIterator[Connection]:
-    """A connection for one mail: one that is kept, unless it must be fresh. Kept again if the mail ended well."""
-    servers = _kept.setdefault(asyncio.get_running_loop(), {})
-    kept = servers.setdefault(server, _Kept())
-    kept.users += 1
-    try:
-        async with kept.slots:
-            found = None if fresh else _take(kept)
-            progress.stage = "connect"
-            current = found or await connect(server, wire, progress)
-            try:
-                yield current
-            except Answered:
-                _keep(servers, server, kept, current)
-                raise
-            except BaseException:
-                current.close()
-                raise
-            _keep(servers, server, kept, current)
-    finally:
-        kept.users -= 1
-        _forget(servers, server, kept)
-
-
-def close_kept() -> None:
-    """Close what waits in this loop; for a node that stops, and for tests."""
-    for kept in _kept.pop(asyncio.get_running_loop(), {}).values():
-        for waiting, timer in kept.idle.items():
-            timer.cancel()
-            waiting.close()
-
-
-def _take(kept: _Kept) -> Connection | None:
-    """The one that was used last: the others may go to their rest."""
-    while kept.idle:
-        found, timer = kept.idle.popitem()
-        timer.cancel()
-        if found.reusable:
-            return found
-        found.close()
-    return None
-
-
-def _keep(servers: dict[Server, _Kept], server: Server, kept: _Kept, current: Connection) -> None:
-    def expire() -> None:
-        if kept.idle.pop(current, None):
-            current.close()
-        _forget(servers, server, kept)
-
-    if current.reusable:
-        kept.idle[current] = asyncio.get_running_loop().call_later(IDLE_SECONDS, expire)
-    else:
-        current.close()
-
-
-def _forget(servers: dict[Server, _Kept], server: Server, kept: _Kept) -> None:
-    if not kept.users and not kept.idle and servers.get(server) is kept:
-        del servers[server]

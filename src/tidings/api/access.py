@@ -1,0 +1,104 @@
+"""Sources and tokens: who may call. A secret is shown once."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.http import HttpRequest
+from ninja import Field, Query, Router, Schema, Status
+from pydantic import ConfigDict
+
+from tidings.accounts.issue import create_source, issue_token, sources, tokens_seen_by, withdraw_token
+from tidings.accounts.models import Source, Token
+from tidings.accounts.tokens import create_token
+from tidings.api.authenticate import caller
+from tidings.api.pages import Listed, Paging, Text, page_of
+
+router = Router(tags=["access"])
+
+
+class SourceWanted(Schema):
+    model_config = ConfigDict(extra="forbid")
+    name: Text
+
+
+class SourceShown(Schema):
+    id: UUID
+    name: str
+
+
+class SourceMade(SourceShown):
+    token: str = Field(description="the secret of its first token; nobody can read it again")
+
+
+class TokenWanted(Schema):
+    """For the caller, unless an administrator names a person or a source."""
+
+    model_config = ConfigDict(extra="forbid")
+    person: Text | None = Field(None, description="a login")
+    source: Text | None = None
+    scopes: list[Text] = Field([], max_length=10)
+    name: Text = ""
+
+
+class TokenShown(Schema):
+    id: UUID
+    name: str
+    person: str | None
+    source: str | None
+    scopes: list[str]
+    created_at: datetime
+
+
+class TokenMade(TokenShown):
+    token: str = Field(description="the secret; nobody can read it again")
+
+
+@router.get("/sources", response=Listed[SourceShown])
+def list_sources(request: HttpRequest, paging: Query[Paging]) -> dict[str, Any]:
+    return page_of(sources(caller(request)), paging, by="name").listed(_source)
+
+
+@router.post("/sources", response={201: SourceMade})
+def post_source(request: HttpRequest, body: SourceWanted) -> Status[Any]:
+    """A source, with its first token."""
+    with transaction.atomic():
+        source = create_source(caller(request), body.name)
+        _, secret = create_token(caller(request), source=source)
+    return Status(201, {**_source(source), "token": secret})
+
+
+@router.get("/tokens", response=Listed[TokenShown])
+def list_tokens(request: HttpRequest, paging: Query[Paging]) -> dict[str, Any]:
+    return page_of(tokens_seen_by(caller(request)), paging).listed(_token)
+
+
+@router.post("/tokens", response={201: TokenMade})
+def post_token(request: HttpRequest, body: TokenWanted) -> Status[Any]:
+    token, secret = issue_token(
+        caller(request), login=body.person, source=body.source, scopes=body.scopes, name=body.name
+    )
+    return Status(201, {**_token(token), "token": secret})
+
+
+@router.delete("/tokens/{token_id}", response={204: None})
+def delete_token(request: HttpRequest, token_id: UUID) -> Status[None]:
+    """Holds for every request after this is answered, on every node."""
+    withdraw_token(caller(request), token_id)
+    return Status(204, None)
+
+
+def _source(source: Source) -> dict[str, Any]:
+    return {"id": source.id, "name": source.name}
+
+
+def _token(token: Token) -> dict[str, Any]:
+    return {
+        "id": token.id,
+        "name": token.name,
+        "person": token.person.login if token.person else None,
+        "source": token.source.name if token.source else None,
+        "scopes": token.scopes,
+        "created_at": token.created_at,
+    }

@@ -1,0 +1,150 @@
+"""Instances, databases and tables: who answers for them."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from ninja import Field, Query, Router, Schema, Status
+from pydantic import ConfigDict
+
+from tidings.accounts.permissions import Caller
+from tidings.api.authenticate import caller
+from tidings.api.etag import if_match, set_etag
+from tidings.api.pages import Listed, Page, Paging, Text, page_of
+from tidings.directory.holders import Held, Holding, Path, holders, put_holders, remove_resource, resources_in, shown
+from tidings.kernel.versions import Expected
+
+router = Router(tags=["resources"])
+INSTANCE = "/instances/{instance}"
+DATABASE = INSTANCE + "/databases/{database}"
+TABLE = DATABASE + "/tables/{table}"
+
+
+class HoldersWanted(Schema):
+    """What is missing stays as it is; what one reads can be written back."""
+
+    model_config = ConfigDict(extra="forbid")
+    owners: list[Text] | None = Field(None, description="logins, up to 3")
+    instance: str | None = None
+    database: str | None = None
+    table: str | None = None
+    version: int | None = None
+
+
+class InstanceWanted(HoldersWanted):
+    dba: Text | None = Field(None, description="a login; empty for none")
+
+
+class ResourceShown(Schema):
+    instance: str
+    database: str | None = None
+    table: str | None = None
+    dba: str | None = None
+    owners: list[str]
+    version: int
+
+
+class Filters(Schema):
+    q: Text = Field("", description="part of a name")
+
+
+@router.get("/instances", response=Listed[ResourceShown])
+def list_instances(request: HttpRequest, filters: Query[Filters], paging: Query[Paging]) -> dict[str, Any]:
+    return _listed(caller(request), None, filters, paging, "instance")
+
+
+@router.get(INSTANCE + "/databases", response=Listed[ResourceShown])
+def list_databases(
+    request: HttpRequest, instance: str, filters: Query[Filters], paging: Query[Paging]
+) -> dict[str, Any]:
+    return _listed(caller(request), Path(instance), filters, paging, "database")
+
+
+@router.get(DATABASE + "/tables", response=Listed[ResourceShown])
+def list_tables(
+    request: HttpRequest, instance: str, database: str, filters: Query[Filters], paging: Query[Paging]
+) -> dict[str, Any]:
+    return _listed(caller(request), Path(instance, database), filters, paging, "table")
+
+
+@router.get(INSTANCE, response=ResourceShown)
+def get_instance(request: HttpRequest, response: HttpResponse, instance: str) -> dict[str, Any]:
+    return _get(request, response, Path(instance))
+
+
+@router.put(INSTANCE, response={200: ResourceShown, 201: ResourceShown})
+def put_instance(request: HttpRequest, response: HttpResponse, instance: str, body: InstanceWanted) -> Status[Any]:
+    return _put(request, response, Path(instance), Holding(body.dba, body.owners))
+
+
+@router.delete(INSTANCE, response={204: None})
+def delete_instance(request: HttpRequest, instance: str) -> Status[None]:
+    """With all that lies in it."""
+    return _delete(request, Path(instance))
+
+
+@router.get(DATABASE, response=ResourceShown)
+def get_database(request: HttpRequest, response: HttpResponse, instance: str, database: str) -> dict[str, Any]:
+    return _get(request, response, Path(instance, database))
+
+
+@router.put(DATABASE, response={200: ResourceShown, 201: ResourceShown})
+def put_database(
+    request: HttpRequest, response: HttpResponse, instance: str, database: str, body: HoldersWanted
+) -> Status[Any]:
+    return _put(request, response, Path(instance, database), Holding(owners=body.owners))
+
+
+@router.delete(DATABASE, response={204: None})
+def delete_database(request: HttpRequest, instance: str, database: str) -> Status[None]:
+    return _delete(request, Path(instance, database))
+
+
+@router.get(TABLE, response=ResourceShown)
+def get_table(request: HttpRequest, response: HttpResponse, instance: str, database: str, table: str) -> dict[str, Any]:
+    return _get(request, response, Path(instance, database, table))
+
+
+@router.put(TABLE, response={200: ResourceShown, 201: ResourceShown})
+def put_table(
+    request: HttpRequest, response: HttpResponse, instance: str, database: str, table: str, body: HoldersWanted
+) -> Status[Any]:
+    return _put(request, response, Path(instance, database, table), Holding(owners=body.owners))
+
+
+@router.delete(TABLE, response={204: None})
+def delete_table(request: HttpRequest, instance: str, database: str, table: str) -> Status[None]:
+    return _delete(request, Path(instance, database, table))
+
+
+def _listed(who: Caller, parent: Path | None, filters: Filters, paging: Paging, by: str) -> dict[str, Any]:
+    page = page_of(resources_in(who, parent, q=filters.q), paging, by=by)
+    return Page(shown(page.rows), page.next_cursor).listed(_content)
+
+
+def _get(request: HttpRequest, response: HttpResponse, path: Path) -> dict[str, Any]:
+    held = holders(caller(request), path)
+    set_etag(response, held.version)
+    return _content(held)
+
+
+def _put(request: HttpRequest, response: HttpResponse, path: Path, holding: Holding) -> Status[Any]:
+    held, is_new = put_holders(caller(request), path, holding, Expected(None, if_match(request)))
+    set_etag(response, held.version)
+    return Status(201 if is_new else 200, _content(held))
+
+
+def _delete(request: HttpRequest, path: Path) -> Status[None]:
+    remove_resource(caller(request), path, Expected(None, if_match(request)))
+    return Status(204, None)
+
+
+def _content(held: Held) -> dict[str, Any]:
+    path = held.path
+    content: dict[str, Any] = {"instance": path.instance, "owners": list(held.owners), "version": held.version}
+    if path.database:
+        content["database"] = path.database
+    if path.table:
+        content["table"] = path.table
+    if path.level == "instance":
+        content["dba"] = held.dba
+    return content

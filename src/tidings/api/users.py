@@ -1,0 +1,102 @@
+"""People of a tenant, and how each is told."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from ninja import Body, Field, Query, Router, Schema, Status
+from pydantic import ConfigDict
+
+from tidings.accounts.models import Person
+from tidings.api.authenticate import caller
+from tidings.api.etag import if_match, set_etag
+from tidings.api.pages import Listed, Paging, Text, page_of
+from tidings.directory.members import described, member, members, put_member, see_off
+from tidings.directory.profile import Profile
+from tidings.kernel.versions import Expected
+from tidings.preferences.methods import put_settings_of_user, settings_of_user
+from tidings.preferences.shape import read_settings, write_settings
+
+router = Router(tags=["users"])
+
+
+class UserFilters(Schema):
+    q: Text = Field("", description="part of a login, a name or an e-mail address")
+    role: Text | None = None
+    active: bool | None = None
+
+
+class UserWanted(Schema):
+    """What is missing stays as it is; what one reads can be written back."""
+
+    model_config = ConfigDict(extra="forbid")
+    login: str | None = Field(None, description="told in answers; the path says who is meant")
+    version: int | None = None
+    name: Text | None = None
+    email: Text | None = None
+    mobile: Text | None = None
+    external_id: Text | None = None
+    roles: list[str] | None = Field(None, max_length=10)
+    language: Text | None = None
+    timezone: Text | None = None
+    active: bool | None = None
+
+
+class UserShown(Schema):
+    login: str
+    name: str
+    email: str
+    mobile: str
+    external_id: str
+    roles: list[str]
+    language: str
+    timezone: str
+    active: bool
+    version: int
+
+
+def shown(person: Person) -> dict[str, Any]:
+    return {"login": person.login, **described(person), "version": person.version}
+
+
+@router.get("/users", response=Listed[UserShown])
+def list_users(request: HttpRequest, filters: Query[UserFilters], paging: Query[Paging]) -> dict[str, Any]:
+    found = members(caller(request), q=filters.q, role=filters.role, active=filters.active)
+    return page_of(found, paging, by="login").listed(shown)
+
+
+@router.get("/users/{login}", response=UserShown)
+def get_user(request: HttpRequest, response: HttpResponse, login: str) -> dict[str, Any]:
+    person = member(caller(request), login)
+    set_etag(response, person.version)
+    return shown(person)
+
+
+@router.put("/users/{login}", response={200: UserShown, 201: UserShown})
+def put_user(request: HttpRequest, response: HttpResponse, login: str, body: UserWanted) -> Status[Any]:
+    profile = Profile(**body.dict(exclude={"login", "version"}))
+    person, is_new = put_member(caller(request), login, profile, Expected(None, if_match(request)))
+    set_etag(response, person.version)
+    return Status(201 if is_new else 200, shown(person))
+
+
+@router.delete("/users/{login}", response={204: None})
+def delete_user(request: HttpRequest, login: str) -> Status[None]:
+    """Departed: records keep the name, nothing reaches them any more; a later PUT brings them back."""
+    see_off(caller(request), login, Expected(None, if_match(request)))
+    return Status(204, None)
+
+
+@router.get("/users/{login}/notification-settings", response=dict[str, Any])
+def get_settings(request: HttpRequest, response: HttpResponse, login: str) -> dict[str, Any]:
+    found = settings_of_user(caller(request), login)
+    set_etag(response, found.version)
+    return write_settings(found)
+
+
+@router.put("/users/{login}/notification-settings", response=dict[str, Any])
+def put_settings(request: HttpRequest, response: HttpResponse, login: str, body: Body[dict[str, Any]]) -> dict[str, Any]:
+    """Verified by the administrator's word. A secret that was made here is shown this once."""
+    expected = Expected(None, if_match(request))
+    changed = put_settings_of_user(caller(request), login, read_settings(body), expected)
+    set_etag(response, changed.version)
+    return write_settings(changed)

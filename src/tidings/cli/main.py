@@ -1,0 +1,68 @@
+"""`tidings ...`: each command is loaded when it is asked for."""
+
+import sys
+from importlib import import_module
+
+import click
+
+from tidings import __version__
+
+# name: (module:attribute, what it does)
+COMMANDS = {
+    "check": ("tidings.cli.check:check", "See what is wrong, or prove with --ledger that nothing was lost."),
+    "demo": ("tidings.cli.demo:demo", "A working day of a believable organisation, live."),
+    "explain": ("tidings.cli.explain:explain", "Who would be told of an event, and why."),
+    "migrate": ("tidings.cli.migrate:migrate", "Bring the database's schema up to date."),
+    "rules": ("tidings.cli.rules:rules", "Keep a tenant's rules in a file."),
+    "serve": ("tidings.cli.serve:serve", "Accept and deliver in one process."),
+    "tenant": ("tidings.cli.tenant:tenant", "Make tenants."),
+    "token": ("tidings.cli.token:token", "Make tokens."),
+    "web": ("tidings.cli.serve:web", "Accept only; workers deliver."),
+    "worker": ("tidings.cli.serve:worker", "Deliver only."),
+}
+
+
+class Lazy(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="tidings")
+def commands() -> None:
+    """Tells the right people, at once, when a ticket or a task flow changes status, and proves why."""
+
+
+def main() -> None:
+    """What an operator can mend is said in words, with a hint, and never as a traceback."""
+    import psycopg
+
+    from tidings.kernel.addresses import InvalidNetworks
+    from tidings.kernel.prepare_cluster import EmbeddedPostgresError
+    from tidings.kernel.settings import SettingsError
+
+    try:
+        commands()
+    except (SettingsError, EmbeddedPostgresError, InvalidNetworks) as error:
+        sys.exit(f"tidings: {error.message}\n         {error.hint}")
+    except psycopg.OperationalError as error:
+        sys.exit(f"tidings: the database cannot be reached: {error}\n         Check TIDINGS_DATABASE_URL.")
+    except Exception as error:
+        if type(error).__module__.startswith("django.db") and type(error).__name__ == "OperationalError":
+            sys.exit(f"tidings: the database cannot be reached: {error}\n         Check TIDINGS_DATABASE_URL.")
+        raise
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""`tidings tenant create NAME`, and how other commands choose a tenant."""
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from tidings.kernel.platform import platform
+from tidings.kernel.problems import Problem
+
+if TYPE_CHECKING:
+    from tidings.accounts.models import Tenant
+
+
+@click.group()
+def tenant() -> None:
+    """Make tenants."""
+
+
+@tenant.command()
+@click.argument("name")
+@click.option("--admin", default="admin", show_default=True, help="The login of its first administrator.")
+def create(name: str, admin: str) -> None:
+    """Make a tenant; prints its administrator's token, this once."""
+    with platform(quiet=True):
+        from tidings.accounts.tenants import create_tenant
+        from tidings.cli.migrate import migrate_database
+        from tidings.rules.start import create_rules
+
+        migrate_database()
+        try:
+            _, _, secret = create_tenant(name, admin, start=create_rules)
+        except Problem as problem:
+            sys.exit(f"tidings: {problem.detail}")
+    click.echo(secret)
+
+
+def chosen_tenant(name: str | None) -> "Tenant":
+    """The one named, else the only one, else the one called default. Needs the platform to be set up."""
+    from tidings.accounts.models import Tenant
+    from tidings.accounts.tenants import FIRST
+
+    tenants = list(Tenant.objects.order_by("name")) if name is None else list(Tenant.objects.filter(name=name))
+    chosen = tenants if len(tenants) == 1 else [each for each in tenants if each.name == FIRST]
+    if not chosen:
+        known = ", ".join(Tenant.objects.order_by("name").values_list("name", flat=True)[:20]) or "none yet"
+        sys.exit(f"tidings: say which tenant is meant with --tenant; there are: {known}.")
+    return chosen[0]

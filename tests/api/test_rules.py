@@ -1,0 +1,229 @@
+"""Administrators and DBAs decide who hears of what; nobody loses an edit."""
+
+from typing import Any
+
+import pytest
+
+APPROVED = "data_change.approved"
+PATH = f"/rules/{APPROVED}"
+BUILT_IN = 61
+
+
+def test_every_event_type_has_a_rule_from_the_start(api: Any) -> None:
+    answer = api("root").get("/rules")
+    rules = answer.body["items"]
+    assert (answer.status, len(rules), answer.body["next_cursor"]) == (200, BUILT_IN, None)
+    assert all(rule["enabled"] and not rule["changed"] and rule["additional_users"] == [] for rule in rules)
+    added = {rule["event_type"]: rule["optional_roles"] for rule in rules if rule["optional_roles"]}
+    assert added == {"tidings.contact_point_disabled": ["administrator"]}
+
+
+def test_a_rule_says_all_that_a_page_needs(api: Any) -> None:
+    answer = api("carol").get(PATH)
+    assert answer.etag == '"1"'
+    assert answer.body == {
+        "event_type": APPROVED,
+        "labels": {"en": "Approved", "zh-hans": "审批通过"},
+        "feature": "data_change",
+        "feature_labels": {"en": "Data change", "zh-hans": "数据变更"},
+        "default_role": "submitter",
+        "offered_roles": answer.body["offered_roles"],
+        "enabled": True,
+        "optional_roles": [],
+        "additional_users": [],
+        "changed": False,
+        "version": 1,
+    }
+    assert {"approver", "data_owner", "instance_dba"} <= set(answer.body["offered_roles"])
+
+
+@pytest.mark.parametrize("login", ["ann", "eve"])
+def test_nobody_else_reads_or_writes_rules(api: Any, login: str) -> None:
+    client = api(login)
+    answers = [
+        client.get("/rules"),
+        client.get(PATH),
+        client.get(f"{PATH}/history"),
+        client.patch(PATH, {"enabled": False, "version": 1}),
+        client.post("/rules/batch", {"event_types": [APPROVED], "enabled": False}),
+    ]
+    assert [answer.status for answer in answers] == [403] * 5
+    assert api("root").get(PATH).body["version"] == 1
+
+
+def test_a_source_reads_no_rules_and_nobody_does_without_a_token(api: Any) -> None:
+    assert api(source="dms").get("/rules").status == 403
+    assert api(token="").get("/rules").status == 401
+
+
+def test_a_change_is_answered_whole_and_leaves_out_what_was_not_given(api: Any) -> None:
+    root = api("root")
+    first = root.patch(PATH, {"optional_roles": ["data_owner", "approver"], "version": 1})
+    assert (first.status, first.body["version"], first.etag) == (200, 2, '"2"')
+    # In the catalogue's order, whatever the order they were given in.
+    assert first.body["optional_roles"] == ["approver", "data_owner"]
+    second = root.patch(PATH, {"additional_users": ["eve", "bo", "eve"], "version": 2})
+    assert second.body["additional_users"] == ["eve", "bo"]
+    assert second.body["optional_roles"] == ["approver", "data_owner"]
+    third = root.patch(PATH, {"enabled": False, "version": 3})
+    assert (third.body["enabled"], third.body["additional_users"], third.body["changed"]) == (False, ["eve", "bo"], True)
+    assert root.get(PATH).body == third.body
+
+
+def test_a_change_governs_every_node(api: Any, organisation: Any) -> None:
+    before = _rules_version(organisation)
+    api("root").patch(PATH, {"enabled": False, "version": 1})
+    assert _rules_version(organisation) == before + 1
+
+
+def test_a_change_that_changes_nothing_raises_no_version(api: Any) -> None:
+    root = api("root")
+    assert root.patch(PATH, {"enabled": True, "version": 1}).body["version"] == 1
+    assert root.get(f"{PATH}/history").body["items"] == []
+
+
+def test_a_change_needs_the_version_it_was_made_from(api: Any) -> None:
+    answer = api("root").patch(PATH, {"enabled": False})
+    assert (answer.status, answer.code) == (422, "invalid")
+    assert answer.body["errors"][0]["field"].endswith("version")
+
+
+def test_two_who_edit_at_once_never_lose_an_edit(api: Any) -> None:
+    root, carol = api("root"), api("carol")
+    root.patch(PATH, {"additional_users": ["bo"], "version": 1})
+    late = carol.patch(PATH, {"enabled": False, "version": 1})
+    assert (late.status, late.code) == (409, "version_conflict")
+    assert late.body["current"] == root.get(PATH).body
+    assert late.body["current"]["additional_users"] == ["bo"]
+
+
+def test_if_match_is_honoured(api: Any) -> None:
+    root = api("root")
+    assert root.patch(PATH, {"enabled": False, "version": 1}, if_match='"7"').status == 412
+    assert root.patch(PATH, {"enabled": False, "version": 1}, if_match='"other", W/"1"').status == 200
+    assert root.patch(PATH, {"enabled": True, "version": 2}, if_match="*").status == 200
+
+
+def test_roles_that_are_not_offered_are_named(api: Any) -> None:
+    wanted = ["approver", "submitter", "emperor"]
+    answer = api("root").patch(PATH, {"optional_roles": wanted, "version": 1})
+    assert answer.status == 422
+    assert answer.body["errors"][0]["roles"] == ["submitter", "emperor"]
+    assert "emperor" in answer.body["detail"]
+
+
+@pytest.mark.parametrize("login", ["mallory", "nobody", "gone", "nu\0l", ""])
+def test_additional_users_are_people_of_this_tenant(api: Any, organisation: Any, login: str) -> None:
+    from django.utils import timezone
+
+    organisation.add("gone", departed_at=timezone.now())
+    answer = api("root").patch(PATH, {"additional_users": ["bo", login], "version": 1})
+    assert answer.status == 422
+    assert answer.body["errors"][0]["users"] == [login]
+    assert api("root").get(PATH).body["additional_users"] == []
+
+
+def test_a_misspelt_field_is_refused(api: Any) -> None:
+    answer = api("root").patch(PATH, {"additional_user": ["bo"], "version": 1})
+    assert answer.status == 422
+
+
+def test_an_unknown_event_type_is_404(api: Any) -> None:
+    root = api("root")
+    assert root.get("/rules/data_change.nope").status == 404
+    assert root.patch("/rules/data_change.nope", {"enabled": True, "version": 1}).status == 404
+    assert root.get("/rules/data_change.nope/history").status == 404
+    assert root.get("/rules/a%00b").status == 404
+
+
+def test_history_says_who_changed_what_newest_first(api: Any) -> None:
+    api("root").patch(PATH, {"additional_users": ["bo"], "version": 1})
+    api("carol").patch(PATH, {"enabled": False, "version": 2})
+    answer = api("root").get(f"{PATH}/history")
+    new, old = answer.body["items"]
+    assert (new["actor"], new["action"], old["actor"]) == ("carol", "change", "root")
+    assert old["before"] == {"enabled": True, "optional_roles": [], "additional_users": [], "version": 1}
+    assert old["after"] == {"enabled": True, "optional_roles": [], "additional_users": ["bo"], "version": 2}
+    assert (new["before"], new["after"]["enabled"]) == (old["after"], False)
+    assert new["at"] >= old["at"]
+    page = api("root").get(f"{PATH}/history", limit=1).body
+    assert page["items"] == [new]
+    assert api("root").get(f"{PATH}/history", limit=1, cursor=page["next_cursor"]).body == {
+        "items": [old],
+        "next_cursor": None,
+    }
+
+
+def test_filters_narrow_the_list_down(api: Any) -> None:
+    root = api("root")
+    root.patch(PATH, {"additional_users": ["bo"], "optional_roles": ["data_owner"], "version": 1})
+    root.patch("/rules/data_export.approved", {"enabled": False, "version": 1})
+
+    def found(**filters: Any) -> set[str]:
+        return {rule["event_type"] for rule in root.get("/rules", **filters).body["items"]}
+
+    assert found(user="bo") == {APPROVED}
+    assert found(enabled="false") == {"data_export.approved"}
+    assert found(changed="true") == {APPROVED, "data_export.approved"}
+    assert found(role="data_owner") == {APPROVED}
+    assert "data_change.pending_approval" in found(role="approver")
+    assert all(code.startswith("data_export.") for code in found(feature="data_export"))
+    assert len(found(changed="false")) == BUILT_IN - 2
+    assert found(feature="nope") == set()
+
+
+def test_a_batch_switches_many_and_raises_every_version(api: Any) -> None:
+    root = api("root")
+    root.patch(PATH, {"enabled": False, "version": 1})
+    types = ["data_export.approved", APPROVED, "data_export.approved"]
+    answer = root.post("/rules/batch", {"event_types": types, "enabled": False})
+    assert answer.status == 200
+    assert answer.body["changed"] == ["data_export.approved"]
+    versions = {rule["event_type"]: rule["version"] for rule in answer.body["items"]}
+    assert versions == {"data_export.approved": 2, APPROVED: 3}
+    # Whoever edits one of them meanwhile hears of it.
+    assert api("carol").patch(PATH, {"enabled": True, "version": 2}).status == 409
+    assert root.get(f"{PATH}/history").body["items"][0]["action"] == "switch"
+
+
+def test_a_batch_is_all_or_nothing(api: Any) -> None:
+    root = api("root")
+    answer = root.post("/rules/batch", {"event_types": [APPROVED, "data_change.aproved"], "enabled": False})
+    assert (answer.status, answer.code) == (422, "unknown_event_type")
+    assert "data_change.aproved" in answer.body["detail"]
+    assert APPROVED in answer.body["errors"][0]["nearest"]
+    assert root.get(PATH).body["enabled"] is True
+
+
+@pytest.mark.parametrize("body", [{}, {"event_types": [], "enabled": True}, {"event_types": [APPROVED]}, [], "x"])
+def test_a_batch_that_does_not_fit_is_refused(api: Any, body: Any) -> None:
+    assert api("root").post("/rules/batch", body).status == 422
+
+
+def test_the_other_tenant_has_rules_of_its_own(api: Any) -> None:
+    mallory, root = api("mallory"), api("root")
+    mallory.patch(PATH, {"enabled": False, "version": 1})
+    assert root.get(PATH).body["enabled"] is True
+    assert root.get(f"{PATH}/history").body["items"] == []
+    assert mallory.patch(PATH, {"additional_users": ["ann"], "version": 2}).status == 422
+
+
+def test_the_list_costs_the_same_however_many_users_are_added(api: Any) -> None:
+    from tests.api.given import queries
+
+    root = api("root")
+    with queries() as few:
+        root.get("/rules")
+    for number, rule in enumerate(root.get("/rules", feature="data_change").body["items"]):
+        users = ["ann", "bo", "dan", "carol"][: number % 4 + 1]
+        root.patch(f"/rules/{rule['event_type']}", {"additional_users": users, "version": 1})
+    with queries() as many:
+        root.get("/rules")
+    # The logins of the additional users are one more.
+    assert len(many) == len(few) + 1 <= 5
+
+
+def _rules_version(organisation: Any) -> int:
+    from tidings.accounts.models import Tenant
+
+    return Tenant.objects.get(id=organisation.id).rules_version
