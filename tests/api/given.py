@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +16,7 @@ from tidings.kernel.database import connect
 from tidings.pipeline import accept
 from tidings.planning.views import Views
 
-__all__ = ["end", "event", "happen", "lose_content", "queries"]
+__all__ = ["aside", "at_once", "end", "event", "happen", "lose_content", "queries"]
 
 
 def happen(organisation: Any, database: str, *contents: dict[str, Any]) -> list[UUID]:
@@ -83,3 +83,29 @@ def aside(server: Any) -> Iterator[Any]:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
+
+
+def at_once(*acts: Callable[[], object]) -> list[object]:
+    """What each of them answered, or the code of its problem."""
+    from django.db import connections
+
+    from tidings.kernel.problems import Problem
+
+    answers: list[object] = ["never ended"] * len(acts)
+    start = threading.Barrier(len(acts))
+
+    def run(number: int) -> None:
+        start.wait()
+        try:
+            answers[number] = acts[number]()
+        except Problem as problem:
+            answers[number] = problem.code
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(len(acts))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    return answers

@@ -58,7 +58,7 @@ def test_a_new_feature_gets_rules_and_its_events_are_accepted(api: Any, organisa
         ("release.waiting", True),
         ("release.done", True),
     ]
-    content = event(type="release.waiting", subject={"kind": "release", "id": "r1"}, people={"approvers": ["bo"]})
+    content = event(type="release.waiting", people={"approvers": ["bo"]}) | {"subject": {"kind": "release", "id": "r1"}}
     [key] = happen(organisation, database, content)
     assert [one["login"] for one in root.get(f"/events/{key}").body["recipients"]] == ["bo"]
 
@@ -78,7 +78,7 @@ def test_event_types_that_disappear_lose_their_rules_and_stay_in_old_records(
 
     root = api("root")
     root.put(PATH, FEATURE)
-    [key] = happen(organisation, database, event(type="release.done", subject={"kind": "release", "id": "r2"}))
+    [key] = happen(organisation, database, event(type="release.done"))
     root.patch("/rules/release.waiting", {"optional_roles": ["dba", "related_person"], "version": 1})
     waiting = {**FEATURE["events"][0], "optional_roles": ["dba"]}  # type: ignore[dict-item, index]
     assert root.put(PATH, {**FEATURE, "events": [waiting]}).status == 200

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.api.given import aside, queries
+from tests.api.given import aside, at_once, queries
 from tests.delivery.given import SECRET, reach
 
 PASSWORD = "correct horse battery"
@@ -104,7 +104,9 @@ def test_switching_off_and_on_keeps_the_settings(api: Any, organisation: Any) ->
         ({"enabled": True, "settings": {**SHOWN}}, ["password"]),
     ],
 )
-def test_settings_that_do_not_fit_are_refused_with_what_to_do(api: Any, body: dict[str, Any], fields: list[str]) -> None:
+def test_settings_that_do_not_fit_are_refused_with_what_to_do(
+    api: Any, body: dict[str, Any], fields: list[str]
+) -> None:
     answer = api("root").put("/channels/email", body)
     assert (answer.status, answer.code) == (422, "invalid")
     assert [error["field"] for error in answer.body["errors"]] == fields
@@ -122,6 +124,23 @@ def test_two_who_edit_at_once_never_lose_an_edit(api: Any) -> None:
     late = root.put("/channels/email", {"enabled": False, "settings": MAIL, "version": 0})
     assert (late.status, late.code) == (409, "version_conflict")
     assert root.get("/channels/email").body["enabled"] is True
+
+
+def test_two_who_set_a_channel_up_first_wait_for_each_other(organisation: Any) -> None:
+    from tidings.channels.configure import channel_of, configure
+    from tidings.directory.contact_points import refresh_destinations
+    from tidings.kernel.versions import Expected
+
+    reach(organisation, "bo", "ann", "dan")
+    root = organisation.caller()
+
+    def set_up(expected: Expected) -> object:
+        return configure(root, "email", True, MAIL, expected, refresh_destinations).version
+
+    assert sorted(at_once(*[lambda: set_up(Expected())] * 3)) == [1, 2, 3]  # type: ignore[type-var]
+    first = Expected(if_match=frozenset({"3"}))
+    assert sorted(map(str, at_once(*[lambda: set_up(first)] * 3))) == ["4", *["precondition_failed"] * 2]
+    assert channel_of(root, "email").version == 4
 
 
 def test_new_settings_lead_the_contact_points_elsewhere_and_nodes_hear_of_it(api: Any, organisation: Any) -> None:
@@ -267,9 +286,7 @@ def test_one_test_at_a_time_so_that_a_slow_one_leaves_room_for_pages(
     with aside(WebhookReceiver(SECRET, script={"/bo": [Reply(after=1.0)]})) as receiver:
         reach(organisation, "bo", url=receiver.url("/{login}"))
         outcomes: list[int] = []
-        slow = threading.Thread(
-            target=lambda: outcomes.append(_test_elsewhere(organisation.token("root")))
-        )
+        slow = threading.Thread(target=lambda: outcomes.append(_test_elsewhere(organisation.token("root"))))
         slow.start()
         time.sleep(0.5)
         answer = root.post("/channels/webhook/test", {"to": "bo"})
@@ -283,9 +300,11 @@ def _test_elsewhere(token: str) -> int:
     from django.test import Client
 
     try:
-        return Client(headers={"Authorization": f"Bearer {token}"}).post(
-            "/api/v1/channels/webhook/test", {"to": "bo"}, content_type="application/json"
-        ).status_code
+        return (
+            Client(headers={"Authorization": f"Bearer {token}"})
+            .post("/api/v1/channels/webhook/test", {"to": "bo"}, content_type="application/json")
+            .status_code
+        )
     finally:
         connections.close_all()
 

@@ -66,7 +66,11 @@ def test_a_change_is_answered_whole_and_leaves_out_what_was_not_given(api: Any) 
     assert second.body["additional_users"] == ["eve", "bo"]
     assert second.body["optional_roles"] == ["approver", "data_owner"]
     third = root.patch(PATH, {"enabled": False, "version": 3})
-    assert (third.body["enabled"], third.body["additional_users"], third.body["changed"]) == (False, ["eve", "bo"], True)
+    assert (third.body["enabled"], third.body["additional_users"], third.body["changed"]) == (
+        False,
+        ["eve", "bo"],
+        True,
+    )
     assert root.get(PATH).body == third.body
 
 

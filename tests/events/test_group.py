@@ -154,6 +154,14 @@ async def test_no_more_waits_than_memory_is_meant_for() -> None:
     assert groups.waiting == fit
 
 
+async def test_a_batch_that_is_heavier_than_all_that_may_wait_is_not_sent_away_for_ever() -> None:
+    store = Store()
+    async with running(store.keep) as groups:
+        crowd = submission(people={"approvers": ["a"] * 1_000})
+        groups.submit([crowd] * 1_000)
+        assert await verdicts([crowd]) == ["kept"]
+
+
 async def test_heavy_events_make_small_groups() -> None:
     store = Store()
     async with running(store.keep) as groups:

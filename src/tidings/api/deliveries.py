@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, ConfigDict
 
 from tidings.api.authenticate import caller
 from tidings.api.events import SubjectNamed
-from tidings.api.pages import Listed, Paging, Text, cursor_of, cut_page, write_cursor
+from tidings.api.pages import Listed, Moment, Paging, Text, cursor_of, cut_page, write_cursor
 from tidings.delivery.find import Shown, Which, deliveries_of
 from tidings.delivery.retry import AT_MOST, retry_deliveries, retry_delivery
 
@@ -21,8 +21,8 @@ class DeliveryFilters(Schema):
     channel: Text | None = None
     recipient: Text | None = Field(None, description="a login")
     event_type: Text | None = None
-    since: AwareDatetime | None = Field(None, description="of events accepted at this time or later")
-    until: AwareDatetime | None = Field(None, description="of events accepted before this time")
+    since: Moment | None = Field(None, description="of events accepted at this time or later")
+    until: Moment | None = Field(None, description="of events accepted before this time")
 
 
 class DeliveryShown(Schema):

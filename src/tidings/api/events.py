@@ -9,7 +9,7 @@ from pydantic import AwareDatetime
 
 from tidings.accounts.permissions import Caller
 from tidings.api.authenticate import caller
-from tidings.api.pages import Listed, Paging, Text, page_of
+from tidings.api.pages import Listed, Moment, Paging, Text, page_of
 from tidings.delivery.told import record_of, summary
 from tidings.events.find import Which, events_of, subjects_by_id
 from tidings.events.models import Event
@@ -24,8 +24,8 @@ class EventFilters(Schema):
     feature: Text | None = None
     subject_kind: Text | None = None
     subject_id: Text | None = None
-    since: AwareDatetime | None = Field(None, description="accepted at this time or later")
-    until: AwareDatetime | None = Field(None, description="accepted before this time")
+    since: Moment | None = Field(None, description="accepted at this time or later")
+    until: Moment | None = Field(None, description="accepted before this time")
 
 
 class SubjectNamed(Schema):

@@ -5,13 +5,14 @@ import base64
 import binascii
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, TypeVar
 
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import QuerySet
 from ninja import Field, Schema
-from pydantic import AfterValidator
+from pydantic import AfterValidator, AwareDatetime
 
 from tidings.kernel.problems import invalid
 
@@ -29,6 +30,10 @@ def _storable(text: str) -> str:
 
 Text = Annotated[str, Field(max_length=500), AfterValidator(_storable)]
 """What a filter may ask for: PostgreSQL can neither store nor search U+0000."""
+
+_FIRST = datetime(1970, 1, 1, tzinfo=UTC)
+Moment = Annotated[AwareDatetime, AfterValidator(lambda moment: max(moment, _FIRST))]
+"""With its zone. Keys hold no earlier time than 1970, and nothing is older."""
 
 
 class Paging(Schema):

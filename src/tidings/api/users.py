@@ -94,7 +94,9 @@ def get_settings(request: HttpRequest, response: HttpResponse, login: str) -> di
 
 
 @router.put("/users/{login}/notification-settings", response=dict[str, Any])
-def put_settings(request: HttpRequest, response: HttpResponse, login: str, body: Body[dict[str, Any]]) -> dict[str, Any]:
+def put_settings(
+    request: HttpRequest, response: HttpResponse, login: str, body: Body[dict[str, Any]]
+) -> dict[str, Any]:
     """Verified by the administrator's word. A secret that was made here is shown this once."""
     expected = Expected(None, if_match(request))
     changed = put_settings_of_user(caller(request), login, read_settings(body), expected)

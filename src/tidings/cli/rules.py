@@ -76,8 +76,11 @@ def _read(text: str) -> Mapping[str, RuleInFile]:
 @contextmanager
 def _speaking_for(tenant: str | None) -> "Iterator[Caller]":
     with platform(quiet=True):
+        from tidings.accounts.tenants import command_line
+        from tidings.cli.tenant import chosen_tenant
+
         try:
-            yield _caller(tenant)
+            yield command_line(chosen_tenant(tenant).id)
         except Problem as problem:
             raise click.ClickException("\n".join([problem.detail, *_lines(problem)])) from None
 
@@ -86,19 +89,6 @@ def _lines(problem: Problem) -> Iterator[str]:
     for error in problem.errors:
         if "problem" in error:
             yield f"  {error.get('event_type', error['field'])}: {error['problem']}"
-
-
-def _caller(name: str | None) -> "Caller":
-    from tidings.accounts.models import SCOPES, Tenant
-    from tidings.accounts.permissions import Caller
-
-    found = list(Tenant.objects.filter(name=name) if name else Tenant.objects.order_by("id")[:2])
-    if name is None and len(found) > 1:
-        found = list(Tenant.objects.filter(name="default"))
-    if not found:
-        known = ", ".join(Tenant.objects.order_by("name").values_list("name", flat=True)[:20]) or "none yet"
-        raise click.ClickException(f"Which tenant? Name one with --tenant. There are: {known}.")
-    return Caller(found[0].id, "command line", frozenset(SCOPES), unlimited=True)
 
 
 def _difference(one: "Changed") -> Iterator[str]:

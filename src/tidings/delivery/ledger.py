@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from django.db import connection
 
+# Keys of one event share all but their last 20 bits: 31 of 36 characters. Compared so, tables meet in one hash join.
 # Whole-table counts, each one pass; nothing here runs on the send path.
 _EVENTS = """
 SELECT count(*), count(*) FILTER (WHERE fault IS NULL), count(*) FILTER (WHERE fault IS NOT NULL),
@@ -16,24 +17,23 @@ _DELIVERIES = "SELECT state, count(*) FROM delivery_delivery GROUP BY state"
 # An event told nobody and gives no reason: not a recipient among its keys, and no skip of its own.
 _SILENT_EVENTS = """
 SELECT count(*) FROM events_event e WHERE e.fault IS NULL AND e.skips IS NULL AND NOT EXISTS (
-    SELECT FROM events_recipient r WHERE r.id BETWEEN e.id AND (left(e.id::text, 31) || 'fffff')::uuid)
+    SELECT FROM events_recipient r WHERE left(r.id::text, 31) = left(e.id::text, 31))
 """
 # A recipient without a delivery and without a skip.
 _SILENT_RECIPIENTS = """
 SELECT count(*) FROM events_recipient r WHERE r.skips IS NULL AND NOT EXISTS (
-    SELECT FROM delivery_delivery d WHERE d.person_id = r.person_id
-    AND d.id BETWEEN (left(r.id::text, 31) || '00000')::uuid AND (left(r.id::text, 31) || 'fffff')::uuid)
+    SELECT FROM delivery_delivery d WHERE d.person_id = r.person_id AND left(d.id::text, 31) = left(r.id::text, 31))
 """
 # A delivery whose recipient is not recorded.
 _STRAY_DELIVERIES = """
 SELECT count(*) FROM delivery_delivery d WHERE NOT EXISTS (
-    SELECT FROM events_recipient r WHERE r.person_id = d.person_id
-    AND r.id BETWEEN (left(d.id::text, 31) || '00000')::uuid AND (left(d.id::text, 31) || 'fffff')::uuid)
+    SELECT FROM events_recipient r WHERE r.person_id = d.person_id AND left(r.id::text, 31) = left(d.id::text, 31))
 """
 # Each event took the next number of its subject, so the last number is also that of the newest event kept.
 _MISNUMBERED = """
-SELECT count(*) FROM events_subject s WHERE s.last_number <> (
-    SELECT max(e.number) FROM events_event e WHERE e.subject_id = s.id)
+SELECT count(*) FROM events_subject s
+JOIN (SELECT subject_id, max(number) AS newest FROM events_event GROUP BY subject_id) e ON e.subject_id = s.id
+WHERE s.last_number <> e.newest
 """
 # Held by nobody who is alive, for longer than it takes to notice.
 _STUCK = """

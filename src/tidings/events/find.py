@@ -99,7 +99,9 @@ def subjects_of(
 
 def subject_of(caller: Caller, kind: str, key: str) -> Subject:
     """Raises 404."""
-    subject = subjects_of(caller, kind=kind).filter(key=key).first()
+    found = subjects_of(caller, kind=kind).filter(key=key)
+    # PostgreSQL cannot even be asked for U+0000.
+    subject = None if "\0" in kind + key else found.first()
     if subject is None:
         raise not_found("subject")
     return subject

@@ -21,8 +21,8 @@ log = logging.getLogger("tidings.events")
 BAD_VALUE = (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.ProgramLimitExceeded)
 AT_MOST = 500
 WAITING_AT_MOST = 5_000
-# By weight too, since an event may have 256 KiB or name 2,000 people: a group is held in memory several times over on its
-# way into the database, and nobody else's events are kept meanwhile.
+# By weight too, since an event may have 256 KiB or name 2,000 people: a group is held in memory several times over on
+# its way into the database, and nobody else's events are kept meanwhile.
 GROUP_WEIGHT = 8 * 1024 * 1024
 WAITING_WEIGHT = 8 * GROUP_WEIGHT
 PERSON_WEIGHT = 500
@@ -88,7 +88,8 @@ class Groups:
             people = one.incoming.event.people
             one.weight = len(one.incoming.body) + PERSON_WEIGHT * (len(people.approvers) + len(people.related))
             weight += one.weight
-        if len(self._waiting) + len(submissions) > WAITING_AT_MOST or weight > WAITING_WEIGHT:
+        full = len(self._waiting) + len(submissions) > WAITING_AT_MOST or weight > WAITING_WEIGHT
+        if full and self._waiting:
             raise unavailable(f"{len(self._waiting):,} events wait to be kept; send again in a moment.")
         self._waiting.extend(submissions)
         self._weight = weight

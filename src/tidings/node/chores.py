@@ -18,7 +18,8 @@ from tidings.events.group import Submission
 from tidings.kernel.clock import now
 from tidings.kernel.database import Connection, Lasting
 from tidings.kernel.problems import Problem
-from tidings.pipeline import plan_again
+from tidings.pipeline import accept, plan_again
+from tidings.planning.views import Views
 
 if TYPE_CHECKING:
     from tidings.node.engine import Node
@@ -28,6 +29,10 @@ Chore = Callable[[Connection], Awaitable[None]]
 HOUSEKEEPING = timedelta(minutes=10)
 REPLAN = timedelta(seconds=30)
 SOURCE = "tidings"
+
+
+class TryAgain(Exception):
+    """A chore that can be done later."""
 
 
 class Chores:
@@ -40,43 +45,54 @@ class Chores:
 
     async def run(self, lasting: Lasting) -> None:
         loop = asyncio.get_running_loop()
-        next_house, next_plan = 0.0, loop.time() + REPLAN.total_seconds()
+        next_house = next_plan = 0.0
         while True:
-            chore: Chore | None = None
-            with suppress(TimeoutError):
-                async with asyncio.timeout(1):
-                    chore = await self._waiting.get()
-            if chore:
-                await self._do(lasting, chore)
             if loop.time() >= next_house:
                 await self._do(lasting, keep_house)
                 next_house = loop.time() + HOUSEKEEPING.total_seconds()
             if loop.time() >= next_plan:
                 await self._do(lasting, self._plan_again)
                 next_plan = loop.time() + REPLAN.total_seconds()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(1):
+                    chore = await self._waiting.get()
+                if not await self._do(lasting, chore):
+                    self._waiting.put_nowait(chore)
+                    await asyncio.sleep(1)
+                self._waiting.task_done()
 
-    async def _do(self, lasting: Lasting, chore: Chore) -> None:
+    async def done(self) -> None:
+        """Wait until no chore is left; housekeeping does not count."""
+        await self._waiting.join()
+
+    async def _do(self, lasting: Lasting, chore: Chore) -> bool:
+        """False when it is worth another try."""
         try:
             await chore(await lasting.live())
-        except psycopg.Error as error:
-            log.warning("a chore waits for the database: %s", type(error).__name__)
-            await asyncio.sleep(1)
-            if chore not in (keep_house, self._plan_again):
-                self._waiting.put_nowait(chore)
+        except (psycopg.Error, TryAgain) as error:
+            log.warning("a chore waits: %s", error if isinstance(error, TryAgain) else type(error).__name__)
+            return False
+        except Exception:
+            log.exception("a chore failed")
+        return True
 
     def dead_contact_point(self, job: Job, reason: str) -> None:
         async def disable(connection: Connection) -> None:
-            gone = await disable_contact_point(connection, job.point.id, job.point.sealed, reason)
-            if gone is None or job.system:
-                return
-            shown, version = gone
-            self.notice(
-                job.tenant_id,
-                "contact_point_disabled",
-                f"{job.point.id}-{version}",
-                title=f"{job.channel}: {shown} ({reason})",
-                people=People(submitter=job.member.login),
-            )
+            # Both or neither: a node that dies here has told nobody, and the next verdict finds the address in use.
+            async with connection.transaction():
+                gone = await disable_contact_point(connection, job.point.id, job.point.sealed, reason)
+                if gone is None or job.system:
+                    return
+                shown, version = gone
+                event = _notice(
+                    "contact_point_disabled",
+                    f"{job.point.id}-{version}",
+                    title=f"{job.channel}: {shown} ({reason})",
+                    people=People(submitter=job.member.login),
+                )
+                # What this transaction reads is not committed, so nobody else may come to hold it.
+                await self._keep(connection, Views(), job.tenant_id, event)
+            self._node.wake()
 
         self._waiting.put_nowait(disable)
 
@@ -84,26 +100,41 @@ class Chores:
         """Once an hour, tenant and channel."""
         if not job.system:
             key = f"{job.channel}-{now():%Y%m%d%H}"
-            self.notice(job.tenant_id, "channel_failing", key, title=f"{job.channel}: {reason}", people=People())
+            self._tell(job.tenant_id, _notice("channel_failing", key, title=f"{job.channel}: {reason}"))
 
     def unplanned(self, tenant_id: UUID, event: UUID) -> None:
-        self.notice(tenant_id, "event_unplanned", str(event), title=str(event), people=People())
+        self._tell(tenant_id, _notice("event_unplanned", str(event), title=str(event)))
 
-    def notice(self, tenant_id: UUID, status: str, key: str, *, title: str, people: People) -> None:
-        """An event of our own, through the same door; the key makes a repeat a duplicate on every node."""
-        if f"{tenant_id}{status}{key}" in self._told:
+    def _tell(self, tenant_id: UUID, event: Event) -> None:
+        """Once; the event's id makes a repeat a duplicate on every other node."""
+        if f"{tenant_id}{event.id}" in self._told:
             return
         if len(self._told) > 10_000:
             self._told.clear()
-        self._told.add(f"{tenant_id}{status}{key}")
-        subject = Subject(kind="notice", id=key, title=title)
-        event = Event(f"{status}-{key}", f"tidings.{status}", subject, SOURCE, people=people)
-        verdict = asyncio.get_running_loop().create_future()
-        with suppress(Problem):
-            incoming = checked(event, now=now())
-            self._node.groups.submit([Submission(tenant_id, b"", incoming, verdict, asyncio.get_running_loop().time())])
+        self._told.add(f"{tenant_id}{event.id}")
+
+        async def tell(connection: Connection) -> None:
+            await self._keep(connection, self._node.views, tenant_id, event)
+            self._node.wake()
+
+        self._waiting.put_nowait(tell)
+
+    async def _keep(self, connection: Connection, views: Views, tenant_id: UUID, event: Event) -> None:
+        """An event of our own, through the same door as any other."""
+        loop = asyncio.get_running_loop()
+        one = Submission(tenant_id, b"", checked(event, now=now()), loop.create_future(), loop.time())
+        [verdict] = (await accept(connection, views, [one], lease=None, room=lambda *_: False)).verdicts
+        # Another node, and another reason, may have told it under the same id.
+        if isinstance(verdict, Problem) and verdict.code != "event_id_reused":
+            raise TryAgain(verdict.detail)
 
     async def _plan_again(self, connection: Connection) -> None:
         planned = await plan_again(connection, self._node.views)
         if planned:
             log.info("%d events that were kept unplanned are planned now", planned)
+            self._node.wake()
+
+
+def _notice(status: str, key: str, *, title: str, people: People | None = None) -> Event:
+    subject = Subject(kind="notice", id=key, title=title)
+    return Event(f"{status}-{key}", f"tidings.{status}", subject, SOURCE, people=people or People())

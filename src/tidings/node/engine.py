@@ -84,8 +84,7 @@ class Node:
             self._spawn("claim", self._claim_due(self.connection("claim")))
             self._spawn("lease", self._keep_lease(self._lease_connection))
             self._spawn("listen", self._listen(self.connection("listen")))
-        # A node that only delivers still has notices of its own to keep.
-        for number in range(INGEST_RUNNERS if self.duties.accepts else 1):
+        for number in range(INGEST_RUNNERS if self.duties.accepts else 0):
             self._spawn("ingest", self._ingest(self.connection(f"ingest {number}")))
         self._spawn("notify", self._notify_workers(self.connection("notify")))
         self._spawn("chores", self.chores.run(self.connection("chores")))
@@ -96,11 +95,13 @@ class Node:
         with suppress(TimeoutError):
             async with asyncio.timeout(DRAIN):
                 await self.groups.emptied()
+        self.groups.give_up()
         self.lanes.withdraw()
         await self.lanes.drained(DRAIN)
         with suppress(TimeoutError):
             async with asyncio.timeout(5):
                 await self._recorder.flushed()
+                await self.chores.done()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -138,12 +139,16 @@ class Node:
             for job in accepted.jobs:
                 self._take(job)
             if accepted.pending:
-                self._wake.set() if self.duties.delivers else self._notify.set()
+                self.wake()
             for tenant_id, event in accepted.faults:
                 self.chores.unplanned(tenant_id, event)
             return accepted.verdicts
 
         await self.groups.run(keep)
+
+    def wake(self) -> None:
+        """Something is due: for our own claims, or for the nodes that deliver."""
+        self._wake.set() if self.duties.delivers else self._notify.set()
 
     def _birth_lease(self) -> int | None:
         """What is accepted is claimed at birth only by a node that delivers and whose lease is fresh."""

@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, cast
 
 import uvicorn
@@ -111,7 +112,9 @@ class Http:
         if self._task:
             await self._task
         self._server.force_exit = False
-        await asyncio.wait_for(self._server.shutdown(sockets=[self._listener]), 10)
+        # A sender that never finishes its request does not keep the node from stopping.
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._server.shutdown(sockets=[self._listener]), 10)
 
 
 def django_app() -> App:
