@@ -130,6 +130,7 @@ def test_a_feature_that_does_not_fit_is_refused_by_field(api: Any, change: dict[
         {"en": ""},
         {"en": "two\nlines"},
         {"en": "nul\0"},
+        {"en": "lone \ud800"},
         {"en": "x" * 101},
         {"subject": "Release"},
         {"code": "other"},

@@ -130,7 +130,8 @@ class Stage:
         answer = await call.build().send()
         content = (await answer.bytes()).to_bytes()
         is_json = "json" in (answer.headers.get("content-type") or "")
-        return Answer(answer.status, json.loads(content) if is_json and content else content, dict(answer.headers.items()))
+        parsed = json.loads(content) if is_json and content else content
+        return Answer(answer.status, parsed, dict(answer.headers.items()))
 
     async def post(self, *events: dict[str, Any], at: Running | None = None) -> list[str]:
         """Post each by itself, all at once; their ids. Every one must be accepted."""

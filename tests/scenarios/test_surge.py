@@ -88,10 +88,10 @@ async def test_one_event_with_hundreds_of_people_of_whom_each_has_a_host_of_thei
     stage = empty_stage
 
     def crowd() -> None:
-        for number in range(300):
+        for number in range(150):
             stage.organisation.add(f"p{number}")
         # Every address of 127/8 is this machine, and each a destination.
-        for number in range(300):
+        for number in range(150):
             host = f"127.0.{number // 250}.{number % 250 + 2}"
             reach(stage.organisation, f"p{number}", url=f"http://{host}:{stage.receiver.port}/{{login}}")
 
@@ -99,8 +99,8 @@ async def test_one_event_with_hundreds_of_people_of_whom_each_has_a_host_of_thei
     running = await stage.start()
     await stage.post(
         *(
-            event(type="data_change.pending_approval", people={"approvers": [f"p{n}" for n in range(300)]})
-            for _ in range(10)
+            event(type="data_change.pending_approval", people={"approvers": [f"p{n}" for n in range(150)]})
+            for _ in range(20)
         )
     )
     assert running.node.lanes.held <= 2_000

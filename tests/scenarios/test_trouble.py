@@ -120,6 +120,16 @@ async def test_a_tenant_whose_settings_cannot_be_read_is_the_only_one_in_trouble
     await stage.messages("ann", 4)
 
 
+@pytest.mark.xfail(
+    strict=True,
+    reason="channels/load.py: one channel that cannot be opened makes all of the tenant unreadable; it should be on, and "
+    "its sends fail as secret_unreadable, as those to an unreadable contact point do",
+)
+async def test_an_event_is_kept_although_a_channel_cannot_be_opened(stage: Stage) -> None:
+    await stage.change("UPDATE channels_channelsetting SET sealed = 'lost' WHERE tenant_id = %s", stage.organisation.id)
+    await stage.post(event(to="ann"))
+
+
 # no answer for ever
 
 
@@ -187,7 +197,7 @@ async def test_a_person_whose_time_zone_nobody_knows_still_gets_the_message(stag
         version="directory",
     )
     await stage.post(event(to="ann"))
-    await stage.messages("ann")
+    await stage.messages("ann", within=2)
 
 
 async def test_a_lease_that_was_taken_away_is_replaced_and_nothing_is_lost(empty_stage: Stage) -> None:

@@ -71,7 +71,9 @@ def create_source(caller: Caller, name: str) -> Source:
         raise invalid(f"{name!r} is where our own notices come from; choose another name.")
     lock_tenant(caller.tenant_id)
     if Source.objects.for_tenant(caller.tenant_id).filter(name=name).exists():
-        raise Problem(409, "source_exists", f"There is a source {name!r} already; POST /api/v1/tokens gives it a token.")
+        raise Problem(
+            409, "source_exists", f"There is a source {name!r} already; POST /api/v1/tokens gives it a token."
+        )
     source = Source.objects.create(tenant_id=caller.tenant_id, name=name)
     record_change(caller.tenant_id, caller.name, "create", "source", name, before=None, after={"name": name}, stale=())
     return source
@@ -96,7 +98,8 @@ def _source(caller: Caller, name: str) -> Source:
     source = Source.objects.for_tenant(caller.tenant_id).filter(name=_storable(name)).first()
     if source is None:
         raise invalid(
-            f"There is no source {name!r}; POST /api/v1/sources makes one.", [{"field": "source", "problem": "is not known"}]
+            f"There is no source {name!r}; POST /api/v1/sources makes one.",
+            [{"field": "source", "problem": "is not known"}],
         )
     return source
 

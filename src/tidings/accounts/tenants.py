@@ -53,7 +53,9 @@ def create_tenant(
     )
     person = Person.objects.create(tenant=tenant, login=admin_login, name="Administrator", roles=["administrator"])
     after = {"name": person.name, "roles": person.roles, "active": True}
-    record_change(tenant.id, caller.name, "create", "user", person.login, before=None, after=after, stale=("directory",))
+    record_change(
+        tenant.id, caller.name, "create", "user", person.login, before=None, after=after, stale=("directory",)
+    )
     _, secret = create_token(caller, person=person, name="first", secret=secret)
     start(tenant.id)
     return tenant, person, secret

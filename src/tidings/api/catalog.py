@@ -33,8 +33,8 @@ class Labelled(Schema):
 class EventContent(Labelled):
     type: EventCode
     tone: Tone = Field(alias="class")
-    default_role: str
-    optional_roles: list[str] = []
+    default_role: Code
+    optional_roles: Annotated[list[Code], Field(max_length=20)] = []
 
 
 class FeatureContent(Labelled):

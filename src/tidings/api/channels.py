@@ -41,7 +41,7 @@ class ChannelWanted(Schema):
     """As it was answered; only these are looked at."""
 
     enabled: bool
-    settings: dict[str, Any] | None = Field(
+    settings: dict[Text, Any] | None = Field(
         None, description="missing: they stay; a masked or missing secret stays too"
     )
     version: int | None = Field(None, description="the version you saw; 409 when it is no longer the current one")

@@ -29,7 +29,8 @@ def _storable(text: str) -> str:
 
 
 Text = Annotated[str, Field(max_length=500), AfterValidator(_storable)]
-"""What a filter may ask for: PostgreSQL can neither store nor search U+0000."""
+"""What may be asked for: PostgreSQL can neither store nor search U+0000. The limit has lone surrogates refused too,
+which JSON can carry and UTF-8 cannot; a plain `str` lets them in."""
 
 _FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 Moment = Annotated[AwareDatetime, AfterValidator(lambda moment: max(moment, _FIRST))]

@@ -8,6 +8,7 @@ from pydantic import ConfigDict
 
 from tidings.accounts.permissions import Caller
 from tidings.api.authenticate import caller
+from tidings.api.echo import refuse_other
 from tidings.api.etag import if_match, set_etag
 from tidings.api.pages import Listed, Page, Paging, Text, page_of
 from tidings.directory.holders import Held, Holding, Path, holders, put_holders, remove_resource, resources_in, shown
@@ -20,25 +21,30 @@ TABLE = DATABASE + "/tables/{table}"
 
 
 class HoldersWanted(Schema):
-    """What is missing stays as it is; what one reads can be written back."""
+    """What is missing stays as it is, null clears it; what one reads can be written back."""
 
     model_config = ConfigDict(extra="forbid")
+    dba: Text | None = Field(None, description="a login; only an instance has one")
     owners: list[Text] | None = Field(None, description="logins, up to 3")
-    instance: str | None = None
+    instance: str | None = Field(None, description="as in the path, like database and table")
     database: str | None = None
     table: str | None = None
-    version: int | None = None
+    version: int | None = Field(None, description="not looked at: If-Match asks that nobody was quicker")
 
-
-class InstanceWanted(HoldersWanted):
-    dba: Text | None = Field(None, description="a login; empty for none")
+    def holding(self) -> Holding:
+        given = self.model_fields_set
+        return Holding(
+            dba=self.dba or "" if "dba" in given else None, owners=self.owners or () if "owners" in given else None
+        )
 
 
 class ResourceShown(Schema):
+    """`dba` is an instance's, null for none."""
+
     instance: str
-    database: str | None = None
-    table: str | None = None
-    dba: str | None = None
+    database: str | None
+    table: str | None
+    dba: str | None
     owners: list[str]
     version: int
 
@@ -72,8 +78,8 @@ def get_instance(request: HttpRequest, response: HttpResponse, instance: str) ->
 
 
 @router.put(INSTANCE, response={200: ResourceShown, 201: ResourceShown})
-def put_instance(request: HttpRequest, response: HttpResponse, instance: str, body: InstanceWanted) -> Status[Any]:
-    return _put(request, response, Path(instance), Holding(body.dba, body.owners))
+def put_instance(request: HttpRequest, response: HttpResponse, instance: str, body: HoldersWanted) -> Status[Any]:
+    return _put(request, response, Path(instance), body)
 
 
 @router.delete(INSTANCE, response={204: None})
@@ -91,7 +97,7 @@ def get_database(request: HttpRequest, response: HttpResponse, instance: str, da
 def put_database(
     request: HttpRequest, response: HttpResponse, instance: str, database: str, body: HoldersWanted
 ) -> Status[Any]:
-    return _put(request, response, Path(instance, database), Holding(owners=body.owners))
+    return _put(request, response, Path(instance, database), body)
 
 
 @router.delete(DATABASE, response={204: None})
@@ -108,7 +114,7 @@ def get_table(request: HttpRequest, response: HttpResponse, instance: str, datab
 def put_table(
     request: HttpRequest, response: HttpResponse, instance: str, database: str, table: str, body: HoldersWanted
 ) -> Status[Any]:
-    return _put(request, response, Path(instance, database, table), Holding(owners=body.owners))
+    return _put(request, response, Path(instance, database, table), body)
 
 
 @router.delete(TABLE, response={204: None})
@@ -127,8 +133,10 @@ def _get(request: HttpRequest, response: HttpResponse, path: Path) -> dict[str, 
     return _content(held)
 
 
-def _put(request: HttpRequest, response: HttpResponse, path: Path, holding: Holding) -> Status[Any]:
-    held, is_new = put_holders(caller(request), path, holding, Expected(None, if_match(request)))
+def _put(request: HttpRequest, response: HttpResponse, path: Path, body: HoldersWanted) -> Status[Any]:
+    said = {"instance": body.instance, "database": body.database, "table": body.table}
+    refuse_other(said, {"instance": path.instance, "database": path.database, "table": path.table})
+    held, is_new = put_holders(caller(request), path, body.holding(), Expected(None, if_match(request)))
     set_etag(response, held.version)
     return Status(201 if is_new else 200, _content(held))
 
@@ -140,11 +148,11 @@ def _delete(request: HttpRequest, path: Path) -> Status[None]:
 
 def _content(held: Held) -> dict[str, Any]:
     path = held.path
-    content: dict[str, Any] = {"instance": path.instance, "owners": list(held.owners), "version": held.version}
-    if path.database:
-        content["database"] = path.database
-    if path.table:
-        content["table"] = path.table
-    if path.level == "instance":
-        content["dba"] = held.dba
-    return content
+    return {
+        "instance": path.instance,
+        "database": path.database or None,
+        "table": path.table or None,
+        "dba": held.dba,
+        "owners": list(held.owners),
+        "version": held.version,
+    }

@@ -47,8 +47,8 @@ class RuleChange(Schema):
 
     model_config = ConfigDict(extra="forbid")
     enabled: bool | None = None
-    optional_roles: list[str] | None = Field(None, max_length=20)
-    additional_users: list[str] | None = Field(None, description="logins")
+    optional_roles: list[Text] | None = Field(None, max_length=20)
+    additional_users: list[Text] | None = Field(None, description="logins")
     version: int = Field(description="the version you saw; 409 when it is no longer the current one")
 
 

@@ -54,7 +54,7 @@ class SubjectTold(SubjectShown):
 
 @router.get("/subjects", response=Listed[SubjectShown])
 def list_subjects(request: HttpRequest, filters: Query[SubjectFilters], paging: Query[Paging]) -> dict[str, Any]:
-    """Those that were heard of last come first; `q` is a part of the id."""
+    """Those that are known for the shortest time come first; `q` is a part of the id."""
     return page_of(subjects_of(caller(request), **filters.dict()), paging).listed(_shown)
 
 

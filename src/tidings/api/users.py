@@ -8,6 +8,7 @@ from pydantic import ConfigDict
 
 from tidings.accounts.models import Person
 from tidings.api.authenticate import caller
+from tidings.api.echo import refuse_other
 from tidings.api.etag import if_match, set_etag
 from tidings.api.pages import Listed, Paging, Text, page_of
 from tidings.directory.members import described, member, members, put_member, see_off
@@ -17,20 +18,22 @@ from tidings.preferences.methods import put_settings_of_user, settings_of_user
 from tidings.preferences.shape import read_settings, write_settings
 
 router = Router(tags=["users"])
+EMPTY: dict[str, Any] = {"roles": []}
 
 
 class UserFilters(Schema):
     q: Text = Field("", description="part of a login, a name or an e-mail address")
     role: Text | None = None
     active: bool | None = None
+    departed: bool = Field(False, description="those who are gone, instead")
 
 
 class UserWanted(Schema):
-    """What is missing stays as it is; what one reads can be written back."""
+    """What is missing stays as it is, null clears it; what one reads can be written back."""
 
     model_config = ConfigDict(extra="forbid")
-    login: str | None = Field(None, description="told in answers; the path says who is meant")
-    version: int | None = None
+    login: str | None = Field(None, description="as in the path; that says who is meant")
+    version: int | None = Field(None, description="not looked at: If-Match asks that nobody was quicker")
     name: Text | None = None
     email: Text | None = None
     mobile: Text | None = None
@@ -38,7 +41,11 @@ class UserWanted(Schema):
     roles: list[str] | None = Field(None, max_length=10)
     language: Text | None = None
     timezone: Text | None = None
-    active: bool | None = None
+    active: bool = True
+
+    def profile(self) -> Profile:
+        given = self.dict(exclude={"login", "version"}, exclude_unset=True)
+        return Profile(**{part: value if value is not None else EMPTY.get(part, "") for part, value in given.items()})
 
 
 class UserShown(Schema):
@@ -60,7 +67,7 @@ def shown(person: Person) -> dict[str, Any]:
 
 @router.get("/users", response=Listed[UserShown])
 def list_users(request: HttpRequest, filters: Query[UserFilters], paging: Query[Paging]) -> dict[str, Any]:
-    found = members(caller(request), q=filters.q, role=filters.role, active=filters.active)
+    found = members(caller(request), **filters.dict())
     return page_of(found, paging, by="login").listed(shown)
 
 
@@ -73,8 +80,8 @@ def get_user(request: HttpRequest, response: HttpResponse, login: str) -> dict[s
 
 @router.put("/users/{login}", response={200: UserShown, 201: UserShown})
 def put_user(request: HttpRequest, response: HttpResponse, login: str, body: UserWanted) -> Status[Any]:
-    profile = Profile(**body.dict(exclude={"login", "version"}))
-    person, is_new = put_member(caller(request), login, profile, Expected(None, if_match(request)))
+    refuse_other({"login": body.login}, {"login": login})
+    person, is_new = put_member(caller(request), login, body.profile(), Expected(None, if_match(request)))
     set_etag(response, person.version)
     return Status(201 if is_new else 200, shown(person))
 

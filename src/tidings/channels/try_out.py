@@ -1,6 +1,7 @@
 """Send a test message now, through the real channel, and say what came of it."""
 
 import asyncio
+import logging
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ from tidings.messages.compose import clock_time
 from tidings.messages.document import Document, Fact, Occasion, Reader
 from tidings.messages.wording import LANGUAGES, wording
 
+log = logging.getLogger("tidings.channels")
 WHOLE_CALL = 15.0
 # A test may keep its thread for all of that, and a node has two for all pages and calls: never more than one of them.
 _one_at_a_time = threading.Lock()
@@ -45,6 +47,10 @@ async def _send(channel: Channel, parcel: Parcel) -> Outcome:
         return Refused("address_not_allowed", of="message", said=str(error))
     except HttpError as error:
         return TryLater(error.reason, said=str(error))
+    except Exception as error:
+        # The type alone: the text of an unforeseen error may hold what the channel was given.
+        log.exception("a test failed unexpectedly", extra={"channel": channel.code})
+        return TryLater("internal_error", said=type(error).__name__, technical=True)
     finally:
         await channel.close()
         await wire.aclose()

@@ -108,6 +108,9 @@ def put_holders(caller: Caller, path: Path, holding: Holding, expected: Expected
     """
     caller.require(*KEEPERS)
     _check_names(path)
+    if holding.dba and path.level != "instance":
+        text = "only an instance has one"
+        raise invalid(f"A {path.level} has owners and no DBA: {text}.", [{"field": "dba", "problem": text}])
     lock_tenant(caller.tenant_id)
     row = _find(caller.tenant_id, path)
     [before] = shown([row]) if row else [None]
@@ -122,7 +125,8 @@ def put_holders(caller: Caller, path: Path, holding: Holding, expected: Expected
     if before is None or content(before) != content(after):
         row.version += 1
         row.save()
-        _record(caller, "change" if before else "create", path, before and content(before), content(after))
+        was = content(before) if before else None
+        _record(caller, "change" if before else "create", path, was, content(after))
     return shown([row])[0], before is None
 
 
@@ -187,7 +191,8 @@ def _set(row: Resource, holding: Holding, before: Held | None) -> None:
     if len(owners) > OWNERS_AT_MOST:
         problems.append({"field": "owners", "problem": f"may be {OWNERS_AT_MOST} at most"})
     if problems:
-        raise invalid("Nothing was changed: " + " ".join(f"{one['field']} {one['problem']}." for one in problems), problems)
+        told = " ".join(f"{one['field']} {one['problem']}." for one in problems)
+        raise invalid(f"Nothing was changed: {told}", problems)
     if holding.dba is not None:
         row.dba_id = ids[holding.dba] if holding.dba else None
     if holding.owners is not None:

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Lower
 from django.utils import timezone
 
@@ -100,7 +100,9 @@ def see_off(caller: Caller, login: str, expected: Expected) -> None:
     living = Token.objects.for_tenant(caller.tenant_id).filter(person=person, revoked_at=None)
     after = {"departed": True, "tokens_revoked": living.update(revoked_at=person.departed_at)}
     stale: tuple[Part, ...] = ("directory", "access")
-    record_change(caller.tenant_id, caller.name, "depart", "user", person.login, before=before, after=after, stale=stale)
+    record_change(
+        caller.tenant_id, caller.name, "depart", "user", person.login, before=before, after=after, stale=stale
+    )
 
 
 def described(person: Person) -> dict[str, Any]:
@@ -138,11 +140,9 @@ def _refuse_taken(person: Person, before: dict[str, Any]) -> None:
         value = getattr(person, part)
         if not value or value == before.get(part):
             continue
-        # Index: person_email is one of the lowered address.
-        same = others.alias(lowered=Lower("email")).filter(lowered=value.lower()) if part == "email" else others.filter(
-            **{part: value}
-        )
-        if other := same.first():
+        # Index: person_email is of the lowered address, person_mobile and person_external_id of the value.
+        expression, sought = (Lower(part), value.lower()) if part == "email" else (F(part), value)
+        if other := others.alias(sought=expression).filter(sought=sought).first():
             what = part.replace("_", " ").replace("email", "e-mail address")
             raise Problem(409, f"{part}_taken", f"This {what} belongs to {other.login}: it would name two people.")
 
@@ -171,5 +171,3 @@ def _record(
     stale: tuple[Part, ...] = ("directory", "access") if acts else ("directory",)
     told = {**after, "contact_points": prefilled} if prefilled else after
     record_change(caller.tenant_id, caller.name, action, "user", person.login, before=before, after=told, stale=stale)
-
-

@@ -94,7 +94,7 @@ def checked_mobile(text: str) -> str:
     """E.164."""
     text = unicodedata.normalize("NFKC", text).strip()
     if not _MOBILE.fullmatch(text):
-        raise InvalidField("must begin with + and the country's code, such as +86 138 0013 8000; digits only after that")
+        raise InvalidField("must begin with + and the country's code and go on in digits, such as +86 138 0013 8000")
     try:
         number = phonenumbers.parse(text, None)
     except phonenumbers.NumberParseException as error:
@@ -109,7 +109,8 @@ def checked_language(text: str) -> str:
     try:
         return LANGUAGES[text.strip().lower().replace("_", "-")]
     except KeyError:
-        raise InvalidField(f"is not known here; the languages are: {', '.join(sorted(set(LANGUAGES.values())))}") from None
+        known = ", ".join(sorted(set(LANGUAGES.values())))
+        raise InvalidField(f"is not known here; the languages are: {known}") from None
 
 
 def checked_timezone(text: str) -> str:

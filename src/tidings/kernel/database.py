@@ -23,7 +23,7 @@ async def connect(url: str, *, name: str) -> Connection:
     # statement is a set of probes, so only plans that stay right as the tables grow are allowed.
     await connection.execute(
         "SET synchronous_commit = on; SET jit = off; SET timezone = 'UTC';"
-        "SET enable_seqscan = off; SET enable_mergejoin = off",
+        "SET enable_seqscan = off; SET enable_mergejoin = off; SET plan_cache_mode = force_generic_plan",
         prepare=False,
     )
     return connection

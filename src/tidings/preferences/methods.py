@@ -72,7 +72,9 @@ def _put(caller: Caller, login: str, wanted: Wanted, expected: Expected, *, by_t
     person.save(update_fields=["methods", "version"])
     after = _shown(person, made=_made(wanted, checked, before))
     told = {"before": _told(before), "after": {**_told(after), "contact_points_changed": changed}}
-    record_change(caller.tenant_id, caller.name, "change", "notification_settings", person.login, **told, stale=("directory",))
+    record_change(
+        caller.tenant_id, caller.name, "change", "notification_settings", person.login, **told, stale=("directory",)
+    )
     return after
 
 
@@ -82,7 +84,8 @@ def _checked(wanted: Wanted, points: Points) -> dict[str, Values | None]:
     problems: list[dict[str, Any]] = []
     for code, given in wanted.contacts.items():
         try:
-            checked[code] = None if given is None else check_values(CHANNELS[code].contact, given, opened(points.get(code)))
+            stored = opened(points.get(code))
+            checked[code] = None if given is None else check_values(CHANNELS[code].contact, given, stored)
         except Problem as problem:
             problems += [{**error, "field": field_of(code, error["field"])} for error in problem.errors]
     if problems:

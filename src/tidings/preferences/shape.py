@@ -1,5 +1,5 @@
-"""Notification settings as JSON: `{"methods", "email", "mobile", "dingtalk_user_id", "webhook": {"url", ...}, ...}`. What
-one reads can be written back as it is."""
+"""Notification settings as JSON: `{"methods", "email", "mobile", "dingtalk_user_id", "webhook": {"url", ...}, ...}`.
+What one reads can be written back as it is."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -58,7 +58,8 @@ def read_settings(body: Mapping[str, Any]) -> Wanted:
         if code is None:
             # A channel that other versions have: that it is not set here is true.
             if value is not None:
-                problems.append({"field": key[:100], "problem": f"is not known here; the fields are: {_fields(code_of)}"})
+                text = f"is not known here; the fields are: {', '.join(('methods', *code_of))}"
+                problems.append({"field": key[:100], "problem": text})
         elif code in FLAT:
             contacts[code] = None if value in (None, "") else {CHANNELS[code].contact[0].name: value}
         elif value is None or isinstance(value, dict):
@@ -80,8 +81,8 @@ def write_settings(shown: Shown) -> dict[str, Any]:
     body["channels"] = {code: standing(point) for code, point in shown.points.items()}
     if waiting := [code for code, point in shown.points.items() if point.values is not None and not point.verified]:
         body["note"] = (
-            f"Nothing is sent yet by {', '.join(waiting)}: a new address has to be verified first. This version cannot do "
-            "that by itself; an administrator can confirm the address by saving it."
+            f"Nothing is sent yet by {', '.join(waiting)}: a new address has to be verified first. This version cannot "
+            "do that by itself; an administrator can confirm the address by saving it."
         )
     return body
 
@@ -98,7 +99,7 @@ def standing(point: Point) -> dict[str, Any]:
 
 def field_of(code: str, name: str) -> str:
     """What people call this part of a channel's contact point."""
-    return FLAT[code] if code in FLAT else f"{code}.{name}"
+    return FLAT.get(code, f"{code}.{name}")
 
 
 def _contact(kind: Channel, values: Values, shown: Shown) -> Any:
@@ -119,7 +120,3 @@ def _methods(methods: Any) -> tuple[tuple[str, ...] | None, list[dict[str, str]]
 
 def _key(code: str) -> str:
     return FLAT.get(code, code)
-
-
-def _fields(keys: Mapping[str, str]) -> str:
-    return ", ".join(("methods", *keys))
