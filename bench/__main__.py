@@ -1,7 +1,7 @@
 """`make bench`: events over HTTP to delivered webhooks, beside the floors and aims this project holds itself to.
 
-Load generator, receiver, node and PostgreSQL share this machine, so read the ratios, and the line that says how fast the
-machine was: its own speed changes from minute to minute where it is shared.
+Load generator, receiver, node and PostgreSQL share this machine, so read the ratios, and the line that says how fast
+the machine was: its own speed changes from minute to minute where it is shared.
 """
 
 import argparse

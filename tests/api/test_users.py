@@ -130,7 +130,6 @@ def test_a_login_without_a_slash(api: Any) -> None:
         ("roles", ["dba", "emperor"], "administrator, dba, security_administrator"),
         ("name", "a\nb", "line break"),
         ("name", "x" * 201, "200"),
-        ("name", "\ud800", "control"),
         ("external_id", "\u2028", "control"),
     ],
 )
@@ -148,7 +147,7 @@ def test_all_problems_are_told_at_once(api: Any) -> None:
     assert {error["field"] for error in errors} == {"email", "mobile", "language"}
 
 
-@pytest.mark.parametrize("body", [{"emial": "a@example.com"}, {"active": None}, {"roles": "dba"}, [], {"name": "\0"}])
+@pytest.mark.parametrize("body", [{"emial": "a@example.com"}, {"active": None}, {"roles": "dba"}, [], {"name": "\0"}, {"name": "\ud800"}])
 def test_a_body_of_another_shape_is_refused(api: Any, body: Any) -> None:
     assert api("root").put("/users/amy", body).status == 422
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
@@ -35,10 +36,15 @@ def add_problem_handlers(api: NinjaAPI) -> None:
         code = "malformed_json" if error.status_code == 400 else "http_error"
         return render(Problem(error.status_code, code, error.message))
 
-    api.add_exception_handler(Problem, of_problem)
-    api.add_exception_handler(ValidationError, of_validation)
-    api.add_exception_handler(AuthenticationError, of_authentication)
-    api.add_exception_handler(HttpError, of_http)
+    # ninja's types let a handler get the class where it always gets the error.
+    handlers: dict[type[Exception], Any] = {
+        Problem: of_problem,
+        ValidationError: of_validation,
+        AuthenticationError: of_authentication,
+        HttpError: of_http,
+    }
+    for kind, handler in handlers.items():
+        api.add_exception_handler(kind, handler)
 
 
 class ProblemMiddleware:

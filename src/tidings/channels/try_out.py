@@ -31,16 +31,16 @@ def try_out(channel: Channel, reader: Reader, contact: Values, settings: Values)
     try:
         # In a thread of its own: the caller's may have a loop already, and then could not run another.
         with ThreadPoolExecutor(1, thread_name_prefix="tidings-test") as thread:
-            return thread.submit(asyncio.run, _send(channel, _parcel(reader, contact, settings))).result()
+            return thread.submit(asyncio.run, _send(channel, reader, contact, settings)).result()
     finally:
         _one_at_a_time.release()
 
 
-async def _send(channel: Channel, parcel: Parcel) -> Outcome:
+async def _send(channel: Channel, reader: Reader, contact: Values, settings: Values) -> Outcome:
     wire = Wire(AddressPolicy(installation().allowed_networks))
     try:
         async with asyncio.timeout(WHOLE_CALL):
-            return await channel.send(parcel, wire)
+            return await channel.send(_parcel(reader, contact, settings), wire)
     except TimeoutError:
         return TryLater("timeout")
     except AddressRefused as error:

@@ -32,7 +32,7 @@ TICKETS = (
     Ticket("data_change", "88131", "Correct the currency of refunds since 1 November", "aisha.khan", ("ivan.petrov", "huang.tao"), ("rm-payments", "ledger", "refunds"), ("to_be_submitted", "pending_approval", "approved", "failed", "timed_out"), ("zhou.ying",), "MIDDLE", 3_180),
     Ticket("data_export", "88140", "Export of EU customers for the annual audit", "julia.rossi", ("eve.lindqvist",), ("rm-users", "accounts", "customers"), ("precheck_failed", "to_be_submitted", "pending_approval", "approved", "successful"), rows=48_210),
     Ticket("data_export", "88141", "导出十月份的支付流水", "zhou.ying", ("huang.tao",), ("rm-payments", "ledger"), ("pending_approval", "rejected"), rows=912_000),
-    Ticket("data_export", "88142", "Orders of week 46 for the forecast", "ben.archer", ("dan.moreau",), ("rm-orders", "orders"), ("pending_approval", "approved", "failed"), rows=70_300),
+    Ticket("data_export", "88142", "Orders of week 46 for the forecast", "noor.jansen", ("dan.moreau",), ("rm-orders", "orders"), ("pending_approval", "approved", "failed"), rows=70_300),
     Ticket("permission_application", "88150", "Query access to rm-users/accounts for 30 days", "priya.nair", ("yang.fan", "hannah.cole"), ("rm-users", "accounts"), ("pending_approval", "approved")),
     Ticket("permission_application", "88151", "申请 rm-payments 的修改权限", "sun.li", ("liu.yan", "somebody.unknown"), ("rm-payments",), ("pending_approval", "rejected")),
     Ticket("data_tracking", "88160", "Who deleted the coupons of 20 November?", "omar.haddad", ("carol.reyes",), ("rm-orders", "orders", "coupons"), ("retrieval_failed", "to_be_submitted", "pending_approval", "approved", "parsed")),

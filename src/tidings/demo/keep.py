@@ -26,7 +26,8 @@ def keep_messages(stage: Stage, folder: Path) -> int:
         (folder / f"{name}.html").write_text(str(html.get_content()) if html else "")
         first = str(plain.get_content()).strip().splitlines()[0] if plain else str(mail.message["subject"])
         rows.append((mail.recipient, "email", first, f"{name}.html"))
-    for number, arrival in enumerate(stage.hooks.arrivals, 1):
+    last = {arrival.identity: arrival for arrival in stage.hooks.arrivals}
+    for number, arrival in enumerate(last.values(), 1):
         name = f"webhook-{number:03}.json"
         (folder / name).write_text(json.dumps(arrival.payload, ensure_ascii=False, indent=1, default=str))
         data = arrival.payload["data"]

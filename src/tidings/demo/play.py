@@ -43,6 +43,9 @@ class Player:
             await self._one(event)
         await self._odd_ones()
         await self._follow(patience=40)
+        self.show.chapter("Notices of Tidings itself: an address that its vendor says is dead")
+        for item in reversed((await self.stage.api("GET", "/events?feature=tidings"))["items"]):
+            self.show.event(await self.stage.api("GET", f"/events/{item['id']}"))
         return await self._ledger()
 
     async def _one(self, event: Mapping[str, Any]) -> None:

@@ -26,8 +26,8 @@ async def load_people(connection: Connection, tenant_id: UUID) -> People:
     cursor = await connection.execute(_PEOPLE, (tenant_id,), binary=True)
     nowhere: dict[str, Point] = {}
     return people_of(
-        Member(*row[:8], tuple(row[8]), tuple(row[9]), points.get(row[0], nowhere), row[10], row[11])
-        for row in await cursor.fetchall()
+        Member(*who, tuple(roles), tuple(methods), points.get(who[0], nowhere), active, departed)
+        for *who, roles, methods, active, departed in await cursor.fetchall()
     )
 
 
