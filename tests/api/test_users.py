@@ -102,7 +102,18 @@ def test_a_login_is_one_however_its_accents_are_written(api: Any) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["a%20b", "a%C2%A0b", "%00", "a%0Ab", "a%E2%80%8Bb", "a%EF%BB%BFb", "a%E2%80%AEb", "x" * 101, "%E3%85%A4", "%C2%AD"],
+    [
+        "a%20b",
+        "a%C2%A0b",
+        "%00",
+        "a%0Ab",
+        "a%E2%80%8Bb",
+        "a%EF%BB%BFb",
+        "a%E2%80%AEb",
+        "x" * 101,
+        "%E3%85%A4",
+        "%C2%AD",
+    ],
 )
 def test_a_login_shows_every_character_it_has(api: Any, path: str) -> None:
     answer = api("root").put(f"/users/{path}", {"name": "x"})
@@ -130,7 +141,7 @@ def test_a_login_without_a_slash(api: Any) -> None:
         ("roles", ["dba", "emperor"], "administrator, dba, security_administrator"),
         ("name", "a\nb", "line break"),
         ("name", "x" * 201, "200"),
-        ("external_id", "\u2028", "control"),
+        ("external_id", "a\u2028b", "control"),
     ],
 )
 def test_what_cannot_be_used_is_named(api: Any, field: str, value: Any, says: str) -> None:
@@ -147,7 +158,9 @@ def test_all_problems_are_told_at_once(api: Any) -> None:
     assert {error["field"] for error in errors} == {"email", "mobile", "language"}
 
 
-@pytest.mark.parametrize("body", [{"emial": "a@example.com"}, {"active": None}, {"roles": "dba"}, [], {"name": "\0"}, {"name": "\ud800"}])
+@pytest.mark.parametrize(
+    "body", [{"emial": "a@example.com"}, {"active": None}, {"roles": "dba"}, [], {"name": "\0"}, {"name": "\ud800"}]
+)
 def test_a_body_of_another_shape_is_refused(api: Any, body: Any) -> None:
     assert api("root").put("/users/amy", body).status == 422
 

@@ -1,145 +1,169 @@
-"""The parts of the demo: Tidings itself as a process of its own, and the local receivers its messages go to."""
+"""A real Tidings for the demo: `tidings serve` in a process of its own, with its embedded PostgreSQL in a temporary
+folder. Nothing of it is left when the demo ends, however it ends."""
 
 import asyncio
-import json
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
 import sys
-import urllib.error
-import urllib.request
-from base64 import b64encode
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from tidings.channels.testing.smtp_server import GREYLISTED, OK, MailServer, Step
-from tidings.channels.testing.webhook_receiver import Reply, WebhookReceiver
-from tidings.demo.organisation import DOMAIN, PEOPLE, RESOURCES, RULES
+from tidings.demo.call import Api, Unanswered, new_client
+from tidings.kernel.postgres import start
 
-GONE = Step("550 5.1.1 The email account that you tried to reach does not exist")
-BUSY = Reply(503, b"busy", {"retry-after": "1"})
-# Some receivers misbehave on purpose; what comes of it shows in the records.
-MAILBOXES: Mapping[str, Sequence[Step]] = {f"aisha.khan@{DOMAIN}": (GREYLISTED, OK), f"oscar.vega@{DOMAIN}": (GONE,)}
-HOOKS: Mapping[str, Sequence[Reply]] = {
-    "/tom.becker": (BUSY, BUSY, Reply()),
-    "/felix.braun": (Reply(429, b"slow down", {"retry-after": "1"}), Reply()),
-    "/noor.jansen": (Reply(410, b"this hook was removed"),),
-    "/lucas.silva": (Reply(after=0.8),),
-}
-
-
-class ApiError(Exception):
-    """The API refused; the text is its own."""
+# Short, so that retries are seen: with the first try four in all.
+RETRY_SCHEDULE = "1,2,4"
+START_MAY_TAKE = 120.0
+STOP_MAY_TAKE = 60.0
+# The pipe ends with us, even when we are killed; then Tidings stops as if it had been asked to.
+_SERVE = """
+import os, signal, sys, threading
+def follow():
+    os.read(0, 1)
+    os.kill(os.getpid(), signal.SIGTERM)
+threading.Thread(target=follow, daemon=True).start()
+from tidings.cli.main import main
+main()
+"""
 
 
-class Api:
-    """A client as a platform would write it in ten lines."""
-
-    def __init__(self, url: str, token: str) -> None:
-        self.url, self.token = url, token
-
-    async def __call__(self, method: str, path: str, content: Any = None, **headers: str) -> Any:
-        return await asyncio.to_thread(self._call, method, path, content, headers)
-
-    def _call(self, method: str, path: str, content: Any, headers: Mapping[str, str]) -> Any:
-        request = urllib.request.Request(  # noqa: S310 - our own address
-            f"{self.url}/api/v1{path}",
-            method=method,
-            data=None if content is None else json.dumps(content).encode(),
-            headers={"Authorization": f"Bearer {self.token}", "Content-Type": "application/json", **headers},
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
-                return json.loads(answer.read() or b"null")
-        except urllib.error.HTTPError as error:
-            raise ApiError(error.read().decode()) from None
+class StageFailed(Exception):
+    """Tidings did not start, or ended early; with the end of its log."""
 
 
+@dataclass(frozen=True, slots=True)
 class Stage:
-    def __init__(self, folder: Path, port: int, mail: MailServer, hooks: WebhookReceiver, hook_secret: str) -> None:
-        self.folder, self.mail, self.hooks, self._hook_secret = folder, mail, hooks, hook_secret
-        self.api = Api(f"http://127.0.0.1:{_free(port)}", f"tdg_{secrets.token_urlsafe(32)}")
-        self.environment = {name: value for name, value in os.environ.items() if not name.startswith("TIDINGS_")} | {
-            "TIDINGS_DATA_DIR": str(folder / "data"),
-            "TIDINGS_ADMIN_TOKEN": self.api.token,
-            "TIDINGS_ALLOWED_NETWORKS": "127.0.0.0/8,::1/128",
-            "TIDINGS_BASE_URL": self.api.url,
-            "TIDINGS_RETRY_SCHEDULE": "1,2,4,8",
-        }
+    """`api` calls with the token of the first administrator."""
 
-    def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "tidings.cli.main", *arguments]
+    api: Api
+    environment: Mapping[str, str]
+    process: "subprocess.Popen[bytes]"
+    log: Path
 
-    async def start(self) -> None:
-        port = self.api.url.rsplit(":", 1)[1]
-        log = (self.folder / "serve.log").open("w")
-        # In a session of its own: Ctrl-C is ours to handle, so that it stops last and whole.
-        self._serve = subprocess.Popen(
-            self.command("serve", "--port", port), env=self.environment, stderr=log, start_new_session=True
-        )
-        for _ in range(600):
-            if self._serve.poll() is not None:
-                raise SystemExit((self.folder / "serve.log").read_text())
-            try:
-                with urllib.request.urlopen(f"{self.api.url}/readyz", timeout=2):  # noqa: ASYNC210, S310 - nothing else runs yet
-                    return
-            except OSError:
-                await asyncio.sleep(0.1)
-        raise SystemExit("tidings serve did not become ready")
+    @property
+    def base(self) -> str:
+        return self.api.base
 
-    def stop(self) -> None:
-        self._serve.send_signal(signal.SIGTERM)
-        try:
-            self._serve.wait(60)
-        except subprocess.TimeoutExpired:
-            self._serve.kill()
-
-    async def furnish(self) -> None:
-        """The organisation, through the public API and nothing else."""
-        smtp = {"host": self.mail.host, "port": self.mail.port, "security": "none", "from": f"DMS <dms@{DOMAIN}>"}
-        await self.api("PUT", "/channels/email", {"enabled": True, "settings": smtp})
-        await self.api("PUT", "/channels/webhook", {"enabled": True, "settings": {}})
-        for one in PEOPLE:
-            person = {"name": one.name, "email": one.email, "roles": list(one.roles), "language": one.language}
-            await self.api("PUT", f"/users/{one.login}", {**person, "timezone": one.timezone})
-            settings: dict[str, Any] = {"methods": list(one.methods)}
-            if "webhook" in one.methods:
-                settings["webhook"] = {"url": self.hooks.url(f"/{one.login}"), "secret": self._hook_secret}
-            await self.api("PUT", f"/users/{one.login}/notification-settings", settings)
-        for path, holders in RESOURCES.items():
-            await self.api("PUT", path, holders)
-        for one in PEOPLE:
-            if not one.active:
-                await self.api("PUT", f"/users/{one.login}", {"active": False})
-        for event_type, change in RULES.items():
-            rule = await self.api("GET", f"/rules/{event_type}")
-            await self.api("PATCH", f"/rules/{event_type}", {**change, "version": rule["version"]})
-        self.source = Api(self.api.url, (await self.api("POST", "/sources", {"name": "dms-prod"}))["token"])
+    def fail_if_ended(self) -> None:
+        if self.process.poll() is not None:
+            raise StageFailed(f"`tidings serve` ended with {self.process.returncode}. Its log ends:\n{_end_of(self.log)}")
 
 
 @asynccontextmanager
-async def staged(folder: Path, port: int) -> AsyncIterator[Stage]:
-    """Everything running; nothing of it is left behind."""
-    hook_secret = "whsec_" + b64encode(secrets.token_bytes(32)).decode()
-    async with MailServer(script=MAILBOXES) as mail, WebhookReceiver(hook_secret, script=HOOKS) as hooks:
-        stage = Stage(folder, port, mail, hooks, hook_secret)
+async def stage(port: int, log: Path) -> AsyncIterator[Stage]:
+    """Tidings, ready, while entered. `log` is where it writes to. Raises `StageFailed`."""
+    data_dir = Path(tempfile.mkdtemp(prefix="tidings-demo-", dir=_open_to_all()))
+    try:
+        token = f"tdg_{secrets.token_urlsafe(32)}"
+        base = f"http://127.0.0.1:{port}"
+        environment = _environment(data_dir, token, base)
+        with log.open("wb") as file:
+            process = subprocess.Popen(  # noqa: ASYNC220, S603 - it is us
+                [sys.executable, "-P", "-c", _SERVE, "serve", "--port", str(port)],
+                stdin=subprocess.PIPE,
+                stdout=file,
+                stderr=file,
+                env=environment,
+                start_new_session=True,  # Ctrl-C is ours to take: Tidings stops when we say so
+            )
         try:
-            await stage.start()
-            yield stage
+            async with new_client() as client:
+                on_stage = Stage(Api(client, base, token), environment, process, log)
+                await _ready(on_stage)
+                yield on_stage
         finally:
-            await asyncio.to_thread(stage.stop)
+            _stop(process, data_dir)
+    finally:
+        shutil.rmtree(data_dir, ignore_errors=True)
 
 
-def _free(port: int) -> int:
-    """This port, or any that is free when it is taken."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+def free_port(wanted: int) -> int:
+    """The one that is wanted, or any other where that is taken."""
+    for port in (wanted, 0):
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", port))
-        except OSError:
-            probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+            return int(probe.getsockname()[1])
+    raise StageFailed("No port is free on 127.0.0.1.")
+
+
+def check_ledger(on_stage: Stage) -> tuple[bool, str]:
+    """The product's own check, as a command: whether the sums add up, and its words."""
+    command = [sys.executable, "-P", "-m", "tidings.cli.main", "check", "--ledger"]
+    done = subprocess.run(  # noqa: S603 - it is us
+        command, env=on_stage.environment, capture_output=True, text=True, errors="replace", timeout=60
+    )
+    return done.returncode == 0, (done.stdout + done.stderr).strip()
+
+
+def _environment(data_dir: Path, token: str, base: str) -> dict[str, str]:
+    """Ours, without what the user has set for a Tidings of their own."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TIDINGS_")}
+    return kept | {
+        "TIDINGS_DATA_DIR": str(data_dir),
+        "TIDINGS_BASE_URL": base,
+        "TIDINGS_ADMIN_TOKEN": token,
+        "TIDINGS_ALLOWED_NETWORKS": "127.0.0.0/8",
+        "TIDINGS_RETRY_SCHEDULE": RETRY_SCHEDULE,
+    }
+
+
+async def _ready(on_stage: Stage) -> None:
+    until = time.monotonic() + START_MAY_TAKE
+    while time.monotonic() < until:
+        on_stage.fail_if_ended()
+        with suppress(Unanswered):
+            if (await on_stage.api.call("GET", "/catalog")).status == 200:
+                return
+        await asyncio.sleep(0.1)
+    raise StageFailed(f"Tidings was not ready after {START_MAY_TAKE:.0f} s. Its log ends:\n{_end_of(on_stage.log)}")
+
+
+def _stop(process: "subprocess.Popen[bytes]", data_dir: Path) -> None:
+    """Synchronous on purpose: nothing may cut it short."""
+    with _deaf():
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(STOP_MAY_TAKE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if process.stdin:
+            process.stdin.close()
+        if process.returncode and (data_dir / "postgres").exists():
+            # It could not tidy up: the database's last user stops it.
+            start(data_dir).release()
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """A second Ctrl-C does not make stopping any faster."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _open_to_all() -> str | None:
+    """Where temporary folders may lie. As root PostgreSQL runs as another user, who has to get there."""
+    if os.geteuid() != 0:
+        return None
+    for folder in (tempfile.gettempdir(), "/tmp", "/var/tmp"):  # noqa: S108 - mkdtemp makes a folder of its own there
+        path = Path(folder).resolve()
+        if path.is_dir() and all(each.stat().st_mode & 0o001 for each in (path, *path.parents)):
+            return str(path)
+    return None
+
+
+def _end_of(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-15:])

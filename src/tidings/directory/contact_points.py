@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import F
 
 from tidings.accounts.models import Person, Tenant
@@ -94,6 +95,7 @@ def disable_all(points: Mapping[str, ContactPoint]) -> None:
         point.save()
 
 
+@transaction.atomic
 def refresh_destinations(tenant_id: UUID, channel: str, settings: Values) -> int:
     """A tenant's settings may decide where all contact points of a channel lead (its mail server): to be called in the
     transaction that changes them. How many lead elsewhere now; nodes hear of it."""

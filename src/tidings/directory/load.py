@@ -1,10 +1,13 @@
 """Read a tenant's directory whole, for the hot path to hold in memory."""
 
+from collections.abc import Mapping
 from uuid import UUID
 
 from tidings.directory.people import Member, People, Point, people_of
 from tidings.directory.resources import Holders, Resources
 from tidings.kernel.database import Connection
+
+_NOWHERE: Mapping[str, Point] = {}
 
 # Index: person_login (its tenant prefix). Read once per change of the directory, whole.
 _PEOPLE = """
@@ -24,10 +27,25 @@ async def load_people(connection: Connection, tenant_id: UUID) -> People:
     for person_id, *rest in await cursor.fetchall():
         points.setdefault(person_id, {})[rest[1]] = Point(*rest)
     cursor = await connection.execute(_PEOPLE, (tenant_id,), binary=True)
-    nowhere: dict[str, Point] = {}
     return people_of(
-        Member(*who, tuple(roles), tuple(methods), points.get(who[0], nowhere), active, departed)
-        for *who, roles, methods, active, departed in await cursor.fetchall()
+        [
+            Member(
+                id=row[0],
+                login=row[1],
+                name=row[2],
+                email=row[3],
+                mobile=row[4],
+                external_id=row[5],
+                language=row[6],
+                timezone=row[7],
+                roles=tuple(row[8]),
+                methods=tuple(row[9]),
+                points=points.get(row[0], _NOWHERE),
+                active=row[10],
+                departed=row[11],
+            )
+            for row in await cursor.fetchall()
+        ]
     )
 
 

@@ -44,9 +44,7 @@ class Views:
             except psycopg.Error:
                 raise
             except Exception:
-                log.exception(
-                    "a tenant's settings cannot be read", extra={"tenant": str(tenant_id)}
-                )
+                log.exception("a tenant's settings cannot be read", extra={"tenant": str(tenant_id)})
         return views
 
     async def _view(self, connection: Connection, tenant_id: UUID, versions: tuple[int, int, int]) -> View:

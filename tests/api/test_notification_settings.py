@@ -1,0 +1,333 @@
+"""Which methods a person wants, and where each leads: an administrator's word, or their own choice."""
+
+from typing import Any
+
+import pytest
+
+URL = "https://hooks.example.com/in/secret-path-of-ann"
+SECRET = "whsec_" + "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVowMTIzNDU="
+MASK = "********"
+PATH = "/users/ann/notification-settings"
+ME = "/me/notification-settings"
+
+
+def _point(organisation: Any, channel: str, login: str = "ann") -> Any:
+    from tidings.directory.models import ContactPoint
+
+    return ContactPoint.objects.for_tenant(organisation.id).filter(person__login=login, channel=channel).first()
+
+
+def _values(organisation: Any, channel: str) -> Any:
+    from tidings.kernel.secrets import unseal
+
+    return unseal(bytes(_point(organisation, channel).sealed))
+
+
+def _disable(organisation: Any, channel: str, reason: str = "gone") -> None:
+    from django.utils import timezone
+
+    point = _point(organisation, channel)
+    point.disabled_at, point.disabled_reason, point.version = timezone.now(), reason, point.version + 1
+    point.save()
+
+
+def _standing(answer: Any, channel: str) -> tuple[bool, bool]:
+    standing = answer.body["channels"][channel]
+    return standing["verified"], standing["disabled"]
+
+
+# an administrator's word
+
+
+def test_nobody_has_any_at_first(api: Any) -> None:
+    answer = api("root").get(PATH)
+    assert (answer.status, answer.body["methods"], answer.body["email"], answer.body["webhook"]) == (
+        200,
+        [],
+        None,
+        None,
+    )
+    nothing = {"address": None, "verified": False, "disabled": False, "disabled_reason": None, "enabled": False}
+    assert answer.body["channels"]["email"] == answer.body["channels"]["webhook"] == nothing
+    assert "note" not in answer.body
+
+
+def test_an_administrator_writes_and_it_is_verified(api: Any, organisation: Any) -> None:
+    body = {"methods": ["webhook", "email"], "email": "Ann@EXAMPLE.com", "webhook": {"url": URL, "secret": SECRET}}
+    answer = api("root").put(PATH, body)
+    assert answer.status == 200
+    assert (answer.body["methods"], answer.body["email"]) == (["webhook", "email"], "Ann@example.com")
+    assert answer.body["webhook"] == {"url": URL, "secret": MASK, "previous_secret": None}
+    assert answer.body["channels"]["email"]["address"] == "A***@example.com"
+    assert answer.body["channels"]["webhook"]["address"] == "https://hooks.example.com/…"
+    assert _standing(answer, "email") == _standing(answer, "webhook") == (True, False)
+    assert api("root").get(PATH).body == api("ann").get(ME).body == answer.body
+    point = _point(organisation, "webhook")
+    assert point.destination == "hooks.example.com:443"
+    assert b"secret-path" not in bytes(point.sealed)
+
+
+def test_put_accepts_what_get_answers_and_changes_nothing(api: Any, organisation: Any) -> None:
+    from tidings.audit.models import Change
+
+    root = api("root")
+    first = root.put(PATH, {"methods": ["webhook"], "webhook": {"url": URL, "secret": SECRET}})
+    changes = Change.objects.for_tenant(organisation.id).count()
+    again = root.put(PATH, root.get(PATH).body)
+    assert (again.status, again.etag, again.body) == (200, first.etag, first.body)
+    assert _values(organisation, "webhook")["secret"] == SECRET
+    assert Change.objects.for_tenant(organisation.id).count() == changes
+
+
+def test_what_is_left_out_stays_and_null_takes_away(api: Any, organisation: Any) -> None:
+    root = api("root")
+    root.put(PATH, {"methods": ["email", "webhook"], "email": "ann@example.com", "webhook": {"url": URL}})
+    answer = root.put(PATH, {"methods": ["email"]})
+    assert (answer.body["methods"], answer.body["webhook"]["url"]) == (["email"], URL)
+    answer = root.put(PATH, {"webhook": None})
+    assert (answer.body["methods"], answer.body["email"], answer.body["webhook"]) == (
+        ["email"],
+        "ann@example.com",
+        None,
+    )
+    assert _point(organisation, "webhook") is None
+    assert root.put(PATH, {"methods": [], "email": ""}).body["email"] is None
+
+
+def test_the_email_of_the_user_is_there_already(api: Any) -> None:
+    api("root").put("/users/ann", {"email": "ann@example.com"})
+    answer = api("root").put(PATH, {"methods": ["email"]})
+    assert (answer.body["email"], _standing(answer, "email")) == ("ann@example.com", (True, False))
+
+
+def test_a_secret_is_made_and_shown_once(api: Any, organisation: Any) -> None:
+    root = api("root")
+    made = root.put(PATH, {"webhook": {"url": URL}}).body["webhook"]["secret"]
+    assert made.startswith("whsec_")
+    assert made == _values(organisation, "webhook")["secret"]
+    assert root.get(PATH).body["webhook"]["secret"] == MASK
+    assert root.put(PATH, {"webhook": {"url": URL, "secret": MASK}}).body["webhook"]["secret"] == MASK
+    moved = root.put(PATH, {"webhook": {"url": URL + "/new"}})
+    assert moved.body["webhook"]["secret"] == MASK
+    assert _values(organisation, "webhook")["secret"] == made
+    fresh = root.put(PATH, {"webhook": {"url": URL, "secret": None}}).body["webhook"]["secret"]
+    assert fresh not in (made, MASK)
+    assert fresh == _values(organisation, "webhook")["secret"]
+
+
+def test_a_given_secret_is_never_shown(api: Any) -> None:
+    answer = api("root").put(PATH, {"webhook": {"url": URL, "secret": SECRET}})
+    assert SECRET not in str(answer.body)
+
+
+def test_no_secret_and_no_hidden_address_stands_in_the_record(api: Any, organisation: Any) -> None:
+    from tidings.audit.models import Change
+
+    root = api("root")
+    made = root.put(PATH, {"methods": ["webhook"], "webhook": {"url": URL}}).body["webhook"]["secret"]
+    root.put(PATH, {"webhook": {"url": URL, "secret": SECRET}})
+    root.put(PATH, {"webhook": None})
+    changes = list(Change.objects.for_tenant(organisation.id).filter(kind="notification_settings", key="ann"))
+    assert [change.actor for change in changes] == ["root"] * 3
+    text = "".join(f"{change.before}{change.after}" for change in Change.objects.for_tenant(organisation.id))
+    assert not [word for word in (made, SECRET, "secret-path-of-ann") if word in text]
+    last = max(changes, key=lambda change: change.id)
+    assert last.after["contact_points_changed"] == ["webhook"]
+    assert (last.before["contact_points"].keys(), last.after["contact_points"]) == ({"webhook"}, {})
+
+
+def test_nodes_hear_of_it(api: Any, organisation: Any) -> None:
+    before = organisation.tenant.directory_version
+    api("root").put(PATH, {"methods": ["email"], "email": "ann@example.com"})
+    organisation.tenant.refresh_from_db()
+    # Once for the token of root was not the directory's business.
+    assert organisation.tenant.directory_version == before + 1
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "says"),
+    [
+        ({"methods": ["pigeon"]}, "methods", "email, webhook"),
+        ({"methods": "email"}, "methods", "list"),
+        ({"methods": [{}]}, "methods", "list"),
+        ({"pigeon": "coo"}, "pigeon", "email, webhook"),
+        ({"email": "nobody"}, "email", "@"),
+        ({"email": 7}, "email", "text"),
+        ({"email": "a@example.com\r\nBcc: b@example.com"}, "email", "control"),
+        ({"webhook": URL}, "webhook", "object with url"),
+        ({"webhook": {}}, "webhook.url", "missing"),
+        ({"webhook": {"url": "ftp://example.com/x"}}, "webhook.url", "http"),
+        ({"webhook": {"url": "https://u:p@example.com/x"}}, "webhook.url", "user name"),
+        ({"webhook": {"url": URL, "secret": "hunter2"}}, "webhook.secret", "whsec_"),
+        ({"webhook": {"url": URL, "secret": MASK}}, "webhook.secret", "masked"),
+        ({"webhook": {"url": URL, "verify": False}}, "webhook.verify", "url"),
+    ],
+)
+def test_what_cannot_be_used_is_named(api: Any, organisation: Any, body: Any, field: str, says: str) -> None:
+    answer = api("root").put(PATH, body)
+    assert (answer.status, answer.code) == (422, "invalid")
+    [error] = answer.body["errors"]
+    assert error["field"] == field
+    assert says in error["problem"]
+    assert "hunter2" not in str(answer.body)
+    assert _point(organisation, "email") is _point(organisation, "webhook") is None
+
+
+def test_a_channel_of_another_version_may_be_absent_and_no_more(api: Any) -> None:
+    assert api("root").put(PATH, {"pigeon": None, "methods": []}).status == 200
+
+
+def test_nothing_is_half_done(api: Any, organisation: Any) -> None:
+    answer = api("root").put(PATH, {"methods": ["email"], "email": "ann@example.com", "webhook": {"url": "x"}})
+    assert answer.status == 422
+    assert _point(organisation, "email") is None
+    assert api("root").get(PATH).body["methods"] == []
+
+
+@pytest.mark.parametrize("body", [[], "x", 7])
+def test_a_body_of_another_shape_is_refused(api: Any, body: Any) -> None:
+    assert api("root").put(PATH, body).status == 422
+
+
+def test_a_change_from_an_old_version_is_refused(api: Any, organisation: Any) -> None:
+    root = api("root")
+    etag = root.put(PATH, {"methods": ["email"], "email": "ann@example.com"}).etag
+    assert root.put(PATH, {"methods": []}, if_match=etag).status == 200
+    answer = root.put(PATH, {"methods": ["email"]}, if_match=etag)
+    assert (answer.status, answer.code, answer.body["current"]["methods"]) == (412, "precondition_failed", [])
+    etag = root.get(PATH).etag
+    _disable(organisation, "email")
+    assert root.put(PATH, {"methods": ["email"]}, if_match=etag).status == 412
+
+
+# their own
+
+
+def test_a_new_address_of_ones_own_is_not_verified(api: Any) -> None:
+    answer = api("ann").put(ME, {"methods": ["email"], "email": "ann@home.example"})
+    assert (answer.status, answer.body["email"], _standing(answer, "email")) == (
+        200,
+        "ann@home.example",
+        (False, False),
+    )
+    assert "email" in answer.body["note"]
+
+
+def test_a_verified_address_stays_so_while_it_is_the_same(api: Any) -> None:
+    api("root").put(PATH, {"webhook": {"url": URL}, "email": "ann@example.com"})
+    ann = api("ann")
+    assert _standing(ann.put(ME, ann.get(ME).body), "email") == (True, False)
+    rotated = ann.put(ME, {"webhook": {"url": URL, "secret": SECRET}})
+    assert _standing(rotated, "webhook") == (True, False)
+    moved = ann.put(ME, {"webhook": {"url": URL + "/elsewhere"}})
+    assert _standing(moved, "webhook") == (False, False)
+
+
+def test_what_the_administrators_said_needs_no_proof(api: Any) -> None:
+    api("root").put("/users/ann", {"email": "ann@example.com"})
+    ann = api("ann")
+    assert _standing(ann.put(ME, {"email": "ann@home.example"}), "email") == (False, False)
+    assert _standing(ann.put(ME, {"email": "ann@example.com"}), "email") == (True, False)
+
+
+def test_an_administrator_confirms_what_a_person_wrote(api: Any) -> None:
+    api("ann").put(ME, {"email": "ann@home.example"})
+    assert _standing(api("root").put(PATH, {"email": "ann@home.example"}), "email") == (True, False)
+
+
+@pytest.mark.parametrize("login", ["root", "ann"])
+@pytest.mark.parametrize("url", [URL, URL + "/new"])
+def test_saving_again_brings_a_dead_contact_point_back(api: Any, organisation: Any, login: str, url: str) -> None:
+    api("root").put(PATH, {"webhook": {"url": URL, "secret": SECRET}})
+    _disable(organisation, "webhook")
+    shown = api("ann").get(ME).body["channels"]["webhook"]
+    assert (shown["disabled"], shown["disabled_reason"]) == (True, "gone")
+    path = PATH if login == "root" else ME
+    assert _standing(api(login).put(path, {"methods": ["webhook"]}), "webhook") == (True, True)
+    answer = api(login).put(path, {"webhook": {"url": url}})
+    assert _standing(answer, "webhook") == (login == "root" or url == URL, False)
+    assert answer.body["channels"]["webhook"]["disabled_reason"] is None
+
+
+def test_a_verdict_about_the_old_address_still_finds_the_same_one(api: Any, organisation: Any) -> None:
+    api("root").put(PATH, {"webhook": {"url": URL, "secret": SECRET}})
+    sealed = bytes(_point(organisation, "webhook").sealed)
+    _disable(organisation, "webhook")
+    api("root").put(PATH, {"webhook": {"url": URL}})
+    assert bytes(_point(organisation, "webhook").sealed) == sealed
+
+
+# where it leads
+
+
+def test_a_new_mail_server_is_where_all_mail_goes(api: Any, organisation: Any) -> None:
+    root = api("root")
+    root.put(PATH, {"email": "ann@example.com"})
+    assert _point(organisation, "email").destination == ""
+    mail = {"host": "smtp.example.com", "port": 2525, "security": "none", "from": "notices@example.com"}
+    organisation.tenant.refresh_from_db()
+    before = organisation.tenant.directory_version
+    assert root.put("/channels/email", {"enabled": True, "settings": mail}).status == 200
+    assert _point(organisation, "email").destination == "smtp.example.com:2525"
+    organisation.tenant.refresh_from_db()
+    assert organisation.tenant.directory_version == before + 1
+    root.put("/users/bo/notification-settings", {"email": "bo@example.com"})
+    assert _point(organisation, "email", "bo").destination == "smtp.example.com:2525"
+    assert root.get(PATH).body["channels"]["email"]["enabled"] is True
+
+
+def test_only_the_tenants_own_contact_points_move(api: Any, organisation: Any, other_organisation: Any) -> None:
+    from tidings.directory.contact_points import refresh_destinations
+
+    api("mallory").put("/users/mallory/notification-settings", {"email": "m@example.com"})
+    api("root").put(PATH, {"email": "ann@example.com"})
+    assert refresh_destinations(organisation.id, "email", {"host": "a.example", "port": 25}) == 1
+    assert _point(other_organisation, "email", "mallory").destination == ""
+    assert refresh_destinations(organisation.id, "email", {"host": "a.example", "port": 25}) == 0
+
+
+def test_a_lost_key_costs_the_address_and_nothing_else(api: Any, organisation: Any) -> None:
+    root = api("root")
+    root.put(PATH, {"email": "ann@example.com", "webhook": {"url": URL}})
+    for channel in ("email", "webhook"):
+        point = _point(organisation, channel)
+        point.sealed = b"not ours"
+        point.save()
+    assert root.get(PATH).status == 200
+    answer = root.put(PATH, {"email": "ann@example.com", "webhook": {"url": URL}})
+    assert (answer.status, answer.body["email"]) == (200, "ann@example.com")
+    assert answer.body["webhook"]["secret"].startswith("whsec_")
+
+
+# who may
+
+
+def test_only_administrators_touch_the_settings_of_others(api: Any) -> None:
+    for login in ("ann", "bo", "carol", "eve"):
+        assert api(login).get(PATH).code == "forbidden"
+        assert api(login).put(PATH, {"methods": []}).code == "forbidden"
+    assert api(source="dms").get(ME).status == 403
+    assert api(source="dms").put(ME, {}).status == 403
+    assert api("root").get("/users/nobody/notification-settings").status == 404
+    assert api("root").put("/users/nobody/notification-settings", {}).status == 404
+
+
+def test_tenants_are_walls(api: Any, organisation: Any) -> None:
+    api("root").put(PATH, {"email": "ann@example.com", "webhook": {"url": URL}})
+    answers = [api("mallory").get(PATH), api("mallory").put(PATH, {"email": "m@example.com"})]
+    assert [answer.status for answer in answers] == [404, 404]
+    assert "example.com" not in "".join(str(answer.body) for answer in answers)
+    assert _values(organisation, "email") == {"address": "ann@example.com"}
+
+
+def test_nobody_calls_without_a_token(api: Any) -> None:
+    for path in (PATH, ME):
+        assert api(token="").get(path).status == api(token="").put(path, {}).status == 401
+
+
+def test_scopes_narrow_what_a_person_may(api: Any, organisation: Any) -> None:
+    from tidings.accounts.tokens import create_token
+
+    _, reads = create_token(organisation.caller("ann"), person=organisation.people["ann"], scopes=["read"])
+    assert api(token=reads).get(ME).status == 200
+    assert api(token=reads).put(ME, {"methods": []}).status == 403
