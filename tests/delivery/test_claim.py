@@ -11,6 +11,7 @@ from tests.delivery.given import Desk, event, logins, nowhere, reach
 from tidings.delivery import claim
 from tidings.kernel.database import connect
 from tidings.kernel.ids import event_of
+from tidings.kernel.secrets import unseal
 
 APPROVED, RUN = "data_change.approved", "data_change.successful"
 
@@ -43,7 +44,7 @@ async def test_what_is_due_is_taken_with_all_that_its_attempt_needs(desk: Desk) 
     assert [(because.role, because.of) for because in job.because] == [("submitter", "")]
     assert (job.story.event.id, job.story.number, job.story.event.details) == ("e-1", 1, {"risk": "LOW"})
     assert job.story.occasion.submitter == "Ann"
-    assert (job.point.destination, job.settings) == ("127.0.0.1:9", {})
+    assert (job.point.destination, unseal(job.settings)) == ("127.0.0.1:9", {})
     assert event_of(job.id) == job.story.id
 
 

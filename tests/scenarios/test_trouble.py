@@ -120,11 +120,6 @@ async def test_a_tenant_whose_settings_cannot_be_read_is_the_only_one_in_trouble
     await stage.messages("ann", 4)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="channels/load.py: one channel that cannot be opened makes all of the tenant unreadable; it should be on, and "
-    "its sends fail as secret_unreadable, as those to an unreadable contact point do",
-)
 async def test_an_event_is_kept_although_a_channel_cannot_be_opened(stage: Stage) -> None:
     await stage.change("UPDATE channels_channelsetting SET sealed = 'lost' WHERE tenant_id = %s", stage.organisation.id)
     await stage.post(event(to="ann"))
@@ -185,11 +180,6 @@ async def test_two_batches_with_the_same_tickets_in_opposite_order_at_two_nodes_
     await stage.ledger()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="messages/compose.py: an unknown zone raises in every try, and the message fails as internal_error; "
-    "it should be written in UTC",
-)
 async def test_a_person_whose_time_zone_nobody_knows_still_gets_the_message(stage: Stage) -> None:
     await stage.change(
         "UPDATE accounts_person SET timezone = 'Mars/Olympus' WHERE id = %s",

@@ -46,22 +46,36 @@ def commands() -> None:
 
 def main() -> None:
     """What an operator can mend is said in words, with a hint, and never as a traceback."""
+    try:
+        commands()
+    except Exception as error:
+        explained = _explained(error)
+        if explained is None:
+            raise
+        message, hint = explained
+        sys.exit(f"tidings: {message}\n         {hint}")
+
+
+def _explained(error: Exception) -> tuple[str, str] | None:
     import psycopg
 
     from tidings.kernel.addresses import InvalidNetworks
     from tidings.kernel.prepare_cluster import EmbeddedPostgresError
     from tidings.kernel.settings import SettingsError
 
-    try:
-        commands()
-    except (SettingsError, EmbeddedPostgresError, InvalidNetworks) as error:
-        sys.exit(f"tidings: {error.message}\n         {error.hint}")
-    except psycopg.OperationalError as error:
-        sys.exit(f"tidings: the database cannot be reached: {error}\n         Check TIDINGS_DATABASE_URL.")
-    except Exception as error:
-        if type(error).__module__.startswith("django.db") and type(error).__name__ == "OperationalError":
-            sys.exit(f"tidings: the database cannot be reached: {error}\n         Check TIDINGS_DATABASE_URL.")
-        raise
+    # Django raises errors of its own and keeps psycopg's as their cause.
+    cause = error.__cause__ if isinstance(error.__cause__, psycopg.Error) else error
+    said = str(cause).partition("\n")[0]
+    match cause:
+        case SettingsError() | EmbeddedPostgresError() | InvalidNetworks():
+            return cause.message, cause.hint
+        case psycopg.OperationalError():
+            return f"the database cannot be reached: {cause}", "Check TIDINGS_DATABASE_URL."
+        case psycopg.errors.UndefinedTable() | psycopg.errors.UndefinedColumn():
+            return f"the database is not of this version: {said}", "Bring it up to date: tidings migrate"
+        case psycopg.errors.InsufficientPrivilege():
+            return f"the database refuses: {said}", "Give the user of TIDINGS_DATABASE_URL that right, or name another."
+    return None
 
 
 if __name__ == "__main__":

@@ -25,11 +25,12 @@ def create(name: str, admin: str) -> None:
     with platform(quiet=True):
         from tidings.accounts.tenants import create_tenant
         from tidings.cli.migrate import migrate_database
+        from tidings.directory.profile import checked_login
         from tidings.rules.start import create_rules
 
         migrate_database()
         try:
-            _, _, secret = create_tenant(name, admin, start=create_rules)
+            _, _, secret = create_tenant(name, checked_login(admin), start=create_rules)
         except Problem as problem:
             sys.exit(f"tidings: {problem.detail}")
     click.echo(secret)

@@ -48,7 +48,7 @@ async def attempt(job: Job, wire: Wire, opened: Opened, *, now: datetime, base_u
             identity=job.id,
             document=compose(job.story.occasion, _reader(job), newer=job.newer),
             contact=opened.open(job.point.sealed),
-            settings=job.settings,
+            settings=opened.open(job.settings),
             now=now,
             settings_url=f"{base_url}/me/notification-settings",
         )

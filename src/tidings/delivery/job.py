@@ -6,7 +6,6 @@ from functools import cached_property
 from uuid import UUID
 
 from tidings.catalog.features import EventType
-from tidings.channels.contract import Values
 from tidings.directory.lookup import Involved, Named
 from tidings.directory.people import Member, Point
 from tidings.events.event import Event
@@ -58,7 +57,8 @@ class Job:
     because: tuple[Because, ...]
     channel: str
     point: Point
-    settings: Values
+    settings: bytes
+    """Sealed, as the contact point is."""
     lease: int
     attempts: int = 0
     newer: Newer | None = None

@@ -102,7 +102,11 @@ def clock_time(moment: datetime, timezone: str, *, day: bool = True) -> str:
 
 @lru_cache(maxsize=600)
 def _zone(name: str) -> ZoneInfo:
-    return ZoneInfo(name)
+    """A zone that this system does not know is no reason to keep a message back."""
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, KeyError):
+        return ZoneInfo("UTC")
 
 
 def cut(text: str, at_most: int, mark: str = "…") -> str:

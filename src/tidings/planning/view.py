@@ -6,7 +6,6 @@ from uuid import UUID
 
 from tidings.accounts.access import Grant
 from tidings.catalog.features import Catalog
-from tidings.channels.contract import Values
 from tidings.directory.lookup import Directory
 from tidings.rules.match import RuleFacts
 
@@ -21,7 +20,8 @@ class View:
     access_version: int
     rules: Mapping[str, RuleFacts]
     catalog: Catalog
-    channels: Mapping[str, Values]
+    channels: Mapping[str, bytes]
+    """The sealed settings of those that are on."""
     channels_on: frozenset[str]
     directory: Directory
     grants: Mapping[bytes, Grant]
