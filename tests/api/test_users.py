@@ -1,5 +1,6 @@
 """Administrators bring people in, change them and see them off; everybody else looks at themself at most."""
 
+import threading
 from typing import Any
 
 import pytest
@@ -294,6 +295,31 @@ def test_the_last_administrator_stays(api: Any, body: dict[str, Any]) -> None:
     assert root.put("/users/root", body).code == "last_administrator"
     root.put("/users/eve", {"active": True})
     assert root.put("/users/root", body).status == 200
+
+
+def test_two_administrators_cannot_see_each_other_off_at_once(api: Any, organisation: Any) -> None:
+    from django.db import connection
+
+    api("root").put("/users/eve", {"roles": ["administrator"]})
+    clients = {"root": api("root"), "eve": api("eve")}
+    statuses: list[int] = []
+    barrier = threading.Barrier(2)
+
+    def see_off(who: str, whom: str) -> None:
+        barrier.wait()
+        try:
+            statuses.append(clients[who].delete(f"/users/{whom}").status)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=see_off, args=pair) for pair in (("root", "eve"), ("eve", "root"))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    # The slower one is refused, or knows already that its token has ended.
+    assert sorted(statuses)[0] == 204
+    assert sorted(statuses)[1] in (401, 409)
 
 
 def test_a_disabled_user_cannot_call(api: Any, organisation: Any) -> None:

@@ -1,5 +1,6 @@
 """Connections to PostgreSQL, outside the ORM."""
 
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
@@ -8,6 +9,8 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
 Connection = AsyncConnection[TupleRow]
+REPLAN_AT_LEAST_EVERY = 300.0
+"""Seconds."""
 
 
 async def connect(url: str, *, name: str) -> Connection:
@@ -37,6 +40,8 @@ class Lasting:
     name: str
     revive: Callable[[], Awaitable[None]] | None = None
     _connection: Connection | None = None
+    _replan_at: float = 0.0
+    _replan_after: float = 0.5
 
     async def live(self) -> Connection:
         """Raises psycopg's OperationalError while the database cannot be reached."""
@@ -48,7 +53,16 @@ class Lasting:
                     raise
                 await self.revive()
                 self._connection = await connect(self.url, name=self.name)
+        if time.monotonic() >= self._replan_at:
+            await self._replan(self._connection)
         return self._connection
+
+    async def _replan(self, connection: Connection) -> None:
+        """Plans are kept (`plan_cache_mode`), and one that was made for an empty table is wrong a second later: they
+        are thrown away soon at first, then every few minutes."""
+        await connection.execute("DISCARD PLANS", prepare=False)
+        self._replan_after = min(self._replan_after * 2, REPLAN_AT_LEAST_EVERY)
+        self._replan_at = time.monotonic() + self._replan_after
 
     async def close(self) -> None:
         if self._connection is not None:

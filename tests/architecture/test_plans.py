@@ -1,0 +1,266 @@
+"""Every statement of the hot path finds its rows by the index its comment names, however large the tables have grown.
+
+Each is explained twice: for parameters like those of a busy node, and without any, as PostgreSQL plans a statement that
+was prepared long ago.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from tidings.delivery import claim, enqueue, lease, orphans, record, retention, told
+from tidings.events import known
+from tidings.kernel.database import Connection, connect, plain_array, text_array
+from tidings.planning import views
+
+ROWS = 50_000
+TENANTS = 5
+TENANT = UUID("01900000-0000-7000-8000-000000a00000")
+LARGE = ("events_event", "events_subject", "events_recipient", "events_body", "delivery_delivery")
+# Event n of 50,000; its recipient is number 1 of its children, its delivery number 2. Each has a subject and a person of
+# its own, but every hundredth, which share one. One in a hundred is pending, one in a hundred in a node's hands.
+FILL = (
+    """
+    CREATE FUNCTION key(n int, child int DEFAULT 0) RETURNS uuid IMMUTABLE LANGUAGE sql AS
+    $$ SELECT ('01900000-0000-7000-8000-' || lpad(to_hex(n), 7, '0') || lpad(to_hex(child), 5, '0'))::uuid $$
+    """,
+    f"""
+    INSERT INTO events_event (id, tenant_id, source, source_id, type, time, subject_id, number, hash, involved, fault)
+    SELECT key(n), key(10, n % {TENANTS}), 'dms', 'e' || n, 'data_change.successful', now(),
+           key(CASE WHEN n % 100 = 0 THEN 100 ELSE n END, 7), n, '', '{{}}', CASE WHEN n % 10000 = 0 THEN 'KeyError' END
+    FROM generate_series(1, {ROWS}) n
+    """,
+    f"""
+    INSERT INTO events_subject
+        (id, tenant_id, kind, key, title, url, status, status_time, status_number, last_number)
+    SELECT key(n, 7), key(10, n % {TENANTS}), 'ticket', n::text, '', '', '', now(), 1, 1
+    FROM generate_series(1, {ROWS}) n
+    """,
+    f"""
+    INSERT INTO events_body (id, day, body) SELECT key(n), current_date - n % 3, '{{}}' FROM generate_series(1, {ROWS}) n
+    """,
+    f"""
+    INSERT INTO events_recipient (id, tenant_id, person_id, because)
+    SELECT key(n, 1), key(10, n % {TENANTS}), key(CASE WHEN n % 100 = 0 THEN 100 ELSE n END, 8), '[]'
+    FROM generate_series(1, {ROWS}) n
+    """,
+    f"""
+    INSERT INTO delivery_delivery
+        (id, tenant_id, person_id, subject_id, number, contact_point_id, channel, state, due_at, lease)
+    SELECT key(n, 2), key(10, n % {TENANTS}), key(n, 8), key(n, 7), 1, key(n, 9), 'webhook',
+           CASE n % 100 WHEN 1 THEN 'pending' WHEN 2 THEN 'sending' ELSE 'sent' END, now(),
+           CASE n % 100 WHEN 2 THEN 7 END
+    FROM generate_series(1, {ROWS}) n
+    """,
+    "VACUUM ANALYZE",
+)
+
+
+@pytest.fixture(scope="module")
+def filled(database: str) -> str:
+    async def fill() -> None:
+        connection = await connect(database, name="fill")
+        # Three days' partitions and the one for the others, as after a few days' work.
+        await retention.make_partitions(connection, await _value(connection, "SELECT current_date - 2"))
+        for statement in FILL:
+            await connection.execute(statement, prepare=False)
+        await connection.close()
+
+    asyncio.run(fill())
+    return database
+
+
+@pytest.fixture
+async def connection(filled: str) -> AsyncIterator[Connection]:
+    """As a node has it."""
+    connection = await connect(filled, name="plans")
+    yield connection
+    await connection.close()
+
+
+async def _value(connection: Connection, query: str) -> Any:
+    row = await (await connection.execute(query, prepare=False)).fetchone()
+    assert row is not None
+    return row[0]
+
+
+def events(count: int) -> list[str]:
+    return [f"01900000-0000-7000-8000-{number * 37:07x}00000" for number in range(1, count + 1)]
+
+
+def children(count: int, child: int) -> list[str]:
+    return [f"{each[:-5]}{child:05x}" for each in events(count)]
+
+
+HUNDRED = events(100)
+SENDS = plain_array(children(100, 2))
+TENANT_KEYS = plain_array([str(TENANT)] * 100)
+TEXTS = text_array(["x"] * 100)
+# statement, its parameters, what it reaches and by which index
+STATEMENTS: Mapping[str, tuple[str, Any, set[str]]] = {
+    "claim": (
+        claim._CLAIM,
+        {"limit": 100, "lease": 1, "passed_over": "{}", "full": "{}"},
+        {"delivery_due", "delivery_open", "delivery_delivery_pkey"},
+    ),
+    "claim beside a full destination": (
+        claim._CLAIM,
+        {"limit": 100, "lease": 1, "passed_over": plain_array([str(TENANT)]), "full": "{slow:443}"},
+        {"delivery_due", "delivery_open", "directory_contactpoint_pkey"},
+    ),
+    "stories": (claim._STORIES, (plain_array(HUNDRED),), {"events_event_pkey", "events_subject_pkey"}),
+    "because": (
+        claim._BECAUSE,
+        (plain_array(HUNDRED), plain_array([f"{each[:-5]}fffff" for each in HUNDRED]), plain_array(children(100, 8))),
+        {"events_recipient_pkey"},
+    ),
+    "cancel": (claim._CANCEL, (SENDS, TEXTS, TEXTS, 7), {"delivery_delivery_pkey"}),
+    "give back": (claim._GIVE_BACK, (SENDS, 7), {"delivery_delivery_pkey"}),
+    "known": (known._KNOWN, (TENANT_KEYS, TEXTS, TEXTS), {"event_key"}),
+    "record": (
+        record._RECORD,
+        (SENDS, plain_array(["7"] * 100), plain_array(["sent"] * 100), TEXTS, TEXTS, plain_array(["0"] * 100),
+         text_array(["[]"] * 100)),
+        {"delivery_delivery_pkey"},
+    ),
+    "versions": (views._VERSIONS, ([TENANT],), {"accounts_tenant_pkey"}),
+    "unplanned": (enqueue._UNPLANNED, (UUID(int=0),), {"event_unplanned"}),
+    "free": (lease._FREE, (), {"delivery_open"}),
+    "give back all": (lease._GIVE_BACK, (7,), {"delivery_open"}),
+    "renew": (lease._RENEW, (7,), {"delivery_node_pkey"}),
+    "orphans": (orphans._MINE, (7,), {"delivery_open"}),
+    "free orphans": (orphans._FREE, (SENDS, 7), {"delivery_delivery_pkey"}),
+    "old records": (
+        retention._OLD_EVENTS,
+        {"after": UUID(int=0), "before": UUID("01900000-0000-7000-8000-000010000000"), "slice": 100},
+        {"events_event_pkey", "delivery_delivery_pkey"},
+    ),
+}  # fmt: skip
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for child in plan.get("Plans", ()):
+        yield from nodes(child)
+
+
+def judge(plan: dict[str, Any], indexes: set[str]) -> None:
+    used = {node["Index Name"] for node in nodes(plan) if "Index Name" in node}
+    whole = [
+        node["Relation Name"]
+        for node in nodes(plan)
+        if node["Node Type"] == "Seq Scan" and node["Relation Name"].startswith(LARGE)
+    ]
+    assert whole == []
+    assert indexes <= used, f"used {used}"
+
+
+async def explain(connection: Connection, statement: str, values: Any, how: str = "") -> dict[str, Any]:
+    cursor = await connection.execute(f"EXPLAIN (FORMAT JSON{how}) {statement}", values, prepare=False)
+    row = await cursor.fetchone()
+    assert row is not None
+    plan: dict[str, Any] = row[0][0]["Plan"]
+    return plan
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+async def test_a_statement_finds_its_rows_by_its_index(connection: Connection, name: str) -> None:
+    statement, values, indexes = STATEMENTS[name]
+    judge(await explain(connection, statement, values), indexes)
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+async def test_it_does_so_too_once_it_is_planned_for_good(connection: Connection, name: str) -> None:
+    statement, _, indexes = STATEMENTS[name]
+    places: list[str] = []
+
+    def numbered(found: re.Match[str]) -> str:
+        # Names that occur twice are one parameter; positions never are.
+        key = found[1] or f"position {len(places)}"
+        if key not in places:
+            places.append(key)
+        return f"${places.index(key) + 1}"
+
+    generic = re.sub(r"%(?:\((\w+)\))?s", numbered, statement)
+    judge(await explain(connection, generic, None, ", GENERIC_PLAN"), indexes)
+
+
+@pytest.mark.parametrize(
+    ("name", "blocks"), [("claim", 4_000), ("known", 800), ("record", 3_000), ("stories", 3_000), ("because", 800)]
+)
+async def test_what_it_reads_depends_on_what_it_is_asked_for_and_not_on_the_table(
+    connection: Connection, name: str, blocks: int
+) -> None:
+    statement, values, _ = STATEMENTS[name]
+    async with connection.transaction(force_rollback=True):
+        plan = await explain(connection, statement, values, ", ANALYZE, BUFFERS")
+    assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < blocks
+
+
+# what people look at, by Django
+
+
+QUERIES: Mapping[str, tuple[str, dict[str, Any], set[str]]] = {
+    "told": (
+        told._TOLD,
+        {"first": HUNDRED, "last": [f"{each[:-5]}fffff" for each in HUNDRED], "tenant": TENANT, "only": None},
+        {"events_recipient_pkey"},
+    ),
+    "sent": (
+        told._SENT,
+        {"first": HUNDRED, "last": [f"{each[:-5]}fffff" for each in HUNDRED], "tenant": TENANT, "only": None},
+        {"delivery_delivery_pkey"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_a_decision_record_is_read_by_the_primary_keys(filled: str, name: str) -> None:
+    import json
+
+    from django.db import connection
+
+    statement, values, indexes = QUERIES[name]
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (FORMAT JSON) {statement}", values)
+        [found] = cursor.fetchone()
+    judge((json.loads(found) if isinstance(found, str) else found)[0]["Plan"], indexes)
+
+
+def plan_of(query: Any) -> dict[str, Any]:
+    import json
+
+    explained = query.explain(format="json")
+    plan: dict[str, Any] = (json.loads(explained) if isinstance(explained, str) else explained)[0]["Plan"]
+    return plan
+
+
+def test_a_subjects_timeline_is_read_by_its_index(filled: str) -> None:
+    from tidings.events.models import Event
+
+    # The subject that 500 events share.
+    subject = UUID("01900000-0000-7000-8000-000006400007")
+    timeline = Event.objects.for_tenant(TENANT).filter(subject_id=subject).order_by("-number")[:50]
+    assert len(timeline) == 50
+    judge(plan_of(timeline), {"event_timeline"})
+
+
+def test_an_inbox_is_read_by_its_index(filled: str) -> None:
+    from tidings.events.models import Recipient
+
+    person = UUID("01900000-0000-7000-8000-000006400008")
+    page = Recipient.objects.for_tenant(TENANT).filter(person_id=person).order_by("-id")[:50]
+    assert len(page) == 50
+    judge(plan_of(page), {"recipient_inbox"})
+
+
+def test_the_latest_events_of_a_tenant_are_read_by_their_index(filled: str) -> None:
+    from tidings.events.models import Event
+
+    page = Event.objects.for_tenant(TENANT).order_by("-id")[:50]
+    assert len(page) == 50
+    judge(plan_of(page), {"event_latest"})
