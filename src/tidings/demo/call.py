@@ -25,6 +25,10 @@ class Answered:
     def body(self) -> Any:
         return msgspec.json.decode(self.raw) if self.raw else None
 
+    @property
+    def words(self) -> str:
+        return self.raw.decode(errors="replace")[:500]
+
     def read(self, shape: type[T]) -> T:
         return msgspec.json.decode(self.raw, type=shape)
 
@@ -53,7 +57,9 @@ class Api:
         """Raises `Unanswered` with what Tidings said, unless it did what was asked."""
         answer = await self.call(method, path, body)
         if answer.status // 100 != 2:
-            raise Unanswered(f"{method} {path} was answered {answer.status}: {answer.raw.decode(errors='replace')[:500]}")
+            raise Unanswered(
+                f"{method} {path} was answered {answer.status}: {answer.raw.decode(errors='replace')[:500]}"
+            )
         return answer
 
     def by(self, token: str) -> "Api":

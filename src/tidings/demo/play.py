@@ -1,159 +1,149 @@
-"""Play the day: post each event, show what became of it, follow what is tried again, and prove the sums at the end."""
+"""Play the day: post what the sources post, do what the administrators do, at the pace asked for."""
 
 import asyncio
-import json
-import subprocess
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
-from rich.console import Console
+from tidings.demo.call import Answered, Api, Unanswered
+from tidings.demo.read import Day, Moment, Posted
+from tidings.demo.set_up import Cast
 
-from tidings.demo.day import events
-from tidings.demo.keep import keep_messages
-from tidings.demo.organisation import PEOPLE, RESOURCES
-from tidings.demo.show import Show
-from tidings.demo.stage import ApiError, Stage
-
-OPEN = ("pending", "sending")
+# Seconds for the schedule of retries to run out, before somebody retries by hand.
+FAILED_WITHIN = 30.0
+Tell = Callable[[str], None]
+"""Says what Tidings answered where no event's record can: at the door, and to a change of a rule."""
+Entry = Posted | Sequence[Posted] | Moment
 
 
-@dataclass(slots=True)
-class Player:
-    stage: Stage
-    console: Console
-    pause: float
-    """Seconds between an event and the next, so that people can read along."""
-    show: Show = field(init=False)
-    unsettled: dict[str, dict[str, int]] = field(default_factory=dict)
-    """Event -> its deliveries that were open when last shown, with the tries they had."""
-    types: set[str] = field(default_factory=set)
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds between two entries; `pauses` is what the day's own pauses are multiplied with."""
 
-    async def play(self) -> bool:
-        """Whether everything is as it should be."""
-        self.console.print("Setting up an organisation through the API ...", style="dim")
-        await self.stage.furnish()
-        self.show = Show(self.console, await self.stage.api("GET", "/catalog"))
-        self.show.say(f"{len(PEOPLE)} people, {len(RESOURCES)} instances and databases, {self.stage.api.url}")
-        self.show.chapter("The day: each event, who was told on what and why, who was not and why")
-        for event in events(_this_morning()):
-            self.types.add(event["type"])
-            await self._one(event)
-        await self._odd_ones()
-        await self._follow(patience=40)
-        self.show.chapter("Notices of Tidings itself: an address that its vendor says is dead")
-        for item in reversed((await self.stage.api("GET", "/events?feature=tidings"))["items"]):
-            self.show.event(await self.stage.api("GET", f"/events/{item['id']}"))
-        return await self._ledger()
+    gap: float
+    pauses: float
 
-    async def _one(self, event: Mapping[str, Any]) -> None:
-        answer = await self.stage.source("POST", "/events", event)
-        await asyncio.sleep(self.pause)
-        record = await self.stage.api("GET", f"/events/{answer['id']}")
-        self.show.event(record)
-        waiting = {send["delivery_id"]: len(send["attempts"]) for _, send in _sends(record) if send["state"] in OPEN}
-        if waiting:
-            self.unsettled[answer["id"]] = waiting
-        await self._follow_once()
 
-    async def _follow_once(self) -> None:
-        for event in list(self.unsettled):
-            waiting = self.unsettled[event]
-            record = await self.stage.api("GET", f"/events/{event}")
-            for recipient, send in _sends(record):
-                before = waiting.get(send["delivery_id"])
-                if before is not None and send["state"] not in OPEN:
-                    del waiting[send["delivery_id"]]
-                    if len(send["attempts"]) > 1 or send["state"] != "sent":
-                        self.show.retried(record, recipient, send)
-            if not waiting:
-                del self.unsettled[event]
+async def play(day: Day, events: Sequence[Posted], cast: Cast, pace: Pace, tell: Tell) -> None:
+    """Raises `Unanswered` where Tidings does not answer as it should."""
+    by_id = {event.body["id"]: event for event in events}
+    accepted: dict[str, str] = {}
+    for entry in _in_order(day, events):
+        if isinstance(entry, Posted):
+            accepted[entry.body["id"]] = await _post(cast, entry)
+        elif isinstance(entry, Moment):
+            await _act(cast, entry, by_id, accepted, tell)
+        else:
+            await _post_batch(cast, entry)
+        await asyncio.sleep(pace.gap + pace.pauses * _pause(entry))
 
-    async def _follow(self, *, patience: float) -> None:
-        ends = asyncio.get_running_loop().time() + patience
-        while self.unsettled and asyncio.get_running_loop().time() < ends:
-            await self._follow_once()
-            await asyncio.sleep(0.2)
 
-    async def _odd_ones(self) -> None:
-        """What a source may get wrong, and the other shapes an event may have."""
-        self.show.chapter("What the API answers to a repeat, a reused id, a typing error; a batch; a CloudEvent")
-        first = next(events(_this_morning()))
-        repeat = await self.stage.source("POST", "/events", first)
-        self.show.say(f"       the same event again: 202, duplicate={repeat['duplicate']}, the first id")
-        for words, wrong in (
-            ("its id with other content", {**first, "actor": "somebody.else"}),
-            ("a type that does not exist", {**first, "id": "odd-1", "type": "data_change.aproved"}),
-        ):
-            try:
-                await self.stage.source("POST", "/events", wrong)
-            except ApiError as error:
-                problem = json.loads(str(error))
-                self.show.say(f"       {words}: {problem['status']} {problem['code']}: {problem['detail']}")
-        batch = [{**first, "id": f"batch-{number}"} for number in range(2)] + [{"id": "broken"}]
-        answer = await self.stage.source("POST", "/events/batch", batch)
-        rejected = ", ".join(f"#{each['index']} {each['code']}" for each in answer["rejected"])
-        self.show.say(f"       a batch of three: {answer['accepted']} accepted, rejected {rejected}")
-        cloud = {"specversion": "1.0", "id": "cloud-1", "source": "dms-prod", "type": "task_orchestration.tasks_run"}
-        cloud["data"] = {name: first[name] for name in ("subject", "people")}  # type: ignore[assignment]
-        headers = {"Content-Type": "application/cloudevents+json"}
-        cloudevent = await self.stage.source("POST", "/events", cloud, **headers)
-        self.show.event(await self.stage.api("GET", f"/events/{cloudevent['id']}"))
+def _in_order(day: Day, events: Sequence[Posted]) -> Iterator[Entry]:
+    """Events and moments by time; the steps of one batch together."""
+    loose = [event for event in events if event.manner != "batch"]
+    batched = [event for event in events if event.manner == "batch"]
+    batches = [list(same) for _, same in groupby(batched, key=lambda event: (event.at, event.source))]
+    entries: list[tuple[str, Entry]] = [(event.at, event) for event in loose]
+    entries += [(moment.at, moment) for moment in day.moments] + [(batch[0].at, batch) for batch in batches]
+    return (entry for _, entry in sorted(entries, key=lambda pair: pair[0]))
 
-    async def _ledger(self) -> bool:
-        self.show.chapter("The ledger: tidings check --ledger")
-        command = self.stage.command("check", "--ledger")
-        done = await asyncio.to_thread(
-            subprocess.run, command, env=self.stage.environment, capture_output=True, text=True, check=False
+
+def _pause(entry: Entry) -> float:
+    return entry.pause if isinstance(entry, Posted | Moment) else max(event.pause for event in entry)
+
+
+async def _post(cast: Cast, event: Posted) -> str:
+    api = cast.sources[event.source]
+    if event.manner == "cloudevent":
+        content_type = "application/cloudevents+json"
+        answer = await api.call("POST", "/events", _as_cloudevent(event), content_type=content_type)
+    else:
+        answer = await api.call("POST", "/events", event.body)
+    _expect(answer, 202, event.body["id"])
+    return str(answer.body["id"])
+
+
+def _as_cloudevent(event: Posted) -> dict[str, Any]:
+    """https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md"""
+    envelope = {name: event.body[name] for name in ("id", "type", "time")}
+    data = {name: value for name, value in event.body.items() if name not in envelope}
+    return {
+        "specversion": "1.0",
+        "source": event.source,
+        **envelope,
+        "datacontenttype": "application/json",
+        "data": data,
+    }
+
+
+async def _post_batch(cast: Cast, events: Sequence[Posted]) -> None:
+    answer = await cast.sources[events[0].source].call("POST", "/events/batch", [event.body for event in events])
+    _expect(answer, 202, "batch")
+    if answer.body["accepted"] != len(events):
+        raise Unanswered(f"Of a batch of {len(events)} events Tidings accepted {answer.body}.")
+
+
+async def _act(cast: Cast, moment: Moment, events: dict[str, Posted], accepted: dict[str, str], tell: Tell) -> None:
+    match moment.kind:
+        case "rule":
+            await _change_rule(cast.administrator, moment, tell)
+        case "retry":
+            await _retry(cast.administrator, moment, tell)
+        case "repeat":
+            event = events[moment.of]
+            answer = await cast.sources[event.source].call("POST", "/events", event.body)
+            _expect(answer, 202, moment.of)
+            if not answer.body["duplicate"] or answer.body["id"] != accepted[moment.of]:
+                raise Unanswered(f"A repeated event was answered {answer.body}, not as a duplicate of the first.")
+            tell(f"POST /events, the same event again: 202, a duplicate of {answer.body['id'][:13]}…; told once")
+        case "reuse":
+            event = events[moment.of]
+            await _refused(
+                cast, event, {"actor": "ann.keller", "title": "Something else"}, 409, "event_id_reused", tell
+            )
+        case "unknown_type":
+            event = replace_id(events[moment.of])
+            await _refused(cast, event, {"type": moment.event_type}, 422, "unknown_event_type", tell)
+
+
+def replace_id(event: Posted) -> Posted:
+    return Posted(event.at, event.source, event.manner, event.pause, {**event.body, "id": f"{event.body['id']}-again"})
+
+
+async def _refused(cast: Cast, event: Posted, change: dict[str, Any], status: int, code: str, tell: Tell) -> None:
+    title = change.pop("title", event.body["subject"]["title"])
+    body = {**event.body, **change, "subject": {**event.body["subject"], "title": title}}
+    answer = await cast.sources[event.source].call("POST", "/events", body)
+    _expect(answer, status, event.body["id"])
+    if answer.body["code"] != code:
+        raise Unanswered(f"{event.body['id']} was refused as {answer.body['code']}, not as {code}.")
+    tell(f"POST /events: {status} {code}. {answer.body['detail']}")
+
+
+async def _change_rule(administrator: Api, moment: Moment, tell: Tell) -> None:
+    path = f"/rules/{moment.event_type}"
+    version = (await administrator.must("GET", path)).body["version"]
+    change = {"additional_users": moment.additional_users, "version": version}
+    rule = (await administrator.must("PATCH", path, change)).body
+    tell(f"PATCH {path}: from now on {', '.join(rule['additional_users'])} are told too (version {rule['version']})")
+
+
+async def _retry(administrator: Api, moment: Moment, tell: Tell) -> None:
+    which = {"state": moment.state, "channel": moment.channel, "recipient": moment.recipient}
+    query = "&".join(f"{name}={value}" for name, value in which.items())
+    until = time.monotonic() + FAILED_WITHIN
+    while not (await administrator.must("GET", f"/deliveries?{query}")).body["items"]:
+        if time.monotonic() > until:
+            raise Unanswered(f"No delivery to {moment.recipient} has failed, though its receiver is down.")
+        await asyncio.sleep(0.2)
+    retried = (await administrator.must("POST", "/deliveries/retry", which)).body["retried"]
+    tell(f"POST /deliveries/retry: {retried} that failed is tried again, now that its receiver is mended")
+
+
+def _expect(answer: Answered, status: int, what: str) -> None:
+    if answer.status != status:
+        raise Unanswered(
+            f"{what} was answered {answer.status}, not {status}: {answer.raw.decode(errors='replace')[:500]}"
         )
-        self.show.say(done.stdout.strip() or done.stderr.strip())
-        missing = await self._missing()
-        for words in missing:
-            self.show.say(words, "red")
-        return done.returncode == 0 and not missing
-
-    async def _missing(self) -> list[str]:
-        """What the receivers have, against what the API says was sent: both ways, message by message."""
-        arrived = {_hex(one.identity) for one in self.stage.hooks.arrivals}
-        arrived |= {_hex(str(mail.message["Message-ID"])) for mail in self.stage.mail.taken}
-        sent: set[str] = set()
-        cursor = ""
-        while True:
-            page = await self.stage.api("GET", f"/deliveries?state=sent&limit=200&cursor={cursor}")
-            sent |= {item["id"].replace("-", "") for item in page["items"]}
-            cursor = page["next_cursor"] or ""
-            if not cursor:
-                break
-        faults = [f"{len(self.unsettled)} events are not settled"] if self.unsettled else []
-        if lost := sent - arrived:
-            faults.append(f"{len(lost)} messages are recorded as sent and did not arrive")
-        if self.stage.hooks.complaints:
-            faults.append(f"the webhook receiver complains: {self.stage.hooks.complaints[0]}")
-        known = await self.stage.api("GET", "/catalog")
-        every = {
-            one["type"] for feature in known["features"] for one in feature["events"] if feature["code"] != "tidings"
-        }
-        if unplayed := every - self.types:
-            faults.append(f"not played: {', '.join(sorted(unplayed))}")
-        if not faults:
-            self.show.say(f"The receivers have all {len(sent)} messages that the API says were sent.", "green")
-        return faults
-
-    def keep(self, folder: Path) -> None:
-        count = keep_messages(self.stage, folder)
-        self.show.say(f"{count} messages to open as they arrived: {folder / 'index.html'}")
-
-
-def _sends(record: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
-    return [(recipient, send) for recipient in record["recipients"] for send in recipient["sends"]]
-
-
-def _hex(identity: str) -> str:
-    """The delivery's key in `msg_<hex>` and `<hex@domain>`."""
-    return identity.strip("<>").partition("@")[0].removeprefix("msg_").replace("-", "")
-
-
-def _this_morning() -> datetime:
-    return datetime.now(UTC).replace(hour=0, minute=5, second=0, microsecond=0) - timedelta(days=1)

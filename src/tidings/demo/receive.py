@@ -103,9 +103,14 @@ async def receivers(organisation: Organisation) -> AsyncIterator[Receivers]:
     secrets = {path: new_secret() for path in paths}
     trouble = organisation.trouble
     calls = {path: [_reply(answer) for answer in answers] for path, answers in trouble.webhook.items()}
-    mails = {f"{login}@{organisation.domain}": [_step(answer) for answer in all_] for login, all_ in trouble.mail.items()}
+    mails = {
+        f"{login}@{organisation.domain}": [_step(answer) for answer in all_] for login, all_ in trouble.mail.items()
+    }
     logins = {organisation.email_of(person): person.login for person in organisation.people}
-    async with WebhookReceiver(new_secret(), secrets=secrets, script=calls) as receiver, MailServer(script=mails) as server:
+    async with (
+        WebhookReceiver(new_secret(), secrets=secrets, script=calls) as receiver,
+        MailServer(script=mails) as server,
+    ):
         yield Receivers(receiver, server, secrets, logins)
 
 

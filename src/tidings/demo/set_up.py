@@ -28,8 +28,8 @@ async def set_up(api: Api, organisation: Organisation, receivers: Receivers) -> 
     sources = {name: await _source(api, name) for name in organisation.sources}
     first = next(person.login for person in organisation.people if "administrator" in person.roles)
     administrator = api.by((await api.must("POST", "/tokens", {"person": first, "name": "demo"})).body["token"])
-    # The account Tidings began with has done its part; now real people administer.
-    await administrator.must("PUT", "/users/admin", {"name": "First start", "active": False})
+    # The account Tidings began with has done its part; from now on people administer.
+    await administrator.must("DELETE", "/users/admin")
     return Cast(administrator, sources)
 
 

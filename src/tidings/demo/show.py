@@ -1,93 +1,240 @@
-"""What the terminal shows: only what `GET /events/{id}` answers, in the words of the catalogue."""
+"""Show decision records and what becomes of them, in a terminal of 80 columns or more, or plainly elsewhere."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+from zoneinfo import ZoneInfo
 
-from rich.console import Console
-from rich.markup import escape
-from rich.rule import Rule
+from rich.cells import cell_len
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
-MARKS = {"sent": ("✓", "green"), "delivered": ("✓", "green"), "failed": ("✗", "red"), "cancelled": ("✗", "red")}
-WAITING = ("…", "yellow")
+from tidings.demo.follow import Because, Cancelled, News, Opened, Recipient, Record, Send, Skip, Tried
+
+WIDEST = 100
+LABELS = {"email": "e-mail"}
+SENT, AGAIN, FAILED, UNDER_WAY, NOT_TOLD = "✓", "↻", "✗", "…", "–"
+STYLES = {SENT: "green", AGAIN: "yellow", FAILED: "red", UNDER_WAY: "yellow", NOT_TOLD: "dim"}
+# The closed list of DESIGN.md section 7, for readers.
 REASONS = {
     "rule_off": "the rule for this event is switched off",
     "role_empty": "nobody holds this role here",
-    "unknown_person": "nobody here has this login",
+    "unknown_person": "nobody of this name is known",
     "person_disabled": "the account is disabled",
-    "person_departed": "has left",
-    "no_method": "reached by the inbox only",
-    "channel_off": "the channel is off",
-    "contact_missing": "has no address there",
-    "contact_unverified": "the address is not verified",
-    "contact_disabled": "the address was switched off",
+    "person_departed": "they have left",
+    "no_method": "no way to reach them; it is in their inbox",
+    "channel_off": "the channel is switched off",
+    "contact_missing": "there is no address",
+    "contact_unverified": "the address is not confirmed",
+    "contact_disabled": "the address is dead",
 }
 
 
-class Show:
-    def __init__(self, console: Console, catalog: Mapping[str, Any]) -> None:
-        self._console = console
-        self._roles = {role["code"]: role["en"].lower() for role in catalog["roles"]}
-        self._roles |= {"additional_user": "added to the rule", "dba": "DBA", "instance_dba": "instance DBA"}
-        self._labels = {
-            event["type"]: (feature["en"], event["en"])
-            for feature in catalog["features"]
-            for event in feature["events"]
-        }
+NAME_WIDTH = 20
+# In the order in which a message says it; the names are those of the catalogue, except for what has none there.
+ROLES = {
+    "submitter": "submitter",
+    "approver": "approver",
+    "related_person": "related person",
+    "data_owner": "data owner",
+    "instance_dba": "instance DBA",
+    "dba": "DBA",
+    "administrator": "administrator",
+    "security_administrator": "security administrator",
+    "additional_user": "added to the rule",
+}
+ORDINALS = {1: "first", 2: "second", 3: "third", 4: "fourth", 5: "fifth"}
 
-    def event(self, record: Mapping[str, Any]) -> None:
-        event = record["event"]
-        feature, status = self._labels[event["type"]]
-        head = Text(f"{event['time'][11:16]}  ", style="dim")
-        head.append(f"{feature} · {status}", style="bold")
-        head.append(f"  {event['subject']['title']}")
-        head.append(f"  {event['subject']['id']}", style="dim")
-        self._console.print(head)
-        for recipient in record["recipients"]:
-            self._recipient(recipient)
-        for skip in record["skips"]:
-            who = skip.get("person") or self._roles.get(skip.get("role", ""), "nobody")
-            self._console.print(Text(f"       – {who}: {REASONS[skip['reason']]}", style="yellow"))
 
-    def _recipient(self, recipient: Mapping[str, Any]) -> None:
-        line = Text("       → ")
-        line.append(f"{recipient['login']:14}", style="cyan")
-        for send in recipient["sends"]:
-            line.append_text(self._send(send))
-        for skip in recipient["skips"]:
-            of = f"{skip['channel']}: " if "channel" in skip else ""
-            line.append(f" {of}{REASONS[skip['reason']]}", style="yellow")
-        line.append(f"  because: {self._because(recipient['because'])}", style="dim")
-        self._console.print(line)
+class Screen:
+    """What is printed scrolls by; in a terminal a line at the bottom keeps count. `zone` is the organisation's."""
 
-    def _send(self, send: Mapping[str, Any]) -> Text:
-        mark, style = MARKS.get(send["state"], WAITING)
-        text = Text(f" {send['channel']} {mark}", style=style)
-        if send["attempts"]:
-            last = send["attempts"][-1]
-            text.append(
-                f" {last['ms']:.0f} ms" if send["state"] == "sent" else f" {last.get('reason', '')}", style="dim"
-            )
-        return text
+    def __init__(self, zone: ZoneInfo) -> None:
+        found = Console(highlight=False)
+        self.console = Console(highlight=False, width=min(found.width, WIDEST))
+        self._zone = zone
+        self._live = Live(console=self.console, auto_refresh=False, transient=True) if found.is_terminal else None
 
-    def retried(self, record: Mapping[str, Any], recipient: Mapping[str, Any], send: Mapping[str, Any]) -> None:
-        """A delivery that was still open when its event was shown, and has gone on since."""
-        mark, style = MARKS.get(send["state"], WAITING)
-        tries = " → ".join(f"{each.get('reason') or each['outcome']}" for each in send["attempts"])
-        text = Text("       ↻ ", style="magenta")
-        text.append(f"{recipient['login']} {send['channel']} ")
-        text.append(f"{mark} {send['state']}", style=style)
-        text.append(f" after {len(send['attempts'])} tries: {tries}  ", style="dim")
-        text.append(record["event"]["subject"]["id"], style="dim")
-        self._console.print(text)
+    def __enter__(self) -> Self:
+        if self._live:
+            self._live.start()
+        return self
 
-    def _because(self, because: list[Mapping[str, str]]) -> str:
-        return ", ".join(
-            self._roles.get(one["role"], one["role"]) + (f" of {one['of']}" if "of" in one else "") for one in because
-        )
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live:
+            self._live.stop()
 
-    def chapter(self, title: str) -> None:
-        self._console.print(Rule(escape(title), style="dim"))
+    def say(self, *parts: str | tuple[str, str]) -> None:
+        """Text; parts may be (text, style). Long words such as paths and commands are left whole, to be copied."""
+        self.console.print(Text.assemble(*parts), soft_wrap=True)
 
-    def say(self, text: str, style: str = "") -> None:
-        self._console.print(Text(text, style=style))
+    def aside(self, text: str) -> None:
+        self.console.print(Padding(Text(f"› {text}", style="magenta"), (1, 0, 0, 3)))
+
+    def show(self, news: News) -> None:
+        match news:
+            case Opened(record):
+                self.console.print(card(record, self._zone))
+            case Tried(record, recipient, send, number):
+                self.console.print(retried(record, recipient, send, number))
+            case Cancelled(record, recipient, send):
+                why = REASONS.get(send.reason, send.reason)
+                self.console.print(_later(NOT_TOLD, record, recipient, send, f"called off, because {why}"))
+
+    def count(self, records: Iterable[Record]) -> None:
+        if self._live:
+            self._live.update(tally(list(records)), refresh=True)
+
+
+def card(record: Record, zone: ZoneInfo) -> RenderableType:
+    """One event: what happened, who is told how and why, who is not and why not."""
+    rows = Table.grid(padding=(0, 1), expand=True)
+    rows.add_column(width=2)
+    rows.add_column(width=NAME_WIDTH)
+    rows.add_column(width=19)
+    rows.add_column(ratio=1)
+    for recipient in record.recipients:
+        _add(rows, recipient, own=record.event.subject.kind == "notice")
+    for skip in record.skips:
+        rows.add_row("", Text(_whom(skip)), f"{NOT_TOLD} not told", f"because {_reason(skip)}", style=STYLES[NOT_TOLD])
+    return Group(Text(), _title(record, zone), _about(record), rows, *_troubles(record))
+
+
+def retried(record: Record, recipient: Recipient, send: Send, number: int) -> RenderableType:
+    """What entry `number` of its attempts says, from 1."""
+    attempt, last = send.attempts[number - 1], number == len(send.attempts)
+    if attempt.outcome == "retried_by":
+        return _later(AGAIN, record, recipient, send, f"tried again by hand, by {attempt.by}")
+    tries = sum(each.outcome != "retried_by" for each in send.attempts[:number])
+    nth = f"{ORDINALS.get(tries, f'{tries}th')} try"
+    if attempt.outcome == "sent":
+        after = (attempt.answered - record.event.accepted_at).total_seconds()
+        return _later(SENT, record, recipient, send, f"{nth}: sent, {after:.1f} s after the event was accepted")
+    said = attempt.said or attempt.reason
+    if last and send.state == "failed":
+        return _later(FAILED, record, recipient, send, f"{nth}: {said}; failed for good")
+    return _later(AGAIN, record, recipient, send, f"{nth}: {said}{_again(send) if last else ''}")
+
+
+def tally(records: Sequence[Record]) -> Text:
+    sends = [send for record in records for send in record.sends]
+    silences = [
+        skip for record in records for skip in (*record.skips, *(s for r in record.recipients for s in r.skips))
+    ]
+    numbers = (
+        (len(records), "events", "bold"),
+        (sum(_mark(send) == SENT for send in sends), "messages sent", STYLES[SENT]),
+        (sum(_mark(send) in (AGAIN, UNDER_WAY) for send in sends), "on their way", STYLES[AGAIN]),
+        (sum(_mark(send) == FAILED for send in sends), "failed", STYLES[FAILED]),
+        (silences, "silences with a reason", STYLES[NOT_TOLD]),
+    )
+    parts: list[str | tuple[str, str]] = [(" · ", "dim")] * (2 * len(numbers) - 1)
+    parts[::2] = [(f"{count} {what}", style) for count, what, style in numbers]
+    return Text.assemble("  ", *parts, no_wrap=True, overflow="ellipsis")
+
+
+def _add(rows: Table, recipient: Recipient, *, own: bool) -> None:
+    """`own`: a notice of Tidings' own is about something of its submitter's."""
+    places = {role: place for place, role in enumerate(ROLES)}
+    because = sorted(recipient.because, key=lambda reason: places.get(reason.role, len(places)))
+    why = Text(f"because {', '.join('it is theirs' if own and b.role == 'submitter' else _role(b) for b in because)}")
+    how = Text("  ").join(_how(send) for send in recipient.sends)
+    rows.add_row("", Text(_name(recipient), style="bold" if how else ""), how or f"{NOT_TOLD} inbox only", why)
+    for skip in recipient.skips:
+        what = f"{NOT_TOLD} {LABELS.get(skip.channel, skip.channel)}" if skip.channel else ""
+        rows.add_row("", "", what, f"{'because' if how else 'but'} {_reason(skip)}", style=STYLES[NOT_TOLD])
+
+
+def _reason(skip: Skip) -> str:
+    return f"{REASONS.get(skip.reason, skip.reason)} ({skip.reason})"
+
+
+def _title(record: Record, zone: ZoneInfo) -> RenderableType:
+    event = record.event
+    just_now = abs(event.time - event.accepted_at) < timedelta(seconds=5)
+    clock = "now  " if just_now else f"{event.time.astimezone(zone):%H:%M}"
+    own = event.subject.kind == "notice"
+    about = "notice" if own else f"{event.subject.kind.replace('_', ' ')} {event.subject.id}"
+    return _ends(Text.assemble((f"{clock} ", "cyan"), (event.type, "bold cyan")), Text(about, style="cyan"))
+
+
+def _about(record: Record) -> RenderableType:
+    where = ", ".join(map(str, record.event.resources))
+    title = Text.assemble(record.event.subject.title, (f" · {where}" if where else "", "dim"))
+    return Padding(_ends(title, Text(_swiftness(record), style="dim")), (0, 0, 0, 6))
+
+
+def _ends(left: Text, right: Text) -> Table:
+    """A line with something at both ends; the left one may take several."""
+    line = Table.grid(expand=True, padding=(0, 1, 0, 0))
+    line.add_column(ratio=1)
+    line.add_column(justify="right", no_wrap=True)
+    line.add_row(left, right)
+    return line
+
+
+def _swiftness(record: Record) -> str:
+    """From accepted to the last answer of a first try."""
+    answered = [send.attempts[0].answered for send in record.sends if send.attempts]
+    if not record.event.planned:
+        return "kept, not planned yet"
+    if not answered:
+        return "nothing to send" if not record.sends else "sending"
+    return f"{(max(answered) - record.event.accepted_at).total_seconds() * 1000:,.0f} ms"
+
+
+def _troubles(record: Record) -> Iterator[RenderableType]:
+    """What was not plain sailing when the card was made; later tries follow below it as they happen."""
+    for recipient in record.recipients:
+        for send in recipient.sends:
+            if len(send.attempts) > 1 or (send.attempts and _mark(send) != SENT):
+                for number in range(1, len(send.attempts) + 1):
+                    yield retried(record, recipient, send, number)
+
+
+def _later(mark: str, record: Record, recipient: Recipient, send: Send, what: str) -> RenderableType:
+    who = f"{LABELS.get(send.channel, send.channel)} to {recipient.name or recipient.login}"
+    which = f"({record.event.subject.id} {record.event.type.partition('.')[2]})"
+    return Padding(Text.assemble((f"{mark} {who}: {what} ", STYLES[mark]), (which, "dim")), (0, 0, 0, 3))
+
+
+def _mark(send: Send) -> str:
+    if send.state in ("sent", "delivered"):
+        return SENT
+    if send.state in ("failed", "cancelled"):
+        return FAILED if send.state == "failed" else NOT_TOLD
+    return AGAIN if send.attempts else UNDER_WAY
+
+
+def _how(send: Send) -> Text:
+    mark = _mark(send)
+    return Text(f"{mark} {LABELS.get(send.channel, send.channel)}", style=STYLES[mark])
+
+
+def _again(send: Send) -> str:
+    wait = (send.due_at - send.attempts[-1].answered).total_seconds()
+    return f"; again in {wait:.1f} s" if send.state == "pending" and wait > 0 else ""
+
+
+def _role(because: Because) -> str:
+    name = ROLES.get(because.role, because.role.replace("_", " "))
+    return f"{name} of {because.of}" if because.of else name
+
+
+def _name(recipient: Recipient) -> str:
+    """Names in other scripts with the login, which everybody can read."""
+    name = recipient.name or recipient.login
+    if max(name) < "\u0250":
+        return name
+    both = f"{name} {recipient.login}"
+    return both if cell_len(both) <= NAME_WIDTH else recipient.login
+
+
+def _whom(skip: Skip) -> str:
+    return skip.person or ROLES.get(skip.role, skip.role) or "everybody"

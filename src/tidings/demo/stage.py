@@ -54,7 +54,9 @@ class Stage:
 
     def fail_if_ended(self) -> None:
         if self.process.poll() is not None:
-            raise StageFailed(f"`tidings serve` ended with {self.process.returncode}. Its log ends:\n{_end_of(self.log)}")
+            raise StageFailed(
+                f"`tidings serve` ended with {self.process.returncode}. Its log ends:\n{_end_of(self.log)}"
+            )
 
 
 @asynccontextmanager
@@ -66,7 +68,7 @@ async def stage(port: int, log: Path) -> AsyncIterator[Stage]:
         base = f"http://127.0.0.1:{port}"
         environment = _environment(data_dir, token, base)
         with log.open("wb") as file:
-            process = subprocess.Popen(  # noqa: ASYNC220, S603 - it is us
+            process = subprocess.Popen(
                 [sys.executable, "-P", "-c", _SERVE, "serve", "--port", str(port)],
                 stdin=subprocess.PIPE,
                 stdout=file,
@@ -98,7 +100,7 @@ def free_port(wanted: int) -> int:
 def check_ledger(on_stage: Stage) -> tuple[bool, str]:
     """The product's own check, as a command: whether the sums add up, and its words."""
     command = [sys.executable, "-P", "-m", "tidings.cli.main", "check", "--ledger"]
-    done = subprocess.run(  # noqa: S603 - it is us
+    done = subprocess.run(
         command, env=on_stage.environment, capture_output=True, text=True, errors="replace", timeout=60
     )
     return done.returncode == 0, (done.stdout + done.stderr).strip()
@@ -146,7 +148,9 @@ def _stop(process: "subprocess.Popen[bytes]", data_dir: Path) -> None:
 @contextmanager
 def _deaf() -> Iterator[None]:
     """A second Ctrl-C does not make stopping any faster."""
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    before = {
+        number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    }
     try:
         yield
     finally:

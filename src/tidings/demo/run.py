@@ -1,0 +1,183 @@
+"""The demo on one screen: a stage, receivers, an organisation, its day, what the API says of it, and the proof."""
+
+import asyncio
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Coroutine
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from tidings.demo.call import Unanswered
+from tidings.demo.compare import built_in_types, differences, not_played, repeated
+from tidings.demo.follow import Follower
+from tidings.demo.keep import Keeper, keeper
+from tidings.demo.play import Pace, play
+from tidings.demo.read import day, events_of, last_working_day, organisation
+from tidings.demo.receive import Receivers, receivers
+from tidings.demo.set_up import Cast, set_up
+from tidings.demo.show import Screen
+from tidings.demo.stage import Stage, StageFailed, check_ledger, free_port, stage
+
+# About 80 s for the day, with its own pauses.
+LIVE = Pace(gap=0.65, pauses=1.0)
+AT_ONCE = Pace(gap=0.12, pauses=0.0)
+LOOK_EVERY = 0.25
+# The longest way of a delivery: its four tries, and the slowest receiver.
+SETTLED_WITHIN = 45.0
+INTERRUPTED = 130
+KEY = (("✓ sent  ", "green"), ("↻ again later  ", "yellow"), ("✗ failed  ", "red"), ("– not told", "dim"))
+
+
+@dataclass(slots=True)
+class Show:
+    """What is running while the day is played."""
+
+    stage: Stage
+    screen: Screen
+    receivers: Receivers
+    cast: Cast
+    follower: Follower
+    keeper: Keeper
+    asides: list[tuple[float, str]] = field(default_factory=list)
+
+    def tell(self, text: str) -> None:
+        """What Tidings said where no record can: shown after all that was accepted before."""
+        self.asides.append((time.monotonic(), text))
+
+    async def look(self) -> None:
+        self.stage.fail_if_ended()
+        began = time.monotonic()
+        for news in await self.follower.look():
+            self.screen.show(news)
+        while self.asides and self.follower.caught_up and self.asides[0][0] < began:
+            self.screen.aside(self.asides.pop(0)[1])
+        self.screen.count(self.follower.records.values())
+        self.keeper.keep()
+
+    async def follow(self) -> None:
+        while True:
+            await self.look()
+            await asyncio.sleep(LOOK_EVERY)
+
+    async def settled(self) -> None:
+        """Until nothing is on its way any more; then nothing new for a moment, since a failure has a notice follow."""
+        calm, until = 0, time.monotonic() + SETTLED_WITHIN
+        while calm < 4 and time.monotonic() < until:
+            await self.look()
+            calm = calm + 1 if self.follower.quiet and not self.asides else 0
+            await asyncio.sleep(LOOK_EVERY)
+
+
+def run_demo(*, once: bool, port: int, speed: float) -> int:
+    """The exit status: 0 when everything adds up."""
+    return asyncio.run(_until_interrupted(_run(once=once, port=port, speed=speed)))
+
+
+async def _until_interrupted(work: Coroutine[Any, Any, int]) -> int:
+    task = asyncio.ensure_future(work)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        return INTERRUPTED
+    except (StageFailed, Unanswered, TimeoutError) as error:
+        sys.stderr.write(f"tidings demo: {str(error) or 'something took too long'}\n")
+        return 1
+
+
+async def _run(*, once: bool, port: int, speed: float) -> int:
+    began, written = time.monotonic(), organisation()
+    zone = ZoneInfo(written.timezone)
+    folder = Path(tempfile.mkdtemp(prefix="tidings-demo-messages-"))
+    with Screen(zone) as screen:
+        screen.say(("Tidings starts, with a PostgreSQL of its own …", "dim"))
+        async with stage(free_port(port), folder / "tidings.log") as on_stage, receivers(written) as local:
+            screen.say((f"It runs after {time.monotonic() - began:.0f} s; people, data and rules are set up …", "dim"))
+            cast = await set_up(on_stage.api, written, local)
+            kept = keeper(folder, local, written)
+            show = Show(on_stage, screen, local, cast, Follower(cast.administrator), kept)
+            await _introduce(show, time.monotonic() - began)
+            pace = AT_ONCE if once else Pace(LIVE.gap / speed, LIVE.pauses / speed)
+            await _play(show, pace, zone)
+            good = await _prove(show)
+            if not once:
+                await _stay(show)
+        screen.say(
+            ("Tidings has stopped and its database is removed. The messages are still there: ", "dim"), str(folder)
+        )
+    return 0 if good else 1
+
+
+async def _introduce(show: Show, seconds: float) -> None:
+    people = len((await show.cast.administrator.must("GET", "/users?limit=200")).body["items"])
+    instances = len((await show.cast.administrator.must("GET", "/instances?limit=200")).body["items"])
+    screen = show.screen
+    screen.say(
+        (f"Ready after {seconds:.0f} s: {people} people and {instances} instances, set up through the API.", "bold")
+    )
+    screen.say("What follows is what GET /events/{id} answers: who was told of what, how and why, ")
+    screen.say("and who was not and why not.  ", *KEY)
+    screen.say("The messages themselves, as they arrive: ", (f"file://{show.keeper.index}", "bold"), "\n")
+
+
+async def _play(show: Show, pace: Pace, zone: ZoneInfo) -> None:
+    written = day()
+    events = events_of(written, last_working_day(datetime.now(UTC), zone), zone)
+    tasks = {
+        asyncio.create_task(show.follow()),
+        asyncio.create_task(play(written, events, show.cast, pace, show.tell)),
+    }
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            await task
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    await show.settled()
+
+
+async def _prove(show: Show) -> bool:
+    """The product's own check, then the one thing it cannot know: what the receivers got."""
+    screen, records = show.screen, list(show.follower.records.values())
+    adds_up, words = await asyncio.to_thread(check_ledger, show.stage)
+    screen.say(("\nThe day is over. The product's own proof:  $ tidings check --ledger", "bold"))
+    screen.say(words)
+    arrived = show.receivers.arrived()
+    catalogue = await built_in_types(show.cast.administrator)
+    faults = differences(records, arrived, show.receivers.complaints)
+    faults += [f"No event of the type {code} was played." for code in not_played(records, catalogue)]
+    faults += [] if show.follower.quiet else ["Some deliveries did not end in time."]
+    for fault in faults:
+        screen.say((f"FAULT       {fault}", "red"))
+    if not faults:
+        taken = sum(one.taken > 0 for one in arrived)
+        twice = f", {repeated(arrived)} of them twice" if repeated(arrived) else ""
+        screen.say(f"receivers   have the {taken} messages that the API says were sent{twice}, and no other")
+        screen.say(f"catalogue   all {len(catalogue)} event types were played")
+    return adds_up and not faults
+
+
+async def _stay(show: Show) -> None:
+    screen, base = show.screen, show.stage.base
+    records = show.follower.records.values()
+    changed = [record.event.id for record in records if record.event.type == "schema_design.schema_changed"]
+    path = f"/events/{changed[-1]}" if changed else "/events"
+    screen.say(("\nThe API is yours until Ctrl-C; what you send is shown here too.", "bold"))
+    screen.say(f"docs        {base}/api/docs")
+    screen.say(f"messages    file://{show.keeper.index}")
+    screen.say("try         why were the big-data developers told of the schema change?")
+    screen.say((f"curl -sH 'Authorization: Bearer {show.cast.administrator.token}' {base}/api/v1{path}", "cyan"))
+    with suppress(asyncio.CancelledError):
+        while True:
+            await show.look()
+            await asyncio.sleep(1)
