@@ -18,8 +18,8 @@ from tidings.kernel.ids import event_of, last_of, made_at
 from tidings.planning.plan import Because, Skip
 from tidings.planning.record import because_json, skip_json
 
-# Index: the primary key, one range an event; OFFSET 0 keeps the planner, which cannot know how few rows such a range has,
-# from reading a tenant's whole table instead. `only` narrows it down to one person.
+# Index: the primary key, one range an event; OFFSET 0 keeps the planner, which cannot know how few rows such a range
+# has, from reading a tenant's whole table instead. `only` narrows it down to one person.
 _TOLD = """
 SELECT r.id, r.person_id, p.login, p.name, r.because::text, coalesce(r.skips, '[]')::text
 FROM unnest(%(first)s::uuid[], %(last)s::uuid[]) AS k(first, last)

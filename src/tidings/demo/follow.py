@@ -1,4 +1,4 @@
-"""Follow what happens by asking `GET /events` and `GET /events/{id}`, over and over; what was posted is unknown here."""
+"""Follow what happens by asking `GET /events` and `GET /events/{id}`, again and again; what was posted is unknown."""
 
 import time
 from collections.abc import Iterator, Sequence
