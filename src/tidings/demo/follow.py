@@ -168,6 +168,11 @@ class Follower:
         """Nothing that is known of is on its way."""
         return self.caught_up and all(record.ended for record in self.records.values())
 
+    def shown_until(self, moment: datetime) -> datetime:
+        """The moment, or when the first event was accepted that was not news yet."""
+        waiting = [record.event.accepted_at for key, record in self.records.items() if key not in self._shown]
+        return min([moment, *waiting])
+
     async def look(self) -> list[News]:
         """What is new since the last look."""
         for event in await self._newer():

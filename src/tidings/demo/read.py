@@ -52,6 +52,7 @@ class Rules(Written, frozen=True):
 
 class Answer(Written, frozen=True):
     status: int
+    says: str = ""
     retry_after: int = 0
     after: float = 0.0
 

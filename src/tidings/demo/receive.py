@@ -135,7 +135,7 @@ def _delivery(hexadecimal: str) -> str:
 
 def _reply(answer: Answer) -> Reply:
     headers = {"retry-after": str(answer.retry_after)} if answer.retry_after else {}
-    return Reply(answer.status, b"", headers, after=answer.after)
+    return Reply(answer.status, answer.says.encode(), headers, after=answer.after)
 
 
 def _step(answer: str) -> Step:

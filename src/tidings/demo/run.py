@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from tidings.demo.call import Unanswered
 from tidings.demo.compare import built_in_types, differences, not_played, repeated
-from tidings.demo.follow import Follower
+from tidings.demo.follow import Follower, Opened
 from tidings.demo.keep import Keeper, keeper
 from tidings.demo.play import Pace, play
 from tidings.demo.read import day, events_of, last_working_day, organisation
@@ -44,21 +44,26 @@ class Show:
     cast: Cast
     follower: Follower
     keeper: Keeper
-    asides: list[tuple[float, str]] = field(default_factory=list)
+    asides: list[tuple[datetime, str]] = field(default_factory=list)
 
     def tell(self, text: str) -> None:
-        """What Tidings said where no record can: shown after all that was accepted before."""
-        self.asides.append((time.monotonic(), text))
+        """What Tidings said where no record can: shown between what was accepted before and after."""
+        self.asides.append((datetime.now(UTC), text))
 
     async def look(self) -> None:
         self.stage.fail_if_ended()
-        began = time.monotonic()
+        began = datetime.now(UTC)
         for news in await self.follower.look():
+            if isinstance(news, Opened):
+                self._asides_until(news.record.event.accepted_at)
             self.screen.show(news)
-        while self.asides and self.follower.caught_up and self.asides[0][0] < began:
-            self.screen.aside(self.asides.pop(0)[1])
+        self._asides_until(self.follower.shown_until(began))
         self.screen.count(self.follower.records.values())
         self.keeper.keep()
+
+    def _asides_until(self, moment: datetime) -> None:
+        while self.asides and self.asides[0][0] <= moment:
+            self.screen.aside(self.asides.pop(0)[1])
 
     async def follow(self) -> None:
         while True:
@@ -99,7 +104,10 @@ async def _run(*, once: bool, port: int, speed: float) -> int:
     folder = Path(tempfile.mkdtemp(prefix="tidings-demo-messages-"))
     with Screen(zone) as screen:
         screen.say(("Tidings starts, with a PostgreSQL of its own …", "dim"))
-        async with stage(free_port(port), folder / "tidings.log") as on_stage, receivers(written) as local:
+        found = free_port(port)
+        if found != port:
+            screen.say(f"Port {port} is taken; Tidings listens on {found}.")
+        async with stage(found, folder / "tidings.log") as on_stage, receivers(written) as local:
             screen.say((f"It runs after {time.monotonic() - began:.0f} s; people, data and rules are set up …", "dim"))
             cast = await set_up(on_stage.api, written, local)
             kept = keeper(folder, local, written)
@@ -123,9 +131,9 @@ async def _introduce(show: Show, seconds: float) -> None:
     screen.say(
         (f"Ready after {seconds:.0f} s: {people} people and {instances} instances, set up through the API.", "bold")
     )
-    screen.say("What follows is what GET /events/{id} answers: who was told of what, how and why, ")
-    screen.say("and who was not and why not.  ", *KEY)
-    screen.say("The messages themselves, as they arrive: ", (f"file://{show.keeper.index}", "bold"), "\n")
+    screen.say("What follows is what GET /events/{id} answers: who is told of what, how and")
+    screen.say("why, and who is not and why not.  ", *KEY)
+    screen.say("The messages themselves, as they arrive: ", (f"file://{show.keeper.index}", "bold"))
 
 
 async def _play(show: Show, pace: Pace, zone: ZoneInfo) -> None:

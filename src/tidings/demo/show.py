@@ -1,7 +1,10 @@
 """Show decision records and what becomes of them, in a terminal of 80 columns or more, or plainly elsewhere."""
 
+import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
+from io import TextIOWrapper
 from types import TracebackType
 from typing import Self
 from zoneinfo import ZoneInfo
@@ -54,6 +57,8 @@ class Screen:
     """What is printed scrolls by; in a terminal a line at the bottom keeps count. `zone` is the organisation's."""
 
     def __init__(self, zone: ZoneInfo) -> None:
+        if isinstance(sys.stdout, TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace")  # names of the whole world, on a terminal that knows ASCII
         found = Console(highlight=False)
         self.console = Console(highlight=False, width=min(found.width, WIDEST))
         self._zone = zone
@@ -82,10 +87,10 @@ class Screen:
             case Opened(record):
                 self.console.print(card(record, self._zone))
             case Tried(record, recipient, send, number):
-                self.console.print(retried(record, recipient, send, number))
+                self.console.print(retried(record, recipient, send, number, named=True))
             case Cancelled(record, recipient, send):
                 why = REASONS.get(send.reason, send.reason)
-                self.console.print(_later(NOT_TOLD, record, recipient, send, f"called off, because {why}"))
+                self.console.print(_later(NOT_TOLD, recipient, send, f"called off, because {why}", of=record))
 
     def count(self, records: Iterable[Record]) -> None:
         if self._live:
@@ -106,37 +111,35 @@ def card(record: Record, zone: ZoneInfo) -> RenderableType:
     return Group(Text(), _title(record, zone), _about(record), rows, *_troubles(record))
 
 
-def retried(record: Record, recipient: Recipient, send: Send, number: int) -> RenderableType:
-    """What entry `number` of its attempts says, from 1."""
+def retried(record: Record, recipient: Recipient, send: Send, number: int, *, named: bool = False) -> RenderableType:
+    """What entry `number` of its attempts says, from 1; `named`: with what it is about."""
     attempt, last = send.attempts[number - 1], number == len(send.attempts)
+    of = record if named else None
     if attempt.outcome == "retried_by":
-        return _later(AGAIN, record, recipient, send, f"tried again by hand, by {attempt.by}")
+        return _later(AGAIN, recipient, send, f"tried again by hand, by {attempt.by}", of=of)
     tries = sum(each.outcome != "retried_by" for each in send.attempts[:number])
     nth = f"{ORDINALS.get(tries, f'{tries}th')} try"
     if attempt.outcome == "sent":
         after = (attempt.answered - record.event.accepted_at).total_seconds()
-        return _later(SENT, record, recipient, send, f"{nth}: sent, {after:.1f} s after the event was accepted")
+        return _later(SENT, recipient, send, f"{nth} sent, {after:.1f} s after the event was accepted", of=of)
     said = attempt.said or attempt.reason
     if last and send.state == "failed":
-        return _later(FAILED, record, recipient, send, f"{nth}: {said}; failed for good")
-    return _later(AGAIN, record, recipient, send, f"{nth}: {said}{_again(send) if last else ''}")
+        return _later(FAILED, recipient, send, f"{nth} failed for good: {said} ({attempt.reason})", of=of)
+    return _later(AGAIN, recipient, send, f"{nth} met {said}{_again(send) if last else ''}", of=of)
 
 
 def tally(records: Sequence[Record]) -> Text:
-    sends = [send for record in records for send in record.sends]
-    silences = [
-        skip for record in records for skip in (*record.skips, *(s for r in record.recipients for s in r.skips))
-    ]
+    marks = Counter(_mark(send) for record in records for send in record.sends)
+    silences = sum(len(record.skips) + sum(len(one.skips) for one in record.recipients) for record in records)
     numbers = (
-        (len(records), "events", "bold"),
-        (sum(_mark(send) == SENT for send in sends), "messages sent", STYLES[SENT]),
-        (sum(_mark(send) in (AGAIN, UNDER_WAY) for send in sends), "on their way", STYLES[AGAIN]),
-        (sum(_mark(send) == FAILED for send in sends), "failed", STYLES[FAILED]),
-        (silences, "silences with a reason", STYLES[NOT_TOLD]),
+        ("events", len(records), "bold"),
+        ("sent", marks[SENT], STYLES[SENT]),
+        ("on their way", marks[AGAIN] + marks[UNDER_WAY], STYLES[AGAIN]),
+        ("failed", marks[FAILED], STYLES[FAILED]),
+        ("not told", silences, STYLES[NOT_TOLD]),
     )
-    parts: list[str | tuple[str, str]] = [(" · ", "dim")] * (2 * len(numbers) - 1)
-    parts[::2] = [(f"{count} {what}", style) for count, what, style in numbers]
-    return Text.assemble("  ", *parts, no_wrap=True, overflow="ellipsis")
+    parts = [Text(f"{what} {count}", style=style) for what, count, style in numbers]
+    return Text("   ") + Text(" · ", style="dim").join(parts)
 
 
 def _add(rows: Table, recipient: Recipient, *, own: bool) -> None:
@@ -198,10 +201,10 @@ def _troubles(record: Record) -> Iterator[RenderableType]:
                     yield retried(record, recipient, send, number)
 
 
-def _later(mark: str, record: Record, recipient: Recipient, send: Send, what: str) -> RenderableType:
+def _later(mark: str, recipient: Recipient, send: Send, what: str, *, of: Record | None) -> RenderableType:
     who = f"{LABELS.get(send.channel, send.channel)} to {recipient.name or recipient.login}"
-    which = f"({record.event.subject.id} {record.event.type.partition('.')[2]})"
-    return Padding(Text.assemble((f"{mark} {who}: {what} ", STYLES[mark]), (which, "dim")), (0, 0, 0, 3))
+    which = f" ({of.event.subject.id} {of.event.type.partition('.')[2]})" if of else ""
+    return Padding(Text.assemble((f"{mark} {who}: {what}", STYLES[mark]), (which, "dim")), (0, 0, 0, 3))
 
 
 def _mark(send: Send) -> str:
