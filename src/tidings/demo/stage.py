@@ -23,15 +23,23 @@ from tidings.kernel.postgres import start
 RETRY_SCHEDULE = "1,2,4"
 START_MAY_TAKE = 120.0
 STOP_MAY_TAKE = 60.0
-# The pipe ends with us, even when we are killed; then Tidings stops as if it had been asked to.
+# `tidings serve`, and two things more. Asked to stop while it starts, it still stops its database. And the pipe ends with
+# us, even when we are killed: then it stops too, and tidies up in our place.
 _SERVE = """
-import os, signal, sys, threading
+import os, shutil, signal, sys, threading
+from tidings.cli.main import main
+left = []
 def follow():
     os.read(0, 1)
+    left.append(os.environ["TIDINGS_DATA_DIR"])
     os.kill(os.getpid(), signal.SIGTERM)
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 threading.Thread(target=follow, daemon=True).start()
-from tidings.cli.main import main
-main()
+try:
+    main()
+finally:
+    for folder in left:
+        shutil.rmtree(folder, ignore_errors=True)
 """
 
 
@@ -140,8 +148,8 @@ def _stop(process: "subprocess.Popen[bytes]", data_dir: Path) -> None:
             process.wait()
         if process.stdin:
             process.stdin.close()
-        if process.returncode and (data_dir / "postgres").exists():
-            # It could not tidy up: the database's last user stops it.
+        if process.returncode < 0 and (data_dir / "postgres" / "cluster").exists():
+            # It was killed and could not tidy up: the database's last user stops it.
             start(data_dir).release()
 
 
