@@ -153,7 +153,7 @@ class Desk:
 
 async def eventually(true: Callable[[], bool], seconds: float = 10.0) -> None:
     async with asyncio.timeout(seconds):
-        while not true():  # noqa: ASYNC110 - it looks at what no event announces
+        while not true():
             await asyncio.sleep(0.01)
 
 

@@ -182,7 +182,7 @@ class Installation:
         """Wait until nothing is on its way any more."""
         try:
             async with asyncio.timeout(within):
-                while (states := await self.states())["pending"] + states["sending"]:  # noqa: ASYNC110
+                while (states := await self.states())["pending"] + states["sending"]:
                     await asyncio.sleep(0.3)
         except TimeoutError:
             raise AssertionError(f"still on their way: {await self.states()}") from None

@@ -163,7 +163,7 @@ class Stage:
     async def until(self, true: Callable[[], Any], within: float = SOON, what: str = "it") -> None:
         try:
             async with asyncio.timeout(within):
-                while not true():  # noqa: ASYNC110 - it looks at what no event announces
+                while not true():
                     await asyncio.sleep(0.01)
         except TimeoutError:
             came = [one.path for one in self.receiver.arrivals]
@@ -195,7 +195,7 @@ class Stage:
         """Wait until nothing is on its way any more."""
         try:
             async with asyncio.timeout(within):
-                while set(await self.states()) & {"pending", "sending"}:  # noqa: ASYNC110
+                while set(await self.states()) & {"pending", "sending"}:
                     await asyncio.sleep(0.02)
         except TimeoutError:
             raise AssertionError(f"still on their way: {await self.states()}") from None

@@ -104,7 +104,7 @@ async def test_without_a_database_a_node_says_so_and_recovers(empty_stage: Stage
         return (await stage.send("GET", "/readyz")).status == 200
 
     async with asyncio.timeout(10):
-        while not await ready():  # noqa: ASYNC110
+        while not await ready():
             await asyncio.sleep(0.1)
     from tidings.kernel.database import connect
 

@@ -111,6 +111,8 @@ class Node:
                 log.info("stopped; %d deliveries given back", given_back)
         for connection in self._connections:
             await connection.close()
+        for channel in CHANNELS.values():
+            await channel.close()
         await self.wire.aclose()
 
     async def why_not_ready(self) -> str:
