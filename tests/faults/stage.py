@@ -41,7 +41,6 @@ class Process:
     kind: Kind
     port: int
     popen: "subprocess.Popen[bytes]"
-    killed: int = 0
 
     @property
     def name(self) -> str:
@@ -87,8 +86,18 @@ class Installation:
         """As a crash does: nothing is said to anybody. What it held may be sent again, once."""
         process.popen.kill()
         process.popen.wait()
-        process.killed += 1
         self.kills[process.kind] += 1
+        await self._note_what_it_held(process)
+
+    async def freeze(self, process: Process) -> None:
+        """As a machine that is suspended: it does not know that time passes."""
+        process.popen.send_signal(signal.SIGSTOP)
+        await self._note_what_it_held(process)
+
+    def thaw(self, process: Process) -> None:
+        process.popen.send_signal(signal.SIGCONT)
+
+    async def _note_what_it_held(self, process: Process) -> None:
         for (delivery,) in await self.rows(
             "SELECT d.id FROM delivery_delivery d JOIN delivery_node n ON n.id = d.lease"
             " WHERE d.state = 'sending' AND n.name = %s",
@@ -197,6 +206,10 @@ class Installation:
         assert process.returncode == 0, (said, complaint)
         return dict(json.loads(said))
 
+    def repeats(self) -> Counter[str]:
+        """How often more than once each message arrived."""
+        return Counter({identity: times - 1 for identity, times in self.arrivals().items() if times > 1})
+
     def arrivals(self) -> Counter[str]:
         """By webhook-id, whoever it was for."""
         return Counter(one.identity for one in self.receiver.arrivals)
@@ -207,12 +220,17 @@ class Installation:
         return {f"msg_{row[0].hex}": UUID(int=row[0].int >> 20 << 20) for row in rows}
 
 
+def _new_folder() -> Path:
+    """Not below a folder of mode 0700: PostgreSQL runs as a user of its own when this is root."""
+    folder = Path(tempfile.mkdtemp(prefix="tidings-fault-", dir="/tmp")).resolve()
+    folder.chmod(0o755)
+    return folder
+
+
 @asynccontextmanager
 async def installation() -> AsyncIterator[Installation]:
     """An empty one: no process yet, but the database is up, and stays as long as this lasts."""
-    # Not below a folder of mode 0700: PostgreSQL runs as a user of its own when this is root.
-    folder = Path(tempfile.mkdtemp(prefix="tidings-fault-", dir="/tmp")).resolve()
-    folder.chmod(0o755)
+    folder = _new_folder()
     admin = f"tdg_{secrets.token_urlsafe(32)}"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TIDINGS_")}
     environment |= {

@@ -1,12 +1,13 @@
 """The demo on one screen: a stage, receivers, an organisation, its day, what the API says of it, and the proof."""
 
 import asyncio
+import shutil
 import signal
 import sys
 import tempfile
 import time
-from collections.abc import Coroutine
-from contextlib import suppress
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -101,8 +102,7 @@ async def _until_interrupted(work: Coroutine[Any, Any, int]) -> int:
 async def _run(*, once: bool, port: int, speed: float) -> int:
     began, written = time.monotonic(), organisation()
     zone = ZoneInfo(written.timezone)
-    folder = Path(tempfile.mkdtemp(prefix="tidings-demo-messages-"))
-    with Screen(zone) as screen:
+    with Screen(zone) as screen, _messages() as folder:
         screen.say(("Tidings starts, with a PostgreSQL of its own …", "dim"))
         found = free_port(port)
         if found != port:
@@ -118,10 +118,20 @@ async def _run(*, once: bool, port: int, speed: float) -> int:
             good = await _prove(show)
             if not once:
                 await _stay(show)
-        screen.say(
-            ("Tidings has stopped and its database is removed. The messages are still there: ", "dim"), str(folder)
-        )
+        screen.say(("Tidings has stopped and its database is removed. The messages are still there:", "dim"))
+        screen.say(str(folder))
     return 0 if good else 1
+
+
+@contextmanager
+def _messages() -> Iterator[Path]:
+    """Their folder outlives the demo, unless there are none."""
+    folder = Path(tempfile.mkdtemp(prefix="tidings-demo-messages-"))
+    try:
+        yield folder
+    finally:
+        if len(list(folder.iterdir())) <= 2:  # the log and an empty index
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 async def _introduce(show: Show, seconds: float) -> None:
