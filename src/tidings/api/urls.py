@@ -1,13 +1,31 @@
 """The REST calls, by concept. The node in front of these serves `POST /events`, `/events/batch` and `/preview`."""
 
+from importlib.resources import files
+from typing import Any
+
 from django.urls import path
+from django.views.static import serve
 from ninja import NinjaAPI
+from ninja.openapi.schema import OpenAPISchema
 
 from tidings import __version__
 from tidings.api.authenticate import TokenAuth
+from tidings.api.hot_calls import PATHS, SCHEMAS
 from tidings.api.problems import add_problem_handlers
 
-api = NinjaAPI(
+
+class Api(NinjaAPI):
+    """With the calls of the node in its document."""
+
+    def get_openapi_schema(self, *arguments: Any, **more: Any) -> OpenAPISchema:
+        schema = super().get_openapi_schema(*arguments, **more)
+        for where, calls in PATHS.items():
+            schema["paths"].setdefault(where, {}).update(calls)
+        schema["components"]["schemas"].update(SCHEMAS)
+        return schema
+
+
+api = Api(
     title="Tidings",
     version=__version__,
     auth=TokenAuth(),
@@ -33,4 +51,6 @@ for prefix, router in (
 ):
     api.add_router(prefix, router)
 
-urlpatterns = [path("api/", api.urls)]
+# The page at /api/docs brings its own script and style, five small files; nothing is fetched from elsewhere.
+_DOCS = {"document_root": str(files("ninja") / "static" / "ninja")}
+urlpatterns = [path("api/", api.urls), path("static/ninja/<path:path>", serve, _DOCS)]

@@ -1,5 +1,6 @@
 """Show decision records and what becomes of them, in a terminal of 80 columns or more, or plainly elsewhere."""
 
+import codecs
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -53,12 +54,16 @@ ROLES = {
 ORDINALS = {1: "first", 2: "second", 3: "third", 4: "fourth", 5: "fifth"}
 
 
+PLAIN = {SENT: "+", AGAIN: "~", FAILED: "x", UNDER_WAY: ".", NOT_TOLD: "-", "·": "-", "›": ">"}
+
+
 class Screen:
     """What is printed scrolls by; in a terminal a line at the bottom keeps count. `zone` is the organisation's."""
 
     def __init__(self, zone: ZoneInfo) -> None:
         if isinstance(sys.stdout, TextIOWrapper):
-            sys.stdout.reconfigure(errors="replace")  # names of the whole world, on a terminal that knows ASCII
+            codecs.register_error("demo", _plainly)
+            sys.stdout.reconfigure(errors="demo")
         found = Console(highlight=False)
         self.console = Console(highlight=False, width=min(found.width, WIDEST))
         self._zone = zone
@@ -95,6 +100,13 @@ class Screen:
     def count(self, records: Iterable[Record]) -> None:
         if self._live:
             self._live.update(tally(list(records)), refresh=True)
+
+
+def _plainly(error: UnicodeError) -> tuple[str, int]:
+    """For a terminal that knows ASCII only: our marks by others, names of the rest of the world as question marks."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(PLAIN.get(letter, "?") for letter in error.object[error.start : error.end]), error.end
 
 
 def card(record: Record, zone: ZoneInfo) -> RenderableType:
