@@ -121,8 +121,7 @@ def test_nothing_is_left_but_the_messages(messages: Path, folder: Path) -> None:
     assert not processes_in(folder)
 
 
-@pytest.mark.parametrize("at", ["Tidings starts", "It runs after"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize(("number", "at"), [(signal.SIGINT, "Tidings starts"), (signal.SIGKILL, "It runs after")])
 def test_however_it_ends_nothing_is_left(number: signal.Signals, at: str) -> None:
     with tempfile.TemporaryDirectory(prefix="tidings-test-demo-", dir="/tmp") as name:
         folder = Path(name)
@@ -144,7 +143,7 @@ def test_however_it_ends_nothing_is_left(number: signal.Signals, at: str) -> Non
 
 
 def data_in(folder: Path) -> list[Path]:
-    return [path for path in folder.iterdir() if "messages" not in path.name]
+    return [path for path in folder.glob("tidings-demo-*") if "messages" not in path.name]
 
 
 def processes_in(folder: Path) -> list[int]:
