@@ -83,15 +83,15 @@ async def test_a_tenant_in_a_hurry_does_not_delay_another(stage: Stage, other_or
     await stage.ledger()
 
 
-async def test_one_event_with_hundreds_of_people_of_whom_each_has_a_host_of_their_own(empty_stage: Stage) -> None:
+async def test_events_with_many_people_of_whom_each_has_a_host_of_their_own(empty_stage: Stage) -> None:
     """However many destinations a group has, a node takes no more in hand than it has room for."""
     stage = empty_stage
 
     def crowd() -> None:
-        for number in range(150):
+        for number in range(40):
             stage.organisation.add(f"p{number}")
         # Every address of 127/8 is this machine, and each a destination.
-        for number in range(150):
+        for number in range(40):
             host = f"127.0.{number // 250}.{number % 250 + 2}"
             reach(stage.organisation, f"p{number}", url=f"http://{host}:{stage.receiver.port}/{{login}}")
 
@@ -99,10 +99,10 @@ async def test_one_event_with_hundreds_of_people_of_whom_each_has_a_host_of_thei
     running = await stage.start()
     await stage.post(
         *(
-            event(type="data_change.pending_approval", people={"approvers": [f"p{n}" for n in range(150)]})
-            for _ in range(20)
+            event(type="data_change.pending_approval", people={"approvers": [f"p{n}" for n in range(40)]})
+            for _ in range(60)
         )
     )
     assert running.node.lanes.held <= 2_000
     await stage.over(40)
-    assert await stage.value("SELECT count(*) FROM delivery_delivery") == 3_000
+    assert await stage.value("SELECT count(*) FROM delivery_delivery") == 2_400

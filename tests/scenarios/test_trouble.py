@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from tests.delivery.given import event, reach
@@ -91,38 +92,45 @@ async def test_a_group_is_halved_until_the_bad_event_stands_alone(stage: Stage) 
 
 
 async def test_a_tenant_whose_settings_cannot_be_read_is_the_only_one_in_trouble(
-    stage: Stage, other_organisation: object
+    stage: Stage, other_organisation: Any
 ) -> None:
-    # given: both at work, then the other one's channel is sealed with a key that is lost
-    theirs = await in_django(lambda: other_organisation.token("mallory"))  # type: ignore[attr-defined]
-    await in_django(
-        lambda: reach(other_organisation, "mallory", url=f"http://127.0.0.1:{stage.receiver.port}/{{login}}")
-    )
+    # given: both at work, a message on its way; then a feature of the other's own that no version of ours would write
+    theirs = await in_django(lambda: other_organisation.token("mallory"))
+    url = f"http://127.0.0.1:{stage.receiver.port}/{{login}}"
+    await in_django(lambda: reach(other_organisation, "mallory", url=url))
     stage.answers("mallory", Reply(503))
     await stage.send("POST", "/api/v1/events", event(to="mallory"), token=theirs)
     await stage.until(lambda: stage.arrived("mallory"))
     await stage.database.execute(
-        "UPDATE channels_channelsetting SET sealed = 'lost' WHERE tenant_id = %s",
-        (other_organisation.id,),  # type: ignore[attr-defined]
+        "INSERT INTO catalog_tenantfeature (id, tenant_id, code, content) VALUES (gen_random_uuid(), %s, 'x', '{}')",
+        (other_organisation.id,),
     )
     await stage.database.execute("UPDATE accounts_tenant SET rules_version = rules_version + 1")
-    # when
-    mine, other = await asyncio.gather(
-        stage.send("POST", "/api/v1/events", event(to="ann")),
+    # when: events of both meet in one group
+    stage_answers = await asyncio.gather(
+        *(stage.send("POST", "/api/v1/events", event(to="ann")) for _ in range(5)),
         stage.send("POST", "/api/v1/events", event(to="mallory"), token=theirs),
     )
-    # then
-    assert mine.status == 202
-    await stage.messages("ann")
-    assert other.status in (202, 503)
-    for _ in range(3):
-        await stage.post(event(to="ann"))
-    await stage.messages("ann", 4)
+    # then: ours are kept and told, theirs are asked to come again
+    assert [answer.status for answer in stage_answers] == [202] * 5 + [503]
+    await stage.messages("ann", 5)
+    await asyncio.sleep(1.5)
+    await stage.post(event(to="ann"))
+    await stage.messages("ann", 6)
+    # and when somebody has mended it, they are kept as well
+    await stage.database.execute("DELETE FROM catalog_tenantfeature")
+    await stage.database.execute("UPDATE accounts_tenant SET rules_version = rules_version + 1")
+    assert (await stage.send("POST", "/api/v1/events", event(to="mallory"), token=theirs)).status == 202
 
 
 async def test_an_event_is_kept_although_a_channel_cannot_be_opened(stage: Stage) -> None:
     await stage.change("UPDATE channels_channelsetting SET sealed = 'lost' WHERE tenant_id = %s", stage.organisation.id)
     await stage.post(event(to="ann"))
+    await stage.over()
+    assert await stage.states("ann") == ["failed"]
+    assert await stage.rows("SELECT reason FROM delivery_delivery WHERE state = 'failed'") == [
+        ("secret_unreadable",)
+    ] * (await stage.states()).count("failed")
 
 
 # no answer for ever

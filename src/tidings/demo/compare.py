@@ -22,6 +22,11 @@ def repeated(arrived: Iterable[Arrived]) -> int:
     return sum(one.taken > 1 for one in arrived)
 
 
+def not_kept(records: Iterable[Record], posted: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Of the events that sources posted, (source, id), those that no record shows."""
+    return sorted(set(posted) - {(record.event.source, record.event.source_id) for record in records})
+
+
 def not_played(records: Iterable[Record], event_types: Iterable[str]) -> list[str]:
     return sorted(set(event_types) - {record.event.type for record in records})
 

@@ -6,7 +6,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,11 +15,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from tidings.demo.call import Unanswered
-from tidings.demo.compare import built_in_types, differences, not_played, repeated
+from tidings.demo.compare import built_in_types, differences, not_kept, not_played, repeated
 from tidings.demo.follow import Follower, Opened
 from tidings.demo.keep import Keeper, keeper
 from tidings.demo.play import Pace, play
-from tidings.demo.read import day, events_of, last_working_day, organisation
+from tidings.demo.read import Posted, day, events_of, last_working_day, organisation
 from tidings.demo.receive import Receivers, receivers
 from tidings.demo.set_up import Cast, set_up
 from tidings.demo.show import Screen
@@ -105,7 +105,7 @@ async def _run(*, once: bool, port: int, speed: float) -> int:
     with Screen(zone) as screen, _messages() as folder:
         screen.say(("Tidings starts, with a PostgreSQL of its own …", "dim"))
         found = free_port(port)
-        if found != port:
+        if port and found != port:
             screen.say(f"Port {port} is taken; Tidings listens on {found}.")
         async with stage(found, folder / "tidings.log") as on_stage, receivers(written) as local:
             screen.say((f"It runs after {time.monotonic() - began:.0f} s; people, data and rules are set up …", "dim"))
@@ -114,8 +114,8 @@ async def _run(*, once: bool, port: int, speed: float) -> int:
             show = Show(on_stage, screen, local, cast, Follower(cast.administrator), kept)
             await _introduce(show, time.monotonic() - began)
             pace = AT_ONCE if once else Pace(LIVE.gap / speed, LIVE.pauses / speed)
-            await _play(show, pace, zone)
-            good = await _prove(show)
+            posted = await _play(show, pace, zone)
+            good = await _prove(show, posted)
             if not once:
                 await _stay(show)
         screen.say(("Tidings has stopped and its database is removed. The messages are still there:", "dim"))
@@ -146,7 +146,7 @@ async def _introduce(show: Show, seconds: float) -> None:
     screen.say("The messages themselves, as they arrive: ", (f"file://{show.keeper.index}", "bold"))
 
 
-async def _play(show: Show, pace: Pace, zone: ZoneInfo) -> None:
+async def _play(show: Show, pace: Pace, zone: ZoneInfo) -> Sequence[Posted]:
     written = day()
     events = events_of(written, last_working_day(datetime.now(UTC), zone), zone)
     tasks = {
@@ -162,10 +162,11 @@ async def _play(show: Show, pace: Pace, zone: ZoneInfo) -> None:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
     await show.settled()
+    return events
 
 
-async def _prove(show: Show) -> bool:
-    """The product's own check, then the one thing it cannot know: what the receivers got."""
+async def _prove(show: Show, posted: Sequence[Posted]) -> bool:
+    """The product's own check, then what it cannot know: what the sources sent and the receivers got."""
     screen, records = show.screen, list(show.follower.records.values())
     adds_up, words = await asyncio.to_thread(check_ledger, show.stage)
     screen.say(("\nThe day is over. The product's own proof:  $ tidings check --ledger", "bold"))
@@ -173,6 +174,8 @@ async def _prove(show: Show) -> bool:
     arrived = show.receivers.arrived()
     catalogue = await built_in_types(show.cast.administrator)
     faults = differences(records, arrived, show.receivers.complaints)
+    lost = not_kept(records, ((event.source, event.body["id"]) for event in posted))
+    faults += [f"Event {key} of {source} was accepted, and no record shows it." for source, key in lost]
     faults += [f"No event of the type {code} was played." for code in not_played(records, catalogue)]
     faults += [] if show.follower.quiet else ["Some deliveries did not end in time."]
     for fault in faults:

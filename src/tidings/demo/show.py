@@ -17,6 +17,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from tidings.channels.words import one_line
 from tidings.demo.follow import Because, Cancelled, News, Opened, Recipient, Record, Send, Skip, Tried
 
 WIDEST = 100
@@ -36,8 +37,6 @@ REASONS = {
     "contact_unverified": "the address is not confirmed",
     "contact_disabled": "the address is dead",
 }
-
-
 NAME_WIDTH = 20
 # In the order in which a message says it; the names are those of the catalogue, except for what has none there.
 ROLES = {
@@ -52,8 +51,6 @@ ROLES = {
     "additional_user": "added to the rule",
 }
 ORDINALS = {1: "first", 2: "second", 3: "third", 4: "fourth", 5: "fifth"}
-
-
 PLAIN = {SENT: "+", AGAIN: "~", FAILED: "x", UNDER_WAY: ".", NOT_TOLD: "-", "·": "-", "›": ">"}
 
 
@@ -64,8 +61,8 @@ class Screen:
         if isinstance(sys.stdout, TextIOWrapper):
             codecs.register_error("demo", _plainly)
             sys.stdout.reconfigure(errors="demo")
-        found = Console(highlight=False)
-        self.console = Console(highlight=False, width=min(found.width, WIDEST))
+        found = Console()
+        self.console = Console(highlight=False, markup=False, emoji=False, width=min(found.width, WIDEST))
         self._zone = zone
         self._live = Live(console=self.console, auto_refresh=False, transient=True) if found.is_terminal else None
 
@@ -175,13 +172,13 @@ def _title(record: Record, zone: ZoneInfo) -> RenderableType:
     just_now = abs(event.time - event.accepted_at) < timedelta(seconds=5)
     clock = "now  " if just_now else f"{event.time.astimezone(zone):%H:%M}"
     own = event.subject.kind == "notice"
-    about = "notice" if own else f"{event.subject.kind.replace('_', ' ')} {event.subject.id}"
+    about = "notice" if own else f"{event.subject.kind.replace('_', ' ')} {one_line(event.subject.id)}"
     return _ends(Text.assemble((f"{clock} ", "cyan"), (event.type, "bold cyan")), Text(about, style="cyan"))
 
 
 def _about(record: Record) -> RenderableType:
     where = ", ".join(map(str, record.event.resources))
-    title = Text.assemble(record.event.subject.title, (f" · {where}" if where else "", "dim"))
+    title = Text.assemble(one_line(record.event.subject.title), (f" · {one_line(where)}" if where else "", "dim"))
     return Padding(_ends(title, Text(_swiftness(record), style="dim")), (0, 0, 0, 6))
 
 
@@ -215,8 +212,8 @@ def _troubles(record: Record) -> Iterator[RenderableType]:
 
 def _later(mark: str, recipient: Recipient, send: Send, what: str, *, of: Record | None) -> RenderableType:
     who = f"{LABELS.get(send.channel, send.channel)} to {recipient.name or recipient.login}"
-    which = f" ({of.event.subject.id} {of.event.type.partition('.')[2]})" if of else ""
-    return Padding(Text.assemble((f"{mark} {who}: {what}", STYLES[mark]), (which, "dim")), (0, 0, 0, 3))
+    which = f" ({one_line(of.event.subject.id)} {of.event.type.partition('.')[2]})" if of else ""
+    return Padding(Text.assemble((f"{mark} {who}: {one_line(what)}", STYLES[mark]), (which, "dim")), (0, 0, 0, 3))
 
 
 def _mark(send: Send) -> str:
@@ -239,7 +236,7 @@ def _again(send: Send) -> str:
 
 def _role(because: Because) -> str:
     name = ROLES.get(because.role, because.role.replace("_", " "))
-    return f"{name} of {because.of}" if because.of else name
+    return f"{name} of {one_line(because.of)}" if because.of else name
 
 
 def _name(recipient: Recipient) -> str:
@@ -252,4 +249,4 @@ def _name(recipient: Recipient) -> str:
 
 
 def _whom(skip: Skip) -> str:
-    return skip.person or ROLES.get(skip.role, skip.role) or "everybody"
+    return one_line(skip.person) or ROLES.get(skip.role, skip.role) or "everybody"
