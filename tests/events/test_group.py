@@ -22,6 +22,7 @@ from tidings.events.group import (
     Kept,
     Submission,
     Verdict,
+    stopped,
 )
 from tidings.kernel.problems import Problem
 
@@ -218,7 +219,7 @@ async def test_one_that_is_cut_off_while_a_bad_event_is_looked_for_is_answered_w
 async def test_what_never_got_its_turn_is_answered_when_the_node_gives_up() -> None:
     groups, many = Groups(), [submission() for _ in range(3 * AT_MOST)]
     groups.submit(many)
-    groups.give_up()
+    groups.give_up(stopped())
     assert set(await verdicts(many)) == {"503 unavailable"}
     assert groups.waiting == 0
 

@@ -59,3 +59,24 @@ async def numbers(stage: Stage) -> list[list[int]]:
 
 def assert_numbers(found: list[list[int]]) -> None:
     assert all(each == list(range(1, len(each) + 1)) for each in found)
+
+
+async def test_a_database_that_does_not_answer_is_an_answer_within_twenty_seconds(
+    organisation: Any, database: str
+) -> None:
+    """Somebody holds a lock: the connection is fine, and nothing comes over it."""
+    async with stage_of(organisation, database) as stage:
+        await stage.reachable("ann")
+        await stage.start()
+        one, loop = event(to="ann"), asyncio.get_running_loop()
+        async with stage.database.transaction():
+            await stage.database.execute("LOCK TABLE events_subject")
+            began = loop.time()
+            answers = await asyncio.gather(*(stage.send("POST", "/api/v1/events", each) for each in (one, event())))
+            assert loop.time() - began < 20
+            assert [answer.status for answer in answers] == [503, 503]
+        [event_id] = await stage.post(one)
+        [message] = await stage.messages("ann")
+        assert message.payload["data"]["event_id"] == event_id
+        await stage.over()
+        await stage.ledger()

@@ -131,8 +131,11 @@ async def _ready(on_stage: Stage) -> None:
     while time.monotonic() < until:
         on_stage.fail_if_ended()
         with suppress(Unanswered):
-            if (await on_stage.api.call("GET", "/catalog")).status == 200:
+            status = (await on_stage.api.call("GET", "/catalog")).status
+            if status == 200:
                 return
+            if status == 401:
+                raise StageFailed(f"Another Tidings answers at {on_stage.base}. Start again with --port 0.")
         await asyncio.sleep(0.1)
     raise StageFailed(f"Tidings was not ready after {START_MAY_TAKE:.0f} s. Its log ends:\n{_end_of(on_stage.log)}")
 

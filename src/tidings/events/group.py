@@ -61,7 +61,7 @@ def unavailable(detail: str) -> Problem:
     return Problem(503, "unavailable", detail, headers={"Retry-After": "2"})
 
 
-def _stopped() -> Problem:
+def stopped() -> Problem:
     return unavailable("This node stopped; send again.")
 
 
@@ -123,10 +123,10 @@ class Groups:
             self._weight -= group[-1].weight
         return group
 
-    def give_up(self) -> None:
-        """Answer what still waits: for a node that stops while the database does not answer."""
+    def give_up(self, problem: Problem) -> None:
+        """Answer what still waits, while the database does not answer."""
         while group := self._next():
-            _answer(group, [_stopped()] * len(group))
+            _answer(group, [problem] * len(group))
 
     async def emptied(self) -> None:
         """Wait until everything submitted has its verdict."""
@@ -147,7 +147,7 @@ async def _settle(group: Sequence[Submission], keep: Keep_group) -> None:
             else:
                 _answer(part, verdicts)
     except BaseException:
-        _answer(group, [_stopped()] * len(group))
+        _answer(group, [stopped()] * len(group))
         raise
 
 

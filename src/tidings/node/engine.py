@@ -21,7 +21,7 @@ from tidings.delivery.job import Job
 from tidings.delivery.lanes import Lanes
 from tidings.delivery.policy import decide
 from tidings.delivery.record import Recorder, Result, result_of
-from tidings.events.group import Groups, Submission, Verdict
+from tidings.events.group import Groups, Submission, Verdict, stopped, unavailable
 from tidings.kernel.addresses import AddressPolicy
 from tidings.kernel.clock import now
 from tidings.kernel.database import Connection, Lasting
@@ -38,6 +38,8 @@ log = logging.getLogger("tidings.node")
 INGEST_RUNNERS = 1
 CLAIM_AT_MOST = 500
 POLL = 1.0
+KEEP_WITHIN = 15.0
+"""Seconds a group may take; whoever waits longer is asked to send again."""
 DRAIN = 20.0
 WAKE_CHANNEL = "tidings_due"
 WAKE_AT_MOST_EVERY = 0.05
@@ -95,7 +97,7 @@ class Node:
         with suppress(TimeoutError):
             async with asyncio.timeout(DRAIN):
                 await self.groups.emptied()
-        self.groups.give_up()
+        self.groups.give_up(stopped())
         self.lanes.withdraw()
         await self.lanes.drained(DRAIN)
         with suppress(TimeoutError):
@@ -133,9 +135,15 @@ class Node:
     async def _ingest(self, connection: Lasting) -> None:
         async def keep(group: Sequence[Submission]) -> Sequence[Verdict]:
             began = self._loop.time()
-            accepted = await accept(
-                await connection.live(), self.views, group, lease=self._birth_lease(), room=self.lanes.has_room
-            )
+            try:
+                async with asyncio.timeout(KEEP_WITHIN):
+                    accepted = await accept(
+                        await connection.live(), self.views, group, lease=self._birth_lease(), room=self.lanes.has_room
+                    )
+            except TimeoutError:
+                # A lock that nobody lets go, a recovery that takes its time: all senders hear of it and come again.
+                self.groups.give_up(unavailable("The database does not answer; nothing was kept. Send again."))
+                raise psycopg.OperationalError("the database does not answer") from None
             metrics.GROUP_SECONDS.observe(self._loop.time() - began)
             metrics.GROUP_SIZE.observe(len(group))
             for job in accepted.jobs:
