@@ -25,9 +25,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tidings.kernel.addresses import AddressPolicy, parse_networks
+from tidings.kernel.exchange import BODY_LIMIT
 from tidings.kernel.http import (
-    BODY_LIMIT,
-    MOST_CLIENTS,
+    MOST_ROUTES,
     AddressRefused,
     CheckedAddress,
     HttpError,
@@ -448,11 +448,10 @@ async def test_a_call_carries_what_was_given_and_brings_back_the_answer(make_wir
             None,
             3,
         )
-        assert 0 < response.elapsed < 5
         head, _, body = peer.requests[0].partition(b"\r\n\r\n")
         assert head.startswith(f"PUT /hook/{CANARY}?token={CANARY} HTTP/1.1\r\n".encode())
-        assert b"\r\nWebhook-Id: msg_1\r\n" in head
-        assert b"\r\nHost: 127.0.0.1:%d" % peer.port in head
+        assert b"\r\nwebhook-id: msg_1\r\n" in head
+        assert b"\r\nhost: 127.0.0.1:%d\r\n" % peer.port in head
         assert b"accept-encoding" not in head.lower()
         assert body == b"hello"
 
@@ -672,15 +671,15 @@ async def test_an_evicted_client_ends_with_its_last_call_not_before(make_wire: M
     async with Peer(patient).listening() as slow, Peer(answering()).listening() as peer:
         running = asyncio.create_task(post(wire, slow.url("first.test")))
         await until(lambda: len(slow.requests) == 1)
-        for n in range(MOST_CLIENTS):
+        for n in range(MOST_ROUTES):
             await post(wire, peer.url(f"h{n}.test"))
-        assert peer.connections == MOST_CLIENTS
+        assert peer.connections == MOST_ROUTES
         assert (slow.closed, running.done()) == (0, False)
         answer_now.set()
         assert (await running).body == b"ok"
         await until(lambda: slow.closed == 1)
         await post(wire, peer.url("h200.test"))
-        assert peer.connections == MOST_CLIENTS  # the others are still there
+        assert peer.connections == MOST_ROUTES  # the others are still there
 
 
 async def test_bad_hosts_do_not_push_out_good_ones(make_wire: MakeWire) -> None:

@@ -5,10 +5,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pyreqwest.http import Url
-
 from tidings.channels.contract import Field, InvalidField, Value, Values
 from tidings.kernel.problems import invalid
+from tidings.kernel.urls import UrlRefused, read_url
 
 MASK = "********"
 MAX_LENGTH = 2_000
@@ -58,14 +57,11 @@ def checked_url(text: str) -> str:
     if _NOT_IN_URLS.search(text):
         raise InvalidField("has a space or a backslash in it; percent-encode it or take it out")
     try:
-        url = Url(text)
-    except ValueError:
-        url = None
-    if url is None or url.scheme not in ("http", "https") or not url.host_str or url.port == 0:
-        raise InvalidField("must be a whole URL, such as https://hooks.example.com/tidings")
-    if url.username or url.password:
-        raise InvalidField("must not carry a user name or password; take out what stands before the @")
-    return str(url.with_fragment(None))
+        return read_url(text).url
+    except UrlRefused as error:
+        if error.reason == "user_info":
+            raise InvalidField("must not carry a user name or password; take out what stands before the @") from None
+        raise InvalidField("must be a whole URL, such as https://hooks.example.com/tidings") from None
 
 
 def _checked(field: Field, given: Mapping[str, Any], stored: Values) -> Value:

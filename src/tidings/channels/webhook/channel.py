@@ -7,8 +7,6 @@ from functools import lru_cache
 from typing import ClassVar
 from urllib.parse import unquote
 
-from pyreqwest.http import Url
-
 from tidings.channels.answer import retry_after, said
 from tidings.channels.contract import (
     Answer,
@@ -26,6 +24,7 @@ from tidings.channels.contract import (
 from tidings.channels.webhook.payload import payload
 from tidings.channels.webhook.signature import checked_secret, new_secret, signed
 from tidings.channels.words import CUT
+from tidings.kernel.urls import read_url
 
 # https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md ("Delivery of webhooks"):
 # 2xx is success, 3xx a failure, 410 ends the endpoint, 429, 502 and 504 ask for patience.
@@ -127,14 +126,14 @@ class Place:
 
 @lru_cache(maxsize=4096)
 def _place(url: str) -> Place:
-    # The parser of the library that will connect: two parsers may disagree about who is meant (DESIGN 3b.9).
-    parsed = Url(url)
-    path = parsed.path + (f"?{parsed.query_string}" if parsed.query_string else "")
-    pieces = {path, parsed.path, *re.split(r"[/?&=]", path)}
-    hidden = {piece for piece in pieces if len(piece) >= TOKEN_LENGTH or piece in (path, parsed.path)} - {"/"}
-    authority = parsed.host_str if parsed.port is None else f"{parsed.host_str}:{parsed.port}"
+    target = read_url(url)
+    path = target.path
+    pieces = {path, path.partition("?")[0], *re.split(r"[/?&=]", path)}
+    hidden = {piece for piece in pieces if len(piece) >= TOKEN_LENGTH or piece in (path, path.partition("?")[0])} - {
+        "/"
+    }
     return Place(
-        destination=f"{parsed.host_str}:{parsed.port_or_known_default}",
-        shown=f"{parsed.scheme}://{authority}/{CUT if path != '/' else ''}",
+        destination=f"{target.bracketed}:{target.port}",
+        shown=f"{target.scheme}://{target.authority}/{CUT if path != '/' else ''}",
         hidden=tuple(hidden | {unquote(piece) for piece in hidden}),
     )
