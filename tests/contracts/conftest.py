@@ -3,7 +3,6 @@
 import os
 import sys
 from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.util import module_from_spec, spec_from_file_location
 from ipaddress import ip_network
@@ -12,9 +11,11 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
 from tidings.channels.check import check_values
 from tidings.channels.contract import Channel, Parcel
+from tidings.channels.memory import LocalMemory
 from tidings.channels.registry import CHANNELS
 from tidings.channels.testing.vendor import Vendor
 from tidings.kernel.addresses import AddressPolicy
@@ -111,10 +112,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture
-async def wire() -> AsyncIterator[Wire]:
+async def wire() -> AsyncIterator[LocalMemory]:
     """The real one, allowed to call this machine and nothing else."""
     wire = Wire(AddressPolicy((ip_network("127.0.0.0/8"),)))
-    yield wire
+    yield LocalMemory(wire)
     await wire.aclose()
 
 

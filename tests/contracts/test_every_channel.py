@@ -5,12 +5,12 @@ import logging
 import re
 from collections.abc import Callable
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
 from tidings.channels.check import MASK, check_values, masked
 from tidings.channels.contract import Channel, Outcome, Parcel, Refused, Sent, TryLater

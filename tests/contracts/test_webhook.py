@@ -3,12 +3,14 @@
 import json
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
 from typing import Any
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from tidings.channels.answer import retry_after, said
@@ -270,7 +272,7 @@ async def test_what_is_no_answer_is_left_to_the_engine(
         async def request(self, *args: Any, **more: Any) -> Any:
             return await super().request(*args, **more, timeout=timedelta(seconds=0.7))
 
-    hasty = Hasty(AddressPolicy(wire._policy.allowed))
+    hasty = Hasty(AddressPolicy((ip_network("127.0.0.0/8"),)))
     with pytest.raises(Unreachable) as raised:
         await WEBHOOK.send(parcel(english, receiver.url()), hasty)
     assert (raised.value.kind, raised.value.sent) == (trouble.kind, "unknown")

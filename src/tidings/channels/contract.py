@@ -5,11 +5,13 @@ and has one act: `send`. The engine around it carries retries, timeouts, records
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar, Literal, Protocol
 from uuid import UUID
+
+from msgspec import Struct
 
 from tidings.messages.document import Document
 
@@ -25,7 +27,8 @@ class InvalidField(ValueError):
 @dataclass(frozen=True, slots=True)
 class Field:
     """One setting or part of a contact point. `check` returns the normalised value or raises `InvalidField`;
-    `generate` makes one where none is given and none is stored."""
+    `generate` makes one where none is given and none is stored. `when` (another field, its value): the field exists
+    only then; of a provider's own settings, say."""
 
     name: str
     kind: type_of_field
@@ -35,18 +38,17 @@ class Field:
     choices: tuple[str, ...] = ()
     check: Callable[[str], str] | None = None
     generate: Callable[[], str] | None = None
+    when: tuple[str, str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(Struct, frozen=True):
     """The provider took it. `provider_id` is what a later receipt will name; `said` its own words."""
 
     provider_id: str = ""
     said: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class TryLater:
+class TryLater(Struct, frozen=True):
     """Not now. `after` is how long the provider asked us to wait; `technical` when the cause is ours (credentials,
     configuration): retried all the same, and administrators are told."""
 
@@ -56,8 +58,7 @@ class TryLater:
     technical: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Struct, frozen=True):
     """Never. Of the message: this message alone fails. Of the address: the contact point is disabled and its owner
     told."""
 
@@ -67,6 +68,15 @@ class Refused:
 
 
 Outcome = Sent | TryLater | Refused
+
+
+class Ended(Exception):
+    """A try is over with this outcome: for what a channel finds out deep inside, when it fetches a token, say. The
+    engine answers it like an outcome that was returned."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(type(outcome).__name__)
+        self.outcome = outcome
 
 
 class Answer(Protocol):
@@ -95,16 +105,28 @@ class Checked(Protocol):
     def address(self) -> str: ...
 
 
+class Remembered(Struct, frozen=True):
+    value: str
+    lasts: timedelta
+
+
 class Wire(Protocol):
-    """The only way out. It raises `tidings.kernel.http.HttpError`, which the engine turns into an outcome once."""
+    """The only way out, and what is remembered of the other side. `request` and `resolve` raise
+    `tidings.kernel.http.HttpError`, which the engine turns into an outcome once."""
 
     async def request(self, method: str, url: str, *, headers: Mapping[str, str], body: bytes) -> Answer: ...
 
     async def resolve(self, host: str, port: int) -> Checked: ...
 
+    async def recall(self, key: str, make: Callable[[], Awaitable[Remembered]], *, instead_of: str = "") -> str:
+        """What all nodes remember under `key` for this tenant and channel, sealed at rest: an access token, a vendor's
+        own id of a person. Where there is nothing, it has expired, or it is `instead_of` (the vendor refused it),
+        `make` is awaited: by one caller on one node at a time, the others wait for what it makes. What `make` raises
+        is raised here, and nothing is remembered."""
+        ...
 
-@dataclass(frozen=True, slots=True)
-class Parcel:
+
+class Parcel(Struct, frozen=True):
     """One message for one contact point, ready to go.
 
     `identity` is derived from the delivery's id and is the same over retries, crashes and retries by hand
@@ -118,7 +140,66 @@ class Parcel:
     settings: Values
     now: datetime
     settings_url: str = ""
-    extra: Mapping[str, str] = field(default_factory=dict)
+    extra: Mapping[str, str] = {}
+
+
+class Budget(Struct, frozen=True):
+    """What a vendor takes at most, in any span of time, of whatever `key` names. Keys are one space for all tenants
+    (two may use the same robot) and hold no secret: hash a token. `amount` is what one call uses; `reason` says what
+    a delivery waits for."""
+
+    key: str
+    most: int
+    per: timedelta
+    reason: str
+    amount: int = 1
+
+
+class Code(Struct, frozen=True):
+    """A verification code on its way to the address it verifies. As a parcel's, `settings` and `contact` are open."""
+
+    identity: UUID
+    digits: str
+    minutes: int
+    language: str
+    contact: Values
+    settings: Values
+    now: datetime
+
+
+class Call(Struct, frozen=True):
+    """A provider that reports something: `url` is the whole address it called, as it sees it; header names are in lower
+    case."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Receipt(Struct, frozen=True):
+    """What a provider says later of a message it took, which it names by our identity or by its own id. Receipts repeat
+    and overtake one another; the engine takes each once."""
+
+    state: Literal["delivered", "failed"]
+    identity: UUID | None = None
+    provider_id: str = ""
+    reason: str = ""
+    said: str = ""
+    of: Literal["message", "address"] = "message"
+    """Of what a failure speaks, as in `Refused`."""
+
+
+class Acknowledged(Struct, frozen=True):
+    """The receipts of one call, and the answer its provider wants to hear."""
+
+    receipts: Sequence[Receipt]
+    body: bytes = b"{}"
+    content_type: str = "application/json"
+
+
+class NotAuthentic(Exception):
+    """This call does not come from the provider: a signature or a key is wrong or missing."""
 
 
 class Channel(ABC):
@@ -145,13 +226,47 @@ class Channel(ABC):
         """One try. Every answer a provider documents becomes an outcome; an unknown one raises nothing silent: it is
         `TryLater("unexpected_answer")`."""
 
+    # For vendors with limits. A channel that overrides none of these is sent to without a look at them.
+
+    most_together: ClassVar[int] = 1
+    """Parcels one call can carry."""
+
     def together(self, parcel: Parcel) -> str | None:
-        """Parcels of one event with the same key may go in one call; None: each goes alone."""
+        """Parcels with the same key may share a call, and the budget of one: a group robot's, say. None: alone."""
         return None
 
     async def send_together(self, parcels: Sequence[Parcel], wire: Wire) -> Sequence[Outcome]:
-        """One call for several; an outcome for each, in their order."""
+        """One call for several parcels of one key, in the order of urgency; an outcome for each, in their order. Those
+        of one event become one message to all of them; those of several events, when the budget is short, one summary
+        that names them all."""
         return [await self.send(parcel, wire) for parcel in parcels]
+
+    def budgets(self, parcels: Sequence[Parcel]) -> Sequence[Budget]:
+        """What one call with these parcels uses. Taken before the call, on all nodes together."""
+        return ()
+
+    def account(self, contact: Values, settings: Values) -> str | None:
+        """The vendor account whose trouble is everyone's who uses it: the key of its circuit, without a secret. None:
+        the other side is one person's own."""
+        return None
+
+    # For providers that say later what became of a message.
+
+    asks_after: ClassVar[Sequence[timedelta]] = ()
+    """How long after a message was sent its provider is asked; again after the next, while it has no answer."""
+
+    async def ask(self, provider_ids: Sequence[str], settings: Values, wire: Wire) -> Sequence[Receipt]:
+        """What became of these messages, as far as it is known."""
+        return ()
+
+    def acknowledge(self, call: Call, settings: Values) -> Acknowledged:
+        """What a provider reports by itself. Raises `NotAuthentic`; ValueError for what cannot be read."""
+        raise NotAuthentic
+
+    # For channels whose contact points are verified by a code.
+
+    async def send_code(self, code: Code, wire: Wire) -> Outcome:
+        raise NotImplementedError
 
     async def close(self) -> None:  # noqa: B027 - most channels keep nothing open
         """Let go of what was kept for the next message; for a node that stops."""

@@ -1,16 +1,17 @@
 """Send a test message now, through the real channel, and say what came of it."""
 
 import asyncio
-import logging
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
-from tidings.channels.contract import Channel, Outcome, Parcel, Refused, TryLater, Values
+from tidings.channels.conclude import conclude
+from tidings.channels.contract import Channel, Outcome, Parcel, Values
+from tidings.channels.memory import LocalMemory
 from tidings.kernel.addresses import AddressPolicy
 from tidings.kernel.clock import now
-from tidings.kernel.http import AddressRefused, HttpError, Wire
+from tidings.kernel.http import Wire
 from tidings.kernel.ids import uuid7
 from tidings.kernel.problems import Problem
 from tidings.kernel.settings import settings as installation
@@ -18,8 +19,6 @@ from tidings.messages.compose import clock_time
 from tidings.messages.document import Document, Fact, Occasion, Reader
 from tidings.messages.wording import LANGUAGES, wording
 
-log = logging.getLogger("tidings.channels")
-WHOLE_CALL = 15.0
 # A test may keep its thread for all of that, and a node has two for all pages and calls: never more than one of them.
 _one_at_a_time = threading.Lock()
 
@@ -39,18 +38,8 @@ def try_out(channel: Channel, reader: Reader, contact: Values, settings: Values)
 async def _send(channel: Channel, reader: Reader, contact: Values, settings: Values) -> Outcome:
     wire = Wire(AddressPolicy(installation().allowed_networks))
     try:
-        async with asyncio.timeout(WHOLE_CALL):
-            return await channel.send(_parcel(reader, contact, settings), wire)
-    except TimeoutError:
-        return TryLater("timeout")
-    except AddressRefused as error:
-        return Refused("address_not_allowed", of="message", said=str(error))
-    except HttpError as error:
-        return TryLater(error.reason, said=str(error))
-    except Exception as error:
-        # The type alone: the text of an unforeseen error may hold what the channel was given.
-        log.exception("a test failed unexpectedly", extra={"channel": channel.code})
-        return TryLater("internal_error", said=type(error).__name__, technical=True)
+        parcel = _parcel(reader, contact, settings)
+        return await conclude(channel.send(parcel, LocalMemory(wire)), {"channel": channel.code})
     finally:
         await channel.close()
         await wire.aclose()

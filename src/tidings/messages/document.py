@@ -1,15 +1,15 @@
 """What one person reads, before any channel gives it a shape. Pure data."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
+
+from msgspec import Struct
 
 Tone = Literal["action", "info", "success", "failure"]
 
 
-@dataclass(frozen=True, slots=True)
-class Occasion:
+class Occasion(Struct, frozen=True):
     """What happened, as far as a message may speak of it: the same for every reader."""
 
     event_id: str
@@ -25,22 +25,20 @@ class Occasion:
     approvers: tuple[str, ...] = ()
     resources: tuple[str, ...] = ()
     """`instance`, `instance/database` or `instance/database/table`."""
-    details: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
-    feature_labels: Mapping[str, str] = field(default_factory=dict)
-    event_labels: Mapping[str, str] = field(default_factory=dict)
+    details: Mapping[str, str | int | float | bool | None] = {}
+    feature_labels: Mapping[str, str] = {}
+    event_labels: Mapping[str, str] = {}
     """By language; every built-in and custom event type has both."""
 
 
-@dataclass(frozen=True, slots=True)
-class Newer:
+class Newer(Struct, frozen=True):
     """A later status of the same subject that overtook this message."""
 
     time: datetime
     event_labels: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Reader:
+class Reader(Struct, frozen=True):
     login: str
     name: str
     language: str
@@ -49,8 +47,7 @@ class Reader:
     """(role, of) pairs."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(Struct, frozen=True, gc=False):
     """One labelled line: `key` is stable, `label` and `value` are in the reader's language."""
 
     key: str
@@ -58,8 +55,7 @@ class Fact:
     value: str
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(Struct, frozen=True):
     """A message in one reader's language and time zone; each channel makes its own shape of it."""
 
     occasion: Occasion

@@ -14,6 +14,7 @@ from uuid import UUID
 import psycopg
 
 from tidings.channels.contract import Refused, TryLater
+from tidings.channels.memory import LocalMemory
 from tidings.channels.registry import CHANNELS
 from tidings.delivery import claim, lease, orphans
 from tidings.delivery.attempt import Opened, attempt
@@ -63,6 +64,7 @@ class Node:
         self._opened, self._recorder = Opened(), Recorder()
         self.lanes = Lanes(self._send)
         self.held: dict[UUID, Job] = {}
+        self._ways: dict[tuple[UUID, str], LocalMemory] = {}
         self._unreadable: dict[UUID, float] = {}
         self.lease: int | None = None
         self._renewed = 0.0
@@ -185,7 +187,7 @@ class Node:
             self._let_go(job)
             return
         at, began = now(), self._loop.time()
-        outcome = await attempt(job, self.wire, self._opened, now=at, base_url=self.settings.base_url)
+        outcome = await attempt(job, self._way(job), self._opened, now=at, base_url=self.settings.base_url)
         ended = self._loop.time()
         following = decide(
             outcome,
@@ -209,6 +211,13 @@ class Node:
             self.chores.dead_contact_point(job, outcome.reason)
         elif isinstance(outcome, TryLater) and outcome.technical:
             self.chores.failing_channel(job, outcome.reason)
+
+    def _way(self, job: Job) -> LocalMemory:
+        key = job.tenant_id, job.channel
+        way = self._ways.get(key)
+        if way is None:
+            way = self._ways[key] = LocalMemory(self.wire)
+        return way
 
     def _written(self, batch: Sequence[Result]) -> None:
         for result in batch:

@@ -6,9 +6,10 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+
+from msgspec.structs import replace
 
 from tidings.channels.contract import Parcel, Refused, Sent, TryLater, Value
 from tidings.channels.testing.vendor import Received, Row, Vendor

@@ -3,9 +3,10 @@
 import asyncio
 from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import timedelta
 from typing import ClassVar
+
+from msgspec.structs import replace
 
 from tidings.channels.answer import said
 from tidings.channels.contract import Channel, Field, Outcome, Parcel, Sent, TryLater, Values, Wire
