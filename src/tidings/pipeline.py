@@ -29,7 +29,7 @@ from tidings.events.group import Kept, Submission, Verdict, unavailable
 from tidings.events.known import Key, Known, known_events
 from tidings.kernel.clock import now
 from tidings.kernel.database import Connection
-from tidings.kernel.ids import child_of, event_id
+from tidings.kernel.ids import event_id
 from tidings.kernel.problems import Problem
 from tidings.planning.facts import Planned, plan_event
 from tidings.planning.record import decision_record
@@ -54,15 +54,23 @@ class Accepted:
 
 
 async def accept(
-    connection: Connection, views: Views, group: Sequence[Submission], *, lease: int | None, room: Room
+    connection: Connection,
+    views: Views,
+    group: Sequence[Submission],
+    *,
+    lease: int | None,
+    room: Room,
+    look_first: bool = True,
 ) -> Accepted:
     """Keep a group of events. Raises psycopg's errors with nothing kept.
 
-    Another node may keep an event of ours between our look and our insert: then the whole group is looked at again.
+    `look_first` asks which of them are known already; without, that is only asked when an insert finds out, which
+    spares a question where repeats are rare and may not be done within a transaction. Another node may keep an event of
+    ours between our look and our insert: then the whole group is looked at again.
     """
     while True:
         current = await views.current(connection, {one.tenant_id for one in group})
-        known = await known_events(connection, [_key(one) for one in group])
+        known = await known_events(connection, [_key(one) for one in group]) if look_first else {}
         verdicts, fresh = _judge(group, current, known)
         keeps = [_plan(event, one, current[one.tenant_id]) for event, one in fresh]
         if lease is not None:
@@ -73,6 +81,7 @@ async def accept(
             queued = await enqueue(connection, keeps, lease=lease, today=now().date())
         except (psycopg.errors.UniqueViolation, psycopg.errors.DeadlockDetected):
             # A deadlock: keys reused for other subjects, which the locks of the subjects do not order.
+            look_first = True
             continue
         return _hand_over(verdicts, keeps, queued, group, current, lease or 0)
 
@@ -160,7 +169,7 @@ def _hand_over(
     views: Mapping[UUID, View],
     lease: int,
 ) -> Accepted:
-    born = {one.id: one for one in queued if one.claimed}
+    born = {one.id.int: one for one in queued if one.claimed}
     accepted = Accepted(verdicts, pending=len(queued) - len(born))
     arrived = {id(one.incoming): one.arrived for one in group}
     for keep in keeps:
@@ -172,7 +181,7 @@ def _hand_over(
         story: Story | None = None
         for _, send_from, recipient in numbered(keep.planned):
             for place, send in enumerate(recipient.sends):
-                delivery = born.get(child_of(keep.id, send_from + place)) if born else None
+                delivery = born.get(keep.id.int | send_from + place) if born else None
                 if delivery is None:
                     continue
                 story = story or story_of(keep.id, keep.incoming, keep.planned, delivery.number)

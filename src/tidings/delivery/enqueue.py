@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from tidings.events.event import Incoming, stored_event
 from tidings.kernel.database import Connection, plain_array, text_array
-from tidings.kernel.ids import child_of
+from tidings.kernel.ids import MAX_ORDINAL, child_hex
 from tidings.planning.facts import Planned
 from tidings.planning.plan import Because, Recipient, Send, Skip
 
@@ -48,7 +48,8 @@ WITH s AS (
             WHERE g.together < s.last_number AND was.tenant_id = s.tenant_id AND was.kind = s.kind AND was.key = s.key
            ) AS seen
     FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::int[], %s::int[], %s::text[], %s::text[],
-                %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
+                %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::text[],
+                string_to_array(%s, E'\\x01'))
         AS g(id, tenant_id, kind, key, behind, together, source, source_id, type, time, hash, involved, skips, fault,
              body)
     JOIN s USING (tenant_id, kind, key)
@@ -161,20 +162,24 @@ async def enqueue_late(connection: Connection, group: Sequence[Keep]) -> None:
 def _fold_subjects(group: Sequence[Keep]) -> tuple[tuple[str, ...], list[tuple[int, int]]]:
     """One row a subject, sorted by key, with its latest status; and for each event how many of its subject come after
     it in the group, and how many there are."""
-    by_key: dict[tuple[UUID, str, str], list[Keep]] = {}
+    by_key: dict[tuple[str, str, str], list[Keep]] = {}
     place: list[tuple[list[Keep], int]] = []
     for keep in group:
         subject = keep.incoming.event.subject
-        members = by_key.setdefault((keep.tenant_id, subject.kind, subject.id), [])
+        members = by_key.setdefault((keep.tenant_id.hex, subject.kind, subject.id), [])
         members.append(keep)
         place.append((members, len(members)))
     rows: list[tuple[str, ...]] = []
-    for (tenant_id, kind, key), members in sorted(by_key.items()):
-        number, latest = max(enumerate(members, 1), key=lambda each: (each[1].incoming.time, each[0]))
-        event = latest.incoming.event
+    for key in sorted(by_key):
+        members = by_key[key]
+        number, latest = 1, members[0]
+        for position, keep in enumerate(members[1:], 2):
+            if keep.incoming.time >= latest.incoming.time:
+                number, latest = position, keep
+        event, time = latest.incoming.event, latest.incoming.time.isoformat()
         rows.append((
-            child_of(latest.id, 1).hex, tenant_id.hex, kind, key, event.subject.title, event.subject.url, event.type,
-            latest.incoming.time.isoformat(), str(number), str(len(members)),
+            child_hex(latest.id.hex, 1), *key, event.subject.title, event.subject.url, event.type, time, str(number),
+            str(len(members)),
         ))  # fmt: skip
     columns = list(zip(*rows, strict=True))
     return (
@@ -201,7 +206,8 @@ def _event_columns(group: Sequence[Keep], places: Sequence[tuple[int, int]]) -> 
         text_array([_ids(keep.planned) for keep in group]),
         text_array([_skips(keep.planned.plan.skips) if keep.planned else "" for keep in group]),
         text_array([keep.fault for keep in group]),
-        text_array([one.body.decode() for one in incoming]),
+        # In JSON a control character is always escaped, so it can stand between two; nothing has to be quoted.
+        "\x01".join([one.body.decode() for one in incoming]),
     )
 
 
@@ -210,15 +216,14 @@ def _people_columns(group: Sequence[Keep]) -> tuple[tuple[str, ...], tuple[str, 
     told: list[tuple[str, ...]] = []
     sent: list[tuple[str, ...]] = []
     for keep in group:
-        claims = iter(keep.claims)
+        claims, event, tenant = iter(keep.claims), keep.id.hex, keep.tenant_id.hex
         for ordinal, send_from, recipient in numbered(keep.planned):
             person = recipient.member.id.hex
-            key, because, skips = child_of(keep.id, ordinal).hex, _because(recipient.because), _skips(recipient.skips)
-            told.append((key, keep.tenant_id.hex, person, because, skips))
-            for place, send in enumerate(recipient.sends):
-                key = child_of(keep.id, send_from + place).hex
+            because, skips = _because(recipient.because), _skips(recipient.skips)
+            told.append((child_hex(event, ordinal), tenant, person, because, skips))
+            for place, send in enumerate(recipient.sends, send_from):
                 claim = "t" if next(claims, False) else "f"
-                sent.append((key, keep.id.hex, person, send.point.id.hex, send.channel, claim))
+                sent.append((child_hex(event, place), event, person, send.point.id.hex, send.channel, claim))
     r = list(zip(*told, strict=True)) or [()] * 5
     d = list(zip(*sent, strict=True)) or [()] * 6
     return (
@@ -240,11 +245,15 @@ def numbered(planned: Planned | None) -> list[tuple[int, int, Recipient]]:
     if planned is None:
         return []
     recipients = planned.plan.recipients
+    if len(recipients) == 1:
+        return [(1, 2, recipients[0])]
     rows: list[tuple[int, int, Recipient]] = []
     send_from = len(recipients) + 1
     for ordinal, recipient in enumerate(recipients, 1):
         rows.append((ordinal, send_from, recipient))
         send_from += len(recipient.sends)
+    if send_from > MAX_ORDINAL:
+        raise ValueError(f"an event has at most {MAX_ORDINAL} recipients and deliveries")
     return rows
 
 

@@ -35,6 +35,16 @@ WHERE d.id = r.id AND d.lease = r.lease AND d.state = 'sending'
 _json = msgspec.json.Encoder()
 
 
+class Try(Struct, frozen=True, omit_defaults=True):
+    """What is kept of one: when, what came of it, how long it took, why, and the provider's own words."""
+
+    at: datetime
+    outcome: str
+    ms: float
+    reason: str = ""
+    said: str = ""
+
+
 class Result(Struct, frozen=True):
     """`attempt` is JSON for the record; `lease` the one under which the delivery was claimed."""
 
@@ -50,11 +60,8 @@ def result_of(
 ) -> Result:
     """What is kept of a try: when, how long in milliseconds, the outcome and the provider's own words."""
     kind = {"Sent": "sent", "TryLater": "try_later", "Refused": "refused"}[type(outcome).__name__]
-    attempt: dict[str, object] = {"at": at, "outcome": kind, "ms": round(took.total_seconds() * 1000, 1)}
-    if following.reason:
-        attempt["reason"] = following.reason
-    if outcome.said:
-        attempt["said"] = _storable(outcome.said)[:300]
+    ms = round(took.total_seconds() * 1000, 1)
+    attempt = Try(at, kind, ms, following.reason, _storable(outcome.said)[:300])
     provider_id = _storable(outcome.provider_id)[:300] if isinstance(outcome, Sent) else ""
     return Result(delivery_id, lease, following, provider_id, _json.encode([attempt]).decode())
 

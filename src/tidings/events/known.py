@@ -16,6 +16,21 @@ class Known:
     hash: bytes
 
 
+class Repeats:
+    """Whether a sender is repeating itself just now: then known keys are looked for before a group is kept, else only
+    when keeping it finds one."""
+
+    def __init__(self) -> None:
+        self._until = 0.0
+
+    def likely(self, now: float) -> bool:
+        """`now` in seconds on any steady clock."""
+        return now < self._until
+
+    def saw(self, now: float) -> None:
+        self._until = now + 10.0
+
+
 # Index: event_key, one probe an event.
 _KNOWN = """
 SELECT tenant_id, source, source_id, e.id, e.hash

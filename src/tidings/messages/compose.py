@@ -7,7 +7,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from tidings.messages.document import Document, Fact, Newer, Occasion, Reader
-from tidings.messages.wording import Wording, wording
+from tidings.messages.wording import VALUE_TABLES, Wording, wording
 
 TITLE_AT_MOST = 200
 RESOURCES_SHOWN = 3
@@ -56,16 +56,17 @@ def _facts(occasion: Occasion, words: Wording, timezone: str) -> tuple[Fact, ...
     label = words.label
     feature = occasion.feature_labels.get(words.language, "")
     event = occasion.event_labels.get(words.language, "")
-    details = occasion.details
-    pairs = [
-        ("what", f"{feature} {cut(occasion.subject_id, 60)} · {event}"),
-        ("where", _where(occasion.resources, label("cut"))),
-        ("who", occasion.actor or occasion.submitter),
-        ("when", clock_time(occasion.time, timezone)),
+    facts = [
+        Fact("what", label("what"), f"{feature} {cut(occasion.subject_id, 60)} · {event}"),
+        Fact("where", label("where"), _where(occasion.resources, label("cut"))),
+        Fact("who", label("who"), occasion.actor or occasion.submitter),
+        Fact("when", label("when"), clock_time(occasion.time, timezone)),
     ]
-    if details:
-        pairs += [(name, _detail(name, details[name], words)) for name in SHOWN_DETAILS if name in details]
-    return tuple([Fact(key, label(key), value) for key, value in pairs if value])
+    for name in SHOWN_DETAILS if occasion.details else ():
+        value = occasion.details.get(name)
+        if value is not None and not isinstance(value, dict | list):
+            facts.append(Fact(name, label(name), _detail(name, value, words)))
+    return tuple([fact for fact in facts if fact.value])
 
 
 def _where(resources: tuple[str, ...], mark: str) -> str:
@@ -74,20 +75,10 @@ def _where(resources: tuple[str, ...], mark: str) -> str:
 
 
 def _detail(name: str, value: object, words: Wording) -> str:
-    if value is None or isinstance(value, dict | list):
-        return ""
+    if name == "affected_rows" and isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
     text = cut(str(value), 60)
-    match name:
-        case "risk":
-            return words.risk(text)
-        case "environment":
-            return words.environment(text)
-        case "exec_mode":
-            return words.exec_mode(text)
-        case "affected_rows":
-            return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else text
-        case _:
-            return text
+    return words.value(name, text) if name in VALUE_TABLES else text
 
 
 def _earlier(occasion: Occasion, newer: Newer, words: Wording, timezone: str) -> str:
@@ -96,8 +87,19 @@ def _earlier(occasion: Occasion, newer: Newer, words: Wording, timezone: str) ->
 
 
 def clock_time(moment: datetime, timezone: str, *, day: bool = True) -> str:
-    text = moment.astimezone(_zone(timezone)).isoformat(" ", "minutes")
-    return f"{text[:16]} ({timezone})" if day else text[11:16]
+    """The year 1 and the year 9999 have hours that some zones cannot say: those are said in UTC."""
+    try:
+        text = _at_minute(int(moment.timestamp()) // 60, timezone)
+    except (ValueError, OverflowError):
+        timezone = "UTC"
+        text = _at_minute(int(moment.timestamp()) // 60, timezone)
+    return f"{text} ({timezone})" if day else text[11:]
+
+
+@lru_cache(maxsize=4096)
+def _at_minute(minute: int, timezone: str) -> str:
+    """Kept, since the events of a busy minute share it."""
+    return datetime.fromtimestamp(minute * 60, _zone(timezone)).isoformat(" ", "minutes")[:16]
 
 
 @lru_cache(maxsize=600)

@@ -127,14 +127,9 @@ class Wording:
         """One sentence from (role, of) pairs, whatever their order and however often they repeat; none: ""."""
         return self._because.sentence(reasons)
 
-    def risk(self, value: str) -> str:
-        return self._values["risk"].get(value.lower(), value)
-
-    def environment(self, value: str) -> str:
-        return self._values["environment"].get(value.lower(), value)
-
-    def exec_mode(self, value: str) -> str:
-        return self._values["exec_mode"].get(value.lower(), value)
+    def value(self, table: str, value: str) -> str:
+        """A word of one of `VALUE_TABLES`; one that is not known there is said as it came."""
+        return self._values[table].get(value.lower(), value)
 
 
 def wording(language: str) -> Wording:

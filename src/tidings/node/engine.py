@@ -22,7 +22,8 @@ from tidings.delivery.job import Job
 from tidings.delivery.lanes import Lanes
 from tidings.delivery.policy import decide
 from tidings.delivery.record import Recorder, Result, result_of
-from tidings.events.group import Groups, Submission, Verdict, stopped, unavailable
+from tidings.events.group import Groups, Kept, Submission, Verdict, stopped, unavailable
+from tidings.events.known import Repeats
 from tidings.kernel.addresses import AddressPolicy
 from tidings.kernel.clock import now
 from tidings.kernel.database import Connection, Lasting
@@ -135,12 +136,19 @@ class Node:
     # accept
 
     async def _ingest(self, connection: Lasting) -> None:
+        repeats = Repeats()
+
         async def keep(group: Sequence[Submission]) -> Sequence[Verdict]:
             began = self._loop.time()
             try:
                 async with asyncio.timeout(KEEP_WITHIN):
                     accepted = await accept(
-                        await connection.live(), self.views, group, lease=self._birth_lease(), room=self.lanes.has_room
+                        await connection.live(),
+                        self.views,
+                        group,
+                        lease=self._birth_lease(),
+                        room=self.lanes.has_room,
+                        look_first=repeats.likely(began),
                     )
             except TimeoutError:
                 # A lock that nobody lets go, a recovery that takes its time: all senders hear of it and come again.
@@ -148,6 +156,8 @@ class Node:
                 raise psycopg.OperationalError("the database does not answer") from None
             metrics.GROUP_SECONDS.observe(self._loop.time() - began)
             metrics.GROUP_SIZE.observe(len(group))
+            if not all(isinstance(each, Kept) and not each.duplicate for each in accepted.verdicts):
+                repeats.saw(began)
             for job in accepted.jobs:
                 self._take(job)
             if accepted.pending:
