@@ -140,6 +140,8 @@ class Parcel(Struct, frozen=True):
     settings: Values
     now: datetime
     settings_url: str = ""
+    receipts_url: str = ""
+    """Where the provider may report what became of it; the channel adds what shows that it is the provider."""
     extra: Mapping[str, str] = {}
 
 

@@ -9,6 +9,8 @@ from tidings.channels.conclude import conclude
 from tidings.channels.contract import Channel, Outcome, Parcel, TryLater, Values, Wire
 from tidings.channels.registry import CHANNELS
 from tidings.delivery.job import Job
+from tidings.delivery.policy import Held
+from tidings.delivery.together import Calls
 from tidings.kernel.secrets import unseal
 from tidings.messages.compose import compose
 from tidings.messages.document import Reader
@@ -39,11 +41,25 @@ async def attempt(job: Job, wire: Wire, opened: Opened, *, now: datetime, base_u
     return await conclude(_try(channel, job, wire, opened, now, base_url), {"channel": job.channel})
 
 
+async def attempt_limited(
+    job: Job, calls: Calls, wire: Wire, opened: Opened, *, now: datetime, base_url: str
+) -> Outcome | Held:
+    """The same for a channel whose messages share calls, or whose vendor limits them."""
+    parcel = await conclude(_parcel(job, opened, now, base_url), {"channel": job.channel})
+    if not isinstance(parcel, Parcel):
+        return parcel
+    return await calls.send(CHANNELS[job.channel], parcel, wire, str(job.tenant_id))
+
+
+async def _parcel(job: Job, opened: Opened, now: datetime, base_url: str) -> Parcel:
+    return parcel_of(job, opened, now, base_url, f"{base_url}/api/v1/receipts/{job.channel}/{job.tenant_id}")
+
+
 async def _try(channel: Channel, job: Job, wire: Wire, opened: Opened, now: datetime, base_url: str) -> Outcome:
     return await channel.send(parcel_of(job, opened, now, base_url), wire)
 
 
-def parcel_of(job: Job, opened: Opened, now: datetime, base_url: str) -> Parcel:
+def parcel_of(job: Job, opened: Opened, now: datetime, base_url: str, receipts_url: str = "") -> Parcel:
     """Raises `SecretUnreadable`."""
     return Parcel(
         identity=job.id,
@@ -52,6 +68,7 @@ def parcel_of(job: Job, opened: Opened, now: datetime, base_url: str) -> Parcel:
         settings=opened.open(job.settings),
         now=now,
         settings_url=f"{base_url}/me/notification-settings",
+        receipts_url=receipts_url,
     )
 
 

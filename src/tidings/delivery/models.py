@@ -19,7 +19,8 @@ class Node(models.Model):
 
 
 class Delivery(models.Model):
-    """`attempts` are [{"at", "outcome", "reason", "said", "ms"}]; `due_at` is when it may be claimed next."""
+    """`attempts` are [{"at", "outcome", "reason", "said", "ms"}]; `due_at` is when it may be claimed next, `ask_at`
+    when its provider is asked what became of it."""
 
     id = models.UUIDField(primary_key=True)
     tenant_id = models.UUIDField()
@@ -34,6 +35,7 @@ class Delivery(models.Model):
     reason = models.TextField(null=True)
     provider_id = models.TextField(null=True)
     attempts = models.JSONField(null=True)
+    ask_at = models.DateTimeField(null=True)
     objects = TenantManager()
 
     class Meta:
@@ -43,4 +45,13 @@ class Delivery(models.Model):
             models.Index(fields=["subject_id", "person_id", "channel", "number"], condition=OPEN, name="delivery_open"),
             models.Index(fields=["tenant_id", "due_at"], condition=Q(state="pending"), name="delivery_due"),
             models.Index(fields=["tenant_id", "id"], condition=Q(state="failed"), name="delivery_failed"),
+            models.Index(fields=["ask_at"], condition=Q(ask_at__isnull=False), name="delivery_ask"),
         ]
+
+
+class Budget(models.Model):
+    """What was used of a vendor's budget lately: {end of a slice of time, in seconds: amount}. Keys name no secret."""
+
+    key = models.CharField(primary_key=True, max_length=200)
+    uses = models.JSONField()
+    ends_at = models.DateTimeField()

@@ -1,4 +1,5 @@
-"""What is next for a delivery after one try. Pure: the outcome, how often and how long, and the schedule decide."""
+"""What is next for a delivery after one try, or after none. Pure: the outcome, how often and how long, and the schedule
+decide."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -12,8 +13,16 @@ MAX_RETRY_AFTER = timedelta(hours=6)
 JITTER = 0.2
 
 
+class Held(Struct, frozen=True):
+    """Not tried: a vendor's budget is used up, or its account is in trouble. No try is counted."""
+
+    reason: str
+    wait: timedelta
+
+
 class Next(Struct, frozen=True):
-    """`wait` is set for what is tried again; `disable` when the address itself was refused."""
+    """`wait` is how long until it is tried again, or, of what was sent, until its provider is asked what became of it;
+    `disable` when the address itself was refused."""
 
     state: Literal["sent", "pending", "failed"]
     reason: str = ""
@@ -47,3 +56,10 @@ def decide(
             return Next("pending", reason, wait=wait)
         case _:
             assert_never(outcome)
+
+
+def hold(held: Held, *, age: timedelta, gives_up_after: timedelta | None) -> Next:
+    """A message that would be worth nothing by then has failed now."""
+    if gives_up_after is not None and age + held.wait > gives_up_after:
+        return Next("failed", held.reason)
+    return Next("pending", held.reason, wait=held.wait)

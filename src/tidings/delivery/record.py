@@ -25,8 +25,9 @@ WITHIN = 0.05
 _RECORD = """
 UPDATE delivery_delivery d SET
     state = r.state, reason = nullif(r.reason, ''), provider_id = nullif(r.provider_id, ''), lease = NULL,
-    due_at = CASE WHEN r.wait > 0 THEN now() + r.wait * interval '1 second' ELSE d.due_at END,
-    attempts = coalesce(d.attempts, '[]'::jsonb) || nullif(r.attempt, '')::jsonb
+    due_at = CASE WHEN r.wait > 0 AND r.state = 'pending' THEN now() + r.wait * interval '1 second' ELSE d.due_at END,
+    ask_at = CASE WHEN r.wait > 0 AND r.state = 'sent' THEN now() + r.wait * interval '1 second' END,
+    attempts = CASE WHEN r.attempt = '' THEN d.attempts ELSE coalesce(d.attempts, '[]'::jsonb) || r.attempt::jsonb END
 FROM unnest(%s::uuid[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::float8[], %s::text[])
     AS r(id, lease, state, reason, provider_id, wait, attempt)
 WHERE d.id = r.id AND d.lease = r.lease AND d.state = 'sending'
@@ -46,7 +47,7 @@ class Try(Struct, frozen=True, omit_defaults=True):
 
 
 class Result(Struct, frozen=True):
-    """`attempt` is JSON for the record; `lease` the one under which the delivery was claimed."""
+    """`attempt` is JSON for the record, empty where none was made; `lease` the one under which it was claimed."""
 
     id: UUID
     lease: int
@@ -61,12 +62,17 @@ def result_of(
     """What is kept of a try: when, how long in milliseconds, the outcome and the provider's own words."""
     kind = {"Sent": "sent", "TryLater": "try_later", "Refused": "refused"}[type(outcome).__name__]
     ms = round(took.total_seconds() * 1000, 1)
-    attempt = Try(at, kind, ms, following.reason, _storable(outcome.said)[:300])
-    provider_id = _storable(outcome.provider_id)[:300] if isinstance(outcome, Sent) else ""
+    attempt = Try(at, kind, ms, following.reason, storable(outcome.said)[:300])
+    provider_id = storable(outcome.provider_id)[:300] if isinstance(outcome, Sent) else ""
     return Result(delivery_id, lease, following, provider_id, _json.encode([attempt]).decode())
 
 
-def _storable(text: str) -> str:
+def held(delivery_id: UUID, lease: int, following: Next) -> Result:
+    """It was not tried: only its state and what it waits for are kept."""
+    return Result(delivery_id, lease, following, "", "")
+
+
+def storable(text: str) -> str:
     """A provider's words without what PostgreSQL refuses (U+0000, half characters): a result must never be lost."""
     return text if text.isprintable() else "".join(each if each.isprintable() else " " for each in text)
 

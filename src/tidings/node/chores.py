@@ -10,9 +10,13 @@ from uuid import UUID
 
 import psycopg
 
+from tidings.catalog.features import SYSTEM_FEATURE
+from tidings.channels import remember
+from tidings.delivery import budget
 from tidings.delivery.job import Job
 from tidings.delivery.retention import keep_house
 from tidings.directory.disable import disable_contact_point
+from tidings.directory.people import Member, Point
 from tidings.events.event import Event, People, Subject, checked
 from tidings.events.group import Submission
 from tidings.kernel.clock import now
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("tidings.node")
 Chore = Callable[[Connection], Awaitable[None]]
 HOUSEKEEPING = timedelta(minutes=10)
+HOUSEWORK: tuple[Chore, ...] = (keep_house, budget.forget, remember.forget)
 REPLAN = timedelta(seconds=30)
 SOURCE = "tidings"
 
@@ -48,7 +53,8 @@ class Chores:
         next_house = next_plan = 0.0
         while True:
             if loop.time() >= next_house:
-                await self._do(lasting, keep_house)
+                for housework in HOUSEWORK:
+                    await self._do(lasting, housework)
                 next_house = loop.time() + HOUSEKEEPING.total_seconds()
             if loop.time() >= next_plan:
                 await self._do(lasting, self._plan_again)
@@ -76,22 +82,24 @@ class Chores:
             log.exception("a chore failed")
         return True
 
-    def dead_contact_point(self, job: Job, reason: str) -> None:
+    def dead_contact_point(self, tenant_id: UUID, member: Member, point: Point, reason: str, event_id: UUID) -> None:
+        """`event_id`: of the message that was refused."""
+
         async def disable(connection: Connection) -> None:
             # Both or neither: a node that dies here has told nobody, and the next verdict finds the address in use.
             async with connection.transaction():
-                gone = await disable_contact_point(connection, job.point.id, job.point.sealed, reason)
-                if gone is None or job.system:
+                gone = await disable_contact_point(connection, point.id, point.sealed, reason)
+                if gone is None or await is_notice(connection, event_id):
                     return
                 shown, version = gone
                 event = _notice(
                     "contact_point_disabled",
-                    f"{job.point.id}-{version}",
-                    title=f"{job.channel}: {shown} ({reason})",
-                    people=People(submitter=job.member.login),
+                    f"{point.id}-{version}",
+                    title=f"{point.channel}: {shown} ({reason})",
+                    people=People(submitter=member.login),
                 )
                 # What this transaction reads is not committed, so nobody else may come to hold it.
-                await self._keep(connection, Views(), job.tenant_id, event)
+                await self._keep(connection, Views(), tenant_id, event)
             self._node.wake()
 
         self._waiting.put_nowait(disable)
@@ -133,6 +141,16 @@ class Chores:
         if planned:
             log.info("%d events that were kept unplanned are planned now", planned)
             self._node.wake()
+
+
+# Index: the primary key.
+_TYPE = "SELECT type FROM events_event WHERE id = %s"
+
+
+async def is_notice(connection: Connection, event_id: UUID) -> bool:
+    """Whether an event is one of our own, which never causes another."""
+    row = await (await connection.execute(_TYPE, (event_id,))).fetchone()
+    return row is not None and str(row[0]).startswith(f"{SYSTEM_FEATURE}.")
 
 
 def _notice(status: str, key: str, *, title: str, people: People | None = None) -> Event:

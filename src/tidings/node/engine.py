@@ -8,20 +8,21 @@ import socket
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import psycopg
 
-from tidings.channels.contract import Refused, TryLater
-from tidings.channels.memory import LocalMemory
+from tidings.channels.contract import Budget, Outcome, Refused, TryLater
 from tidings.channels.registry import CHANNELS
-from tidings.delivery import claim, lease, orphans
-from tidings.delivery.attempt import Opened, attempt
+from tidings.channels.remember import SharedMemory
+from tidings.delivery import budget, claim, lease, orphans
+from tidings.delivery.attempt import Opened, attempt, attempt_limited
 from tidings.delivery.job import Job
 from tidings.delivery.lanes import Lanes
-from tidings.delivery.policy import decide
-from tidings.delivery.record import Recorder, Result, result_of
+from tidings.delivery.policy import Held, Next, decide, hold
+from tidings.delivery.record import Recorder, Result, held, result_of
+from tidings.delivery.together import LIMITED, Calls
 from tidings.events.group import Groups, Kept, Submission, Verdict, stopped, unavailable
 from tidings.events.known import Repeats
 from tidings.kernel.addresses import AddressPolicy
@@ -33,6 +34,7 @@ from tidings.kernel.postgres import EmbeddedPostgresError
 from tidings.kernel.settings import Settings
 from tidings.node import metrics
 from tidings.node.chores import Chores
+from tidings.node.receipts import Receipts
 from tidings.pipeline import accept
 from tidings.planning.views import Views
 
@@ -45,6 +47,8 @@ KEEP_WITHIN = 15.0
 DRAIN = 20.0
 WAKE_CHANNEL = "tidings_due"
 WAKE_AT_MOST_EVERY = 0.05
+ASKED_AFTER = {code: channel.asks_after[0] for code, channel in CHANNELS.items() if channel.asks_after}
+"""By channel: how long after a message was sent its provider is asked what became of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,8 @@ class Node:
         self._opened, self._recorder = Opened(), Recorder()
         self.lanes = Lanes(self._send)
         self.held: dict[UUID, Job] = {}
-        self._ways: dict[tuple[UUID, str], LocalMemory] = {}
+        self._ways: dict[tuple[UUID, str], SharedMemory] = {}
+        self._calls = Calls(self._take_budgets)
         self._unreadable: dict[UUID, float] = {}
         self.lease: int | None = None
         self._renewed = 0.0
@@ -74,8 +79,8 @@ class Node:
         self._tasks: list[asyncio.Task[None]] = []
         self._connections: list[Lasting] = []
         self.front, self.connection_for_checks = self.connection("front"), self.connection("checks")
-        self._lease_connection = self.connection("lease")
-        self.chores = Chores(self)
+        self._lease_connection, self._vendors = self.connection("lease"), self.connection("vendors")
+        self.chores, self.receipts = Chores(self), Receipts(self)
 
     def connection(self, name: str) -> Lasting:
         lasting = Lasting(self._url, name, self._revive if self._revive_server else None)
@@ -89,6 +94,7 @@ class Node:
             self._spawn("claim", self._claim_due(self.connection("claim")))
             self._spawn("lease", self._keep_lease(self._lease_connection))
             self._spawn("listen", self._listen(self.connection("listen")))
+            self._spawn("receipts", self.receipts.run(self.connection("receipts")))
         for number in range(INGEST_RUNNERS if self.duties.accepts else 0):
             self._spawn("ingest", self._ingest(self.connection(f"ingest {number}")))
         self._spawn("notify", self._notify_workers(self.connection("notify")))
@@ -197,7 +203,17 @@ class Node:
             self._let_go(job)
             return
         at, began = now(), self._loop.time()
-        outcome = await attempt(job, self._way(job), self._opened, now=at, base_url=self.settings.base_url)
+        way = self.way(job.tenant_id, job.channel)
+        if job.channel in LIMITED:
+            verdict = await attempt_limited(
+                job, self._calls, way, self._opened, now=at, base_url=self.settings.base_url
+            )
+            if isinstance(verdict, Held):
+                self._hold(job, verdict, at)
+                return
+            outcome: Outcome = verdict
+        else:
+            outcome = await attempt(job, way, self._opened, now=at, base_url=self.settings.base_url)
         ended = self._loop.time()
         following = decide(
             outcome,
@@ -207,6 +223,8 @@ class Node:
             gives_up_after=CHANNELS[job.channel].gives_up_after if job.channel in CHANNELS else None,
             chance=random.random(),  # noqa: S311 - spreads retries, guards nothing
         )
+        if following.state == "sent" and job.channel in ASKED_AFTER:
+            following = Next("sent", wait=ASKED_AFTER[job.channel])
         took = timedelta(seconds=ended - began)
         job.tried = True
         self._recorder.add(result_of(job.id, job.lease, outcome, following, at=at, took=took))
@@ -218,15 +236,27 @@ class Node:
                 "failed", extra={"event": str(event_of(job.id)), "delivery": str(job.id), "reason": following.reason}
             )
         if isinstance(outcome, Refused) and following.disable:
-            self.chores.dead_contact_point(job, outcome.reason)
+            self.chores.dead_contact_point(job.tenant_id, job.member, job.point, outcome.reason, job.story.id)
         elif isinstance(outcome, TryLater) and outcome.technical:
             self.chores.failing_channel(job, outcome.reason)
 
-    def _way(self, job: Job) -> LocalMemory:
-        key = job.tenant_id, job.channel
-        way = self._ways.get(key)
+    def _hold(self, job: Job, verdict: Held, at: datetime) -> None:
+        gives_up_after = CHANNELS[job.channel].gives_up_after
+        following = hold(verdict, age=at - made_at(job.id), gives_up_after=gives_up_after)
+        job.tried = True
+        self._recorder.add(held(job.id, job.lease, following))
+        metrics.HOLDS.labels(job.channel, verdict.reason).inc()
+
+    async def _take_budgets(self, calls: Sequence[Sequence[Budget]]) -> budget.Granted:
+        if not any(calls):
+            return budget.Granted(len(calls))
+        return await budget.take(await self._vendors.live(), calls)
+
+    def way(self, tenant_id: UUID, channel: str) -> SharedMemory:
+        """The way out for a tenant's channel, with what is remembered for it."""
+        way = self._ways.get((tenant_id, channel))
         if way is None:
-            way = self._ways[key] = LocalMemory(self.wire)
+            way = self._ways[tenant_id, channel] = SharedMemory(self.wire, self._vendors, tenant_id, channel)
         return way
 
     def _written(self, batch: Sequence[Result]) -> None:

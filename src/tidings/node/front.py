@@ -20,6 +20,7 @@ from tidings.kernel.problems import CONTENT_TYPE, Problem, forbidden
 from tidings.kernel.secrets import token_hash
 from tidings.node import metrics
 from tidings.node.engine import Node
+from tidings.node.receipts import PATH as RECEIPTS
 from tidings.pipeline import preview
 
 log = logging.getLogger("tidings.http")
@@ -55,6 +56,8 @@ class Front:
         if scope["type"] != "http":
             return
         route = self._routes.get((scope["method"], scope["path"]))
+        if route is None and scope["path"].startswith(RECEIPTS):
+            route = self._receipts
         if route is None:
             await self._platform(scope, receive, send)
             return
@@ -121,6 +124,15 @@ class Front:
         _require(current.may_preview, "a source, an administrator or a DBA")
         incoming = receive_one(_text(headers), body, now=now(), source=current.source)
         await _answer(send, 200, _json.encode(preview(incoming, view)), _JSON)
+
+    async def _receipts(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """What a provider reports; each shows in its own way that it is the provider."""
+        headers = dict(scope["headers"])
+        body = await _read(receive, headers, MAX_EVENT_BYTES)
+        query = scope["query_string"].decode("latin-1")
+        path = scope["raw_path"].decode("latin-1").partition("?")[0]
+        said = await self._node.receipts.report(scope["method"], path, query, _text(headers), body)
+        await _answer(send, 200, said.body, [(b"content-type", said.content_type.encode())])
 
     async def _grant(self, headers: Mapping[bytes, bytes]) -> tuple[Grant, bytes]:
         """Whose token this is, as last read; a group looks again, so a revoked token fails there."""

@@ -49,3 +49,15 @@ FREED = Counter(
     ["from"],
     registry=REGISTRY,
 )
+RECEIPTS = Counter(
+    "tidings_receipts_total",
+    "Deliveries that a provider's receipt ended, by channel, state and reason.",
+    ["channel", "state", "reason"],
+    registry=REGISTRY,
+)
+HOLDS = Counter(
+    "tidings_held_total",
+    "Deliveries that were not tried because a vendor's budget was used up or its account was in trouble.",
+    ["channel", "reason"],
+    registry=REGISTRY,
+)

@@ -1,0 +1,155 @@
+"""Send what shares a call, and what a vendor limits.
+
+Deliveries that lead to one place (a group robot) and come within a moment are sent together: those of one event become
+one message to all of them. Each call uses the vendor's budget; when there is not enough for all that waits, the rest
+becomes one summary that names it all, and when there is none, all of it is held until there is.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import psycopg
+
+from tidings.channels.conclude import conclude
+from tidings.channels.contract import Budget, Channel, Outcome, Parcel, TryLater, Wire
+from tidings.channels.registry import CHANNELS
+from tidings.delivery.budget import Granted
+from tidings.delivery.circuit import Circuits
+from tidings.delivery.policy import Held
+
+log = logging.getLogger("tidings.delivery")
+GATHER = 0.02
+"""Seconds."""
+Verdict = Outcome | Held
+Take = Callable[[Sequence[Sequence[Budget]]], Awaitable[Granted]]
+NO_BUDGET_KNOWN = Held("database_away", timedelta(seconds=5))
+
+
+def has_limits(channel: Channel) -> bool:
+    """Whether a channel has to be sent to from here: most do not."""
+    kind = type(channel)
+    return any(getattr(kind, name) is not getattr(Channel, name) for name in ("together", "budgets", "account"))
+
+
+LIMITED = frozenset(code for code, channel in CHANNELS.items() if has_limits(channel))
+
+
+@dataclass(slots=True)
+class Waiting:
+    parcel: Parcel
+    verdict: "asyncio.Future[Verdict]"
+
+
+Unit = list[Waiting]
+"""What goes in one call."""
+
+
+@dataclass(slots=True)
+class Calls:
+    """`take` takes from budgets for all nodes; raises psycopg's errors."""
+
+    take: Take
+    circuits: Circuits = field(default_factory=Circuits)
+    _gathering: dict[tuple[str, str], Unit] = field(default_factory=dict)
+    _tasks: set["asyncio.Task[None]"] = field(default_factory=set)
+
+    async def send(self, channel: Channel, parcel: Parcel, wire: Wire, scope: str) -> Verdict:
+        """`scope` names the tenant: its parcels share calls with nobody else's."""
+        one = Waiting(parcel, asyncio.get_running_loop().create_future())
+        together = channel.together(parcel)
+        if together is None:
+            await self._call(channel, [[one]], wire)
+            return await one.verdict
+        key = f"{scope}/{channel.code}", together
+        gathering = self._gathering.get(key)
+        if gathering is None:
+            gathering = self._gathering[key] = []
+            task = asyncio.create_task(self._gather(key, channel, wire))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        gathering.append(one)
+        return await one.verdict
+
+    async def _gather(self, key: tuple[str, str], channel: Channel, wire: Wire) -> None:
+        await asyncio.sleep(GATHER)
+        waiting = [one for one in self._gathering.pop(key) if not one.verdict.cancelled()]
+        try:
+            await self._call(channel, units_of(waiting, channel.most_together), wire)
+        finally:
+            for one in waiting:
+                if not one.verdict.done():
+                    one.verdict.set_result(TryLater("internal_error", technical=True))
+
+    async def _call(self, channel: Channel, units: Sequence[Unit], wire: Wire) -> None:
+        """Every one of them has its verdict after this."""
+        if not units:
+            return
+        first = units[0][0].parcel
+        account = channel.account(first.contact, first.settings)
+        wait = self.circuits.wait(account, time.monotonic()) if account else 0.0
+        if wait:
+            _answer(units, Held("vendor_unavailable", timedelta(seconds=wait)))
+            return
+        try:
+            granted = await self.take([channel.budgets([one.parcel for one in unit]) for unit in units])
+        except psycopg.Error as error:
+            log.warning("budgets cannot be taken: %s", type(error).__name__)
+            _answer(units, NO_BUDGET_KNOWN)
+            return
+        now, later = shared_out(units, granted.calls, channel.most_together)
+        _answer(later, Held(granted.reason, granted.wait))
+        for unit in now:
+            await self._one_call(channel, unit, wire, account)
+
+    async def _one_call(self, channel: Channel, unit: Unit, wire: Wire, account: str | None) -> None:
+        parcels = [one.parcel for one in unit]
+        outcomes = await conclude(channel.send_together(parcels, wire), {"channel": channel.code})
+        if isinstance(outcomes, Outcome):
+            outcomes = [outcomes] * len(unit)
+        for one, outcome in zip(unit, outcomes, strict=True):
+            if account:
+                self.circuits.note(account, outcome, time.monotonic())
+            if not one.verdict.done():
+                one.verdict.set_result(outcome)
+
+
+def units_of(waiting: Sequence[Waiting], most: int) -> list[Unit]:
+    """One call an event, those first that ask somebody to act, then in the order of what happened; an event with more
+    people than a call can carry has several."""
+    by_event: dict[str, Unit] = {}
+    for one in waiting:
+        by_event.setdefault(one.parcel.document.occasion.event_id, []).append(one)
+    in_order = sorted(by_event.values(), key=lambda unit: _urgency(unit[0].parcel))
+    return [unit[start : start + most] for unit in in_order for start in range(0, len(unit), most)]
+
+
+def shared_out(units: Sequence[Unit], calls: int, most: int) -> tuple[list[Unit], list[Unit]]:
+    """The calls that go now, and what has to wait. With fewer calls than there is to say, the last one is a summary of
+    as much of the rest as it can carry."""
+    if calls >= len(units):
+        return list(units), []
+    if calls == 0:
+        return [], list(units)
+    now, summary, later = list(units[: calls - 1]), list[Waiting](), list[Unit]()
+    for unit in units[calls - 1 :]:
+        if len(summary) + len(unit) <= most and not later:
+            summary += unit
+        else:
+            later.append(unit)
+    return [*now, summary] if summary else now, later
+
+
+def _urgency(parcel: Parcel) -> tuple[bool, object]:
+    occasion = parcel.document.occasion
+    return occasion.tone != "action", occasion.time
+
+
+def _answer(units: Sequence[Unit], verdict: Verdict) -> None:
+    for unit in units:
+        for one in unit:
+            if not one.verdict.done():
+                one.verdict.set_result(verdict)
