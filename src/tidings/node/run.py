@@ -20,6 +20,7 @@ from tidings.node.front import App, Front
 
 log = logging.getLogger("tidings.node")
 DJANGO_THREADS = 2
+BACKLOG = 2048
 
 
 def run_node(
@@ -92,6 +93,7 @@ class Http:
             server_header=False,
             proxy_headers=False,
             timeout_keep_alive=75,
+            backlog=BACKLOG,
         )
         self._server, self._listener = uvicorn.Server(config), listener
         self._task: asyncio.Task[None] | None = None
@@ -126,12 +128,15 @@ def django_app() -> App:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A bound socket, so that a port that is taken is known before anything starts."""
+    """A listening socket, so that a port that is taken is known before anything starts. With SO_REUSEADDR, which a
+    quick restart needs, several processes can be bound to a port until one of them listens: bound is not yet ours.
+    Who calls while this one starts is answered when it is ready."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen(BACKLOG)
     except OSError as error:
         sys.exit(f"tidings: {host}:{port} cannot be used: {error.strerror}. Choose another with --host and --port.")
     listener.setblocking(False)
