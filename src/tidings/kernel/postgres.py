@@ -67,7 +67,7 @@ def start(data_dir: Path, *, settings: Mapping[str, str] | None = None) -> "Runn
     Returns when it accepts connections, after crash recovery too, however long that takes. `settings` are PostgreSQL's,
     over `SETTINGS`; they have no effect on a server that runs already. Raises `EmbeddedPostgresError`.
     """
-    running = Running(data_dir.expanduser().resolve(), settings or {})
+    running = Running(data_dir, settings)
     try:
         running.revive()
     except BaseException:
@@ -83,8 +83,9 @@ class Running:
     url: str
     """For libpq. It stays the same until the release."""
 
-    def __init__(self, data_dir: Path, settings: Mapping[str, str]) -> None:
-        self._data_dir, self._settings = data_dir, settings
+    def __init__(self, data_dir: Path, settings: Mapping[str, str] | None = None) -> None:
+        """Nothing happens before `revive`."""
+        self._data_dir, self._settings = data_dir.expanduser().resolve(), settings or {}
         self._user: int | None = None
         self._released = False
 
@@ -126,8 +127,7 @@ class Running:
                 if _lock_at_once(user):
                     _stop(place)
             finally:
-                fcntl.flock(user, fcntl.LOCK_UN)  # explicitly: a forked child may hold the descriptor open
-                os.close(user)
+                _unlock(user)
 
     def __enter__(self) -> Self:
         return self
@@ -149,9 +149,18 @@ def _starting_or_stopping(data_dir: Path) -> Iterator[Place]:
         account = hand_over(folder, data_dir)
         keep_with(folder, folder / "start.lock")
         yield Place(folder, account, start_lock)
-    finally:
-        fcntl.flock(start_lock, fcntl.LOCK_UN)
-        os.close(start_lock)
+    except KeyboardInterrupt:
+        os.close(start_lock)  # not unlocked: a program that was cut short has it until it is gone
+        raise
+    except BaseException:
+        _unlock(start_lock)
+        raise
+    _unlock(start_lock)
+
+
+def _unlock(descriptor: int) -> None:
+    fcntl.flock(descriptor, fcntl.LOCK_UN)  # explicitly: a forked child may hold the descriptor open
+    os.close(descriptor)
 
 
 def _ensure_running(place: Place, settings: Mapping[str, str]) -> str:

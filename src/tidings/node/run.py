@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import logging
-import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -15,6 +14,7 @@ import uvloop
 
 from tidings.kernel.postgres import Running
 from tidings.kernel.settings import Settings
+from tidings.kernel.stop import on_stop
 from tidings.node.engine import Duties, Node
 from tidings.node.front import App, Front
 
@@ -32,7 +32,7 @@ def run_node(
     listener: socket.socket | None = None,
     ready: Callable[[], None] = lambda: None,
 ) -> None:
-    """Until SIGTERM or SIGINT; then what was accepted is kept and what has begun is sent."""
+    """Until a signal to stop; then what was accepted is kept and what has begun is sent."""
     uvloop.run(_run(settings, url, duties, server, listener, ready))
 
 
@@ -46,22 +46,23 @@ async def _run(
 ) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
     _spare_the_collector()
-    node = Node(settings, url, duties, revive=_reviver(server))
-    await node.start()
-    http = Http(node, listener) if duties.accepts and listener else None
-    if http:
-        await http.start()
-    ready()
-    await stopping.wait()
-    log.info("stopping")
-    if http:
-        await http.stop_accepting()
-    await node.stop()
-    if http:
-        await http.stop()
+    # Not the loop's own handlers: closing the loop takes those away, and a second signal would then kill us before the
+    # embedded server is stopped.
+    with on_stop(lambda: loop.call_soon_threadsafe(stopping.set)):
+        node = Node(settings, url, duties, revive=_reviver(server))
+        await node.start()
+        http = Http(node, listener) if duties.accepts and listener else None
+        if http:
+            await http.start()
+        ready()
+        await stopping.wait()
+        log.info("stopping")
+        if http:
+            await http.stop_accepting()
+        await node.stop()
+        if http:
+            await http.stop()
 
 
 def _spare_the_collector() -> None:
