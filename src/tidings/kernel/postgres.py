@@ -46,13 +46,13 @@ from tidings.kernel.prepare_cluster import (
     forget_socket_folder,
     hint,
     last_lines,
-    refuse_other_major,
     shorten_log,
     socket_folder,
     write_settings,
 )
+from tidings.kernel.upgrade_cluster import Upgraded, finish_upgrade, refuse_other_major, upgrade_cluster
 
-__all__ = ["EmbeddedPostgresError", "Running", "start"]
+__all__ = ["EmbeddedPostgresError", "Running", "start", "upgrade"]
 
 ORPHANS_MAY_TAKE = 1.0  # seconds: without their postmaster idle backends end at once, busy ones when their query ends
 SILENCE_MAY_TAKE = 60.0  # seconds a server that says it is ready may leave a connection unanswered
@@ -74,6 +74,18 @@ def start(data_dir: Path, *, settings: Mapping[str, str] | None = None) -> "Runn
         running.release()
         raise
     return running
+
+
+def upgrade(data_dir: Path) -> Upgraded | None:
+    """Makes the cluster of an older PostgreSQL one of this version. None: there is nothing to do. Raises
+    `EmbeddedPostgresError`."""
+    with _starting_or_stopping(data_dir.expanduser().resolve()) as place:
+        if _server_lives(place):
+            raise EmbeddedPostgresError(
+                f"The PostgreSQL in {place.cluster} is running.", "Stop every Tidings that uses it, then try again."
+            )
+        _remove_stale_files(place)
+        return upgrade_cluster(place)
 
 
 class Running:
@@ -165,6 +177,7 @@ def _unlock(descriptor: int) -> None:
 
 def _ensure_running(place: Place, settings: Mapping[str, str]) -> str:
     shorten_log(place)
+    finish_upgrade(place)
     if place.cluster.exists():
         refuse_other_major(place)
         url = _url(place)
