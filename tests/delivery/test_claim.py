@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -315,6 +316,21 @@ async def test_a_lease_that_was_lost_meanwhile_cancels_nothing(desk: Desk) -> No
     views = await desk.views.current(desk.connection, {desk.tenant_id})
     assert await claim.prepare(desk.connection, claimed, views, lease=mine) == []
     assert await desk.deliveries("state", "lease") == [("sending", mine + 1)]
+
+
+async def test_age_counts_from_the_last_retry_by_hand(desk: Desk) -> None:
+    await pend(desk, event(), event(), event(subject="never retried"))
+    tried = '[{"outcome": "try_later", "at": "2026-11-23T10:00:00Z"}'
+    by_hand = ', {"outcome": "retried_by", "at": "2026-11-23T1%s:00:00.5Z"}'
+    first, second, third = await desk.deliveries("id")
+    for key, attempts in ((first, by_hand % 1), (second, by_hand % 1 + by_hand % 2), (third, "")):
+        await desk.run("UPDATE delivery_delivery SET attempts = %s WHERE id = %s", f"{tried}{attempts}]", key)
+    since = {job.id: job.since for job in await desk.claim(await desk.register())}
+    assert since == {
+        first: datetime(2026, 11, 23, 11, 0, 0, 500_000, tzinfo=UTC),
+        second: datetime(2026, 11, 23, 12, 0, 0, 500_000, tzinfo=UTC),
+        third: None,
+    }
 
 
 # what there is no place for

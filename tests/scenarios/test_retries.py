@@ -1,12 +1,18 @@
 """Receivers that are down, busy, slow, gone or mad: a message is tried again or fails with a reason; none is lost."""
 
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
+from django.utils import timezone
 from tests.delivery.given import event
-from tests.scenarios.stage import Stage
+from tests.scenarios.stage import WEB, WORKER, Stage, in_django
 
+from tidings.channels.models import ChannelSetting
+from tidings.channels.testing.smtp_server import OK, MailServer, Step
 from tidings.channels.testing.webhook_receiver import Reply
+from tidings.directory.models import ContactPoint
+from tidings.kernel.secrets import seal
 
 DOWN, GONE = Reply(503, b"maintenance"), Reply(410, b"no longer here")
 
@@ -150,6 +156,54 @@ async def test_what_failed_is_sent_again_when_somebody_asks(stage: Stage) -> Non
     first, second = await stage.messages("ann", 2)
     assert first.identity == second.identity
     await stage.settled("sent")
+
+
+async def test_a_mail_of_yesterday_that_is_sent_again_by_hand_has_its_whole_schedule(empty_stage: Stage) -> None:
+    stage = empty_stage
+    busy, mailbox = Step("450 4.2.1 Mailbox busy"), "ann@example.com"
+    async with MailServer(script={mailbox: [busy, busy, busy, OK]}) as server:
+        await by_mail(stage, mailbox, server)
+        # given: it was accepted yesterday, and has failed
+        await stage.start(WEB)
+        [event_id] = await stage.post(event(to="ann"))
+        [send] = (await stage.record(event_id))["recipients"][0]["sends"]
+        delivery = await made_earlier(stage, UUID(send["delivery_id"]), timedelta(hours=20))
+        await stage.start(WORKER)
+        await stage.settled("failed")
+        assert await outcomes(stage) == [["try_again_later"]]
+        # when
+        secret = await stage_token(stage)
+        await stage.send("POST", f"/api/v1/deliveries/{delivery}/retry", {}, token=secret)
+        # then
+        await stage.settled("sent")
+        [before, *after] = (await outcomes(stage))[0]
+        assert (before, after) == ("try_again_later", ["retried_by", "try_again_later", "try_again_later", "sent"])
+
+
+async def by_mail(stage: Stage, mailbox: str, server: MailServer) -> None:
+    """ann's only method is mail, by this server."""
+    settings = {"host": server.host, "port": server.port, "security": "none", "from": "tidings@example.com"}
+
+    def set_up() -> None:
+        tenant, ann = stage.organisation.tenant, stage.organisation.people["ann"]
+        ChannelSetting.objects.create(tenant=tenant, channel="email", enabled=True, sealed=seal(settings))
+        ContactPoint.objects.create(
+            tenant=tenant, person=ann, channel="email", sealed=seal({"address": mailbox}), shown=mailbox,
+            destination=f"{server.host}:{server.port}", verified_at=timezone.now(),
+        )  # fmt: skip
+        ann.methods = ["email"]
+        ann.save()
+
+    await in_django(set_up)
+
+
+async def made_earlier(stage: Stage, delivery: UUID, by: timedelta) -> UUID:
+    """The keys of its event and of all that belongs to it tell that they were made so much earlier."""
+    ms = int(by.total_seconds() * 1000) << 80
+    for table in ("events_event", "events_body", "events_recipient", "delivery_delivery"):
+        for (key,) in await stage.rows(f"SELECT id FROM {table}"):
+            await stage.database.execute(f"UPDATE {table} SET id = %s WHERE id = %s", (UUID(int=key.int - ms), key))
+    return UUID(int=delivery.int - ms)
 
 
 async def stage_token(stage: Stage) -> str:

@@ -10,6 +10,7 @@ from tidings import __version__
 # name: (module:attribute, what it does)
 COMMANDS = {
     "check": ("tidings.cli.check:check", "See what is wrong, or prove with --ledger that nothing was lost."),
+    "database": ("tidings.cli.database:database", "Back up, restore and upgrade the database."),
     "demo": ("tidings.cli.demo:demo", "A working day of a believable organisation, live."),
     "explain": ("tidings.cli.explain:explain", "Who would be told of an event, and why."),
     "migrate": ("tidings.cli.migrate:migrate", "Bring the database's schema up to date."),
@@ -60,6 +61,7 @@ def _explained(error: Exception) -> tuple[str, str] | None:
     import psycopg
 
     from tidings.kernel.addresses import InvalidNetworks
+    from tidings.kernel.dump_database import DumpFailed
     from tidings.kernel.prepare_cluster import EmbeddedPostgresError
     from tidings.kernel.settings import SettingsError
 
@@ -67,7 +69,7 @@ def _explained(error: Exception) -> tuple[str, str] | None:
     cause = error.__cause__ if isinstance(error.__cause__, psycopg.Error) else error
     said = str(cause).partition("\n")[0]
     match cause:
-        case SettingsError() | EmbeddedPostgresError() | InvalidNetworks():
+        case SettingsError() | EmbeddedPostgresError() | InvalidNetworks() | DumpFailed():
             return cause.message, cause.hint
         case psycopg.OperationalError():
             return f"the database cannot be reached: {cause}", "Check TIDINGS_DATABASE_URL."

@@ -1,5 +1,8 @@
 """`tidings migrate`: bring the database's schema up to date; starting a node does it too."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import click
 
 from tidings.kernel.platform import platform
@@ -11,12 +14,20 @@ _LOCK = 7_301_003
 def migrate_database(*, verbosity: int = 0) -> None:
     """Needs the platform to be set up."""
     from django.core.management import call_command
+
+    with in_turn():
+        call_command("migrate", verbosity=verbosity, interactive=False)
+
+
+@contextmanager
+def in_turn() -> Iterator[None]:
+    """One process at a time. Needs the platform to be set up."""
     from django.db import connection
 
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
     try:
-        call_command("migrate", verbosity=verbosity, interactive=False)
+        yield
     finally:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])

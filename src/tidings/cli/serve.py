@@ -7,6 +7,7 @@ import click
 from tidings.cli.first_run import first_run
 from tidings.kernel.platform import platform
 from tidings.kernel.settings import settings
+from tidings.kernel.stop import Stopped
 
 
 def _options(command: click.Command) -> click.Command:
@@ -21,18 +22,23 @@ def _serve(*, accepts: bool, delivers: bool, host: str = "127.0.0.1", port: int 
     from tidings.node.engine import Duties
     from tidings.node.run import listen, run_node
 
+    def ready() -> None:
+        _say(f"Tidings is ready: {f'http://{host}:{port}' if accepts else 'no port: it only delivers'}")
+
     listener = listen(host, port) if accepts else None
-    with platform() as (url, server):
-        from tidings.cli.migrate import migrate_database
+    try:
+        with platform() as (url, server):
+            from tidings.cli.migrate import migrate_database
 
-        migrate_database()
-        first_run()
+            migrate_database()
+            first_run()
+            run_node(settings(), url, Duties(accepts, delivers), server=server, listener=listener, ready=ready)
+    except Stopped:
+        _say("Tidings was asked to stop before it was ready.")
 
-        def ready() -> None:
-            where = f"http://{host}:{port}" if accepts else "no port: it only delivers"
-            print(f"Tidings is ready: {where}", file=sys.stderr, flush=True)  # noqa: T201
 
-        run_node(settings(), url, Duties(accepts, delivers), server=server, listener=listener, ready=ready)
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)  # noqa: T201
 
 
 @click.command()

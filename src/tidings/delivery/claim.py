@@ -7,6 +7,7 @@ newer goes first, and the older says when it is sent that it is no longer the cu
 import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -56,7 +57,9 @@ FROM due WHERE d.id = due.id
 RETURNING d.id, d.tenant_id, d.person_id, d.subject_id, d.number, d.contact_point_id, d.channel,
           CASE WHEN d.attempts IS NULL THEN 0 ELSE jsonb_array_length(d.attempts) - coalesce((
               SELECT max(a.place) FROM jsonb_array_elements(d.attempts) WITH ORDINALITY AS a(try, place)
-              WHERE a.try ->> 'outcome' = 'retried_by'), 0) END
+              WHERE a.try ->> 'outcome' = 'retried_by'), 0) END,
+          (SELECT max(a.try ->> 'at') FROM jsonb_array_elements(d.attempts) AS a(try)
+           WHERE a.try ->> 'outcome' = 'retried_by')::timestamptz
 """
 # Index: the primary keys of events, bodies (of each day's partition), recipients and subjects.
 _STORIES = """
@@ -82,7 +85,7 @@ WHERE d.id = c.id AND d.lease = %s AND d.state = 'sending'
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """`attempts` counts the tries since the last retry by hand: with one, the schedule starts over."""
+    """`attempts` counts the tries since the last retry by hand, at `retried_at`: with one, the schedule starts over."""
 
     id: UUID
     tenant_id: UUID
@@ -92,6 +95,7 @@ class Claimed:
     contact_point_id: UUID
     channel: str
     attempts: int
+    retried_at: datetime | None
 
 
 async def claim(
@@ -148,6 +152,7 @@ async def prepare(
                     lease,
                     one.attempts,
                     newer,
+                    since=one.retried_at,
                 )
             )
     if ended:

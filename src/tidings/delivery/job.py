@@ -62,6 +62,8 @@ class Job:
     lease: int
     attempts: int = 0
     newer: Newer | None = None
+    since: datetime | None = None
+    """Its age counts from here: the last retry by hand. None: from its acceptance, which its id tells."""
     accepted: float = 0.0
     """Seconds on the loop's clock when this node accepted it; 0 for what was claimed from the table."""
     tried: bool = False

@@ -1,8 +1,8 @@
 """Try again by hand what failed or was cancelled, one delivery or many.
 
-The attempts stay on record, and `{"outcome": "retried_by", "at", "by"}` after them says who asked. Tries are counted
-from there (`claim.py`), so the retry schedule starts over; what must not be older than some hours (SMS, mail) has one
-try, since its age still counts from the event.
+The attempts stay on record, and `{"outcome": "retried_by", "at", "by"}` after them says who asked and when. Tries are
+counted from there (`claim.py`), and so is the age of what must not be older than some hours (SMS, mail): the retry
+schedule starts over.
 """
 
 from collections.abc import Mapping

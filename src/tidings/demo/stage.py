@@ -23,8 +23,8 @@ from tidings.kernel.postgres import start
 RETRY_SCHEDULE = "1,2,4"
 START_MAY_TAKE = 120.0
 STOP_MAY_TAKE = 60.0
-# `tidings serve`, and two things more. Asked to stop while it starts, it still stops its database. And the pipe ends
-# with us, even when we are killed: then it stops too, and tidies up in our place.
+# `tidings serve`, and one thing more: the pipe ends with us, even when we are killed. Then it stops too, at any moment
+# of its start, and tidies up in our place.
 _SERVE = """
 import os, shutil, signal, sys, threading
 from tidings.cli.main import main

@@ -6,9 +6,11 @@ import hashlib
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import distribution
 from pathlib import Path
@@ -71,10 +73,11 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """Runs to the end as the account, in a session of its own (Ctrl-C at our terminal does not reach it), without our
     environment. What it says is in `stdout`, or goes to the descriptor `log`; the descriptors in `keep` are inherited.
+    An exception meanwhile, as when we are asked to stop, kills it with all that it has started.
     """
-    return subprocess.run(  # noqa: S603 - the programs are the wheel's own
+    with subprocess.Popen(  # noqa: S603 - the programs are the wheel's own
         command,
-        input=stdin,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE if log is None else log,
         stderr=subprocess.STDOUT,
         text=True,
@@ -86,7 +89,14 @@ def run(
         user=account.uid if account else None,
         group=account.gid if account else None,
         extra_groups=[] if account else None,
-    )
+    ) as process:
+        try:
+            said, _ = process.communicate(stdin)
+        except BaseException:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, said)
 
 
 def stopped_at(path: Path, account: Account | None) -> Path | None:

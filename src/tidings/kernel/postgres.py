@@ -46,13 +46,13 @@ from tidings.kernel.prepare_cluster import (
     forget_socket_folder,
     hint,
     last_lines,
-    refuse_other_major,
     shorten_log,
     socket_folder,
     write_settings,
 )
+from tidings.kernel.upgrade_cluster import Upgraded, finish_upgrade, refuse_other_major, upgrade_cluster
 
-__all__ = ["EmbeddedPostgresError", "Running", "start"]
+__all__ = ["EmbeddedPostgresError", "Running", "start", "upgrade"]
 
 ORPHANS_MAY_TAKE = 1.0  # seconds: without their postmaster idle backends end at once, busy ones when their query ends
 SILENCE_MAY_TAKE = 60.0  # seconds a server that says it is ready may leave a connection unanswered
@@ -67,13 +67,25 @@ def start(data_dir: Path, *, settings: Mapping[str, str] | None = None) -> "Runn
     Returns when it accepts connections, after crash recovery too, however long that takes. `settings` are PostgreSQL's,
     over `SETTINGS`; they have no effect on a server that runs already. Raises `EmbeddedPostgresError`.
     """
-    running = Running(data_dir.expanduser().resolve(), settings or {})
+    running = Running(data_dir, settings)
     try:
         running.revive()
     except BaseException:
         running.release()
         raise
     return running
+
+
+def upgrade(data_dir: Path) -> Upgraded | None:
+    """Makes the cluster of an older PostgreSQL one of this version. None: there is nothing to do. Raises
+    `EmbeddedPostgresError`."""
+    with _starting_or_stopping(data_dir.expanduser().resolve()) as place:
+        if _server_lives(place):
+            raise EmbeddedPostgresError(
+                f"The PostgreSQL in {place.cluster} is running.", "Stop every Tidings that uses it, then try again."
+            )
+        _remove_stale_files(place)
+        return upgrade_cluster(place)
 
 
 class Running:
@@ -83,8 +95,9 @@ class Running:
     url: str
     """For libpq. It stays the same until the release."""
 
-    def __init__(self, data_dir: Path, settings: Mapping[str, str]) -> None:
-        self._data_dir, self._settings = data_dir, settings
+    def __init__(self, data_dir: Path, settings: Mapping[str, str] | None = None) -> None:
+        """Nothing happens before `revive`."""
+        self._data_dir, self._settings = data_dir.expanduser().resolve(), settings or {}
         self._user: int | None = None
         self._released = False
 
@@ -126,8 +139,7 @@ class Running:
                 if _lock_at_once(user):
                     _stop(place)
             finally:
-                fcntl.flock(user, fcntl.LOCK_UN)  # explicitly: a forked child may hold the descriptor open
-                os.close(user)
+                _unlock(user)
 
     def __enter__(self) -> Self:
         return self
@@ -149,13 +161,23 @@ def _starting_or_stopping(data_dir: Path) -> Iterator[Place]:
         account = hand_over(folder, data_dir)
         keep_with(folder, folder / "start.lock")
         yield Place(folder, account, start_lock)
-    finally:
-        fcntl.flock(start_lock, fcntl.LOCK_UN)
-        os.close(start_lock)
+    except KeyboardInterrupt:
+        os.close(start_lock)  # not unlocked: a program that was cut short has it until it is gone
+        raise
+    except BaseException:
+        _unlock(start_lock)
+        raise
+    _unlock(start_lock)
+
+
+def _unlock(descriptor: int) -> None:
+    fcntl.flock(descriptor, fcntl.LOCK_UN)  # explicitly: a forked child may hold the descriptor open
+    os.close(descriptor)
 
 
 def _ensure_running(place: Place, settings: Mapping[str, str]) -> str:
     shorten_log(place)
+    finish_upgrade(place)
     if place.cluster.exists():
         refuse_other_major(place)
         url = _url(place)

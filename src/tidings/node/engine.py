@@ -218,7 +218,7 @@ class Node:
         following = decide(
             outcome,
             tries=job.attempts + 1,
-            age=at - made_at(job.id),
+            age=at - (job.since or made_at(job.id)),
             schedule=self.settings.retry_schedule,
             gives_up_after=CHANNELS[job.channel].gives_up_after if job.channel in CHANNELS else None,
             chance=random.random(),  # noqa: S311 - spreads retries, guards nothing

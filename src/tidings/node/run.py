@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import logging
-import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -15,11 +14,13 @@ import uvloop
 
 from tidings.kernel.postgres import Running
 from tidings.kernel.settings import Settings
+from tidings.kernel.stop import on_stop
 from tidings.node.engine import Duties, Node
 from tidings.node.front import App, Front
 
 log = logging.getLogger("tidings.node")
 DJANGO_THREADS = 2
+BACKLOG = 2048
 
 
 def run_node(
@@ -31,7 +32,7 @@ def run_node(
     listener: socket.socket | None = None,
     ready: Callable[[], None] = lambda: None,
 ) -> None:
-    """Until SIGTERM or SIGINT; then what was accepted is kept and what has begun is sent."""
+    """Until a signal to stop; then what was accepted is kept and what has begun is sent."""
     uvloop.run(_run(settings, url, duties, server, listener, ready))
 
 
@@ -45,22 +46,23 @@ async def _run(
 ) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
     _spare_the_collector()
-    node = Node(settings, url, duties, revive=_reviver(server))
-    await node.start()
-    http = Http(node, listener) if duties.accepts and listener else None
-    if http:
-        await http.start()
-    ready()
-    await stopping.wait()
-    log.info("stopping")
-    if http:
-        await http.stop_accepting()
-    await node.stop()
-    if http:
-        await http.stop()
+    # Not the loop's own handlers: closing the loop takes those away, and a second signal would then kill us before the
+    # embedded server is stopped.
+    with on_stop(lambda: loop.call_soon_threadsafe(stopping.set)):
+        node = Node(settings, url, duties, revive=_reviver(server))
+        await node.start()
+        http = Http(node, listener) if duties.accepts and listener else None
+        if http:
+            await http.start()
+        ready()
+        await stopping.wait()
+        log.info("stopping")
+        if http:
+            await http.stop_accepting()
+        await node.stop()
+        if http:
+            await http.stop()
 
 
 def _spare_the_collector() -> None:
@@ -92,6 +94,7 @@ class Http:
             server_header=False,
             proxy_headers=False,
             timeout_keep_alive=75,
+            backlog=BACKLOG,
         )
         self._server, self._listener = uvicorn.Server(config), listener
         self._task: asyncio.Task[None] | None = None
@@ -126,12 +129,15 @@ def django_app() -> App:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A bound socket, so that a port that is taken is known before anything starts."""
+    """A listening socket, so that a port that is taken is known before anything starts. With SO_REUSEADDR, which a
+    quick restart needs, several processes can be bound to a port until one of them listens: bound is not yet ours.
+    Who calls while this one starts is answered when it is ready."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen(BACKLOG)
     except OSError as error:
         sys.exit(f"tidings: {host}:{port} cannot be used: {error.strerror}. Choose another with --host and --port.")
     listener.setblocking(False)
