@@ -74,7 +74,8 @@ def write_point(person: Person, kind: Channel, point: ContactPoint | None, value
 
 def prefill(person: Person, before: Mapping[str, str], points: Mapping[str, ContactPoint]) -> list[str]:
     """What an administrator says of a person's e-mail and mobile is verified by their word, and messages go there as
-    long as the person has chosen no other place. `before` is what was said until now. The channels it changed."""
+    long as the person has chosen no other place. What is said again as it was changes nothing: the person may have
+    taken that address away. `before` is what was said until now. The channels it changed."""
     changed: list[str] = []
     for code, part in PREFILLED.items():
         kind = CHANNELS.get(code)
@@ -84,7 +85,7 @@ def prefill(person: Person, before: Mapping[str, str], points: Mapping[str, Cont
         name = kind.contact[0].name
         follows = point is None or (bool(was) and opened(point).get(name) == was)
         returns = point is not None and point.disabled_reason == DEPARTED
-        if said and (returns or (follows and (said != was or point is None))):
+        if said and (returns or (follows and said != was)):
             write_point(person, kind, point, {name: said}, verified=True)
             changed.append(code)
         elif point and follows and not said:
