@@ -331,3 +331,19 @@ def test_scopes_narrow_what_a_person_may(api: Any, organisation: Any) -> None:
     _, reads = create_token(organisation.caller("ann"), person=organisation.people["ann"], scopes=["read"])
     assert api(token=reads).get(ME).status == 200
     assert api(token=reads).put(ME, {"methods": []}).status == 403
+
+
+# the login in the path
+
+
+def test_a_login_is_found_however_its_letters_are_composed(api: Any) -> None:
+    root = api("root")
+    root.put("/users/zo%C3%AB", {})
+    composed, apart = "/users/zo%C3%AB/notification-settings", "/users/zoe%CC%88/notification-settings"
+    for path, number in ((apart, 1), (apart, 2), (composed, 3)):
+        assert root.put(path, {"webhook": {"url": f"{URL}/{number}"}}).status == 200
+    assert root.get(apart).body["webhook"]["url"] == f"{URL}/3"
+
+
+def test_what_no_login_can_hold_is_not_found(api: Any) -> None:
+    assert api("root").put("/users/a%00b/notification-settings", {"webhook": {"url": URL}}).status == 404

@@ -246,13 +246,22 @@ def test_an_email_that_is_taken_away_takes_its_contact_point_along(api: Any, org
     assert _points(organisation, "amy") == {}
 
 
-def test_an_unchanged_user_gets_a_missing_contact_point(api: Any, organisation: Any) -> None:
-    organisation.people["ann"].email = "ann@example.com"
-    organisation.people["ann"].save()
-    directory, _ = _versions(organisation)
-    assert api("root").put("/users/ann", {"email": "ann@example.com"}).status == 200
-    assert _address(_points(organisation, "ann")["email"]) == "ann@example.com"
-    assert _versions(organisation)[0] == directory + 1
+def test_an_unchanged_user_written_back_leaves_an_address_that_was_removed_away(api: Any, organisation: Any) -> None:
+    from tidings.audit.models import Change
+
+    root = api("root")
+    root.put("/users/amy", ANN)
+    organisation.people["amy"] = organisation.caller("amy").person
+    amy = api("amy")
+    assert amy.put("/me/notification-settings", {"email": None}).body["email"] is None
+    before, changes = root.get("/users/amy"), Change.objects.for_tenant(organisation.id).count()
+    versions = _versions(organisation)
+    again = root.put("/users/amy", before.body)
+    assert (again.status, again.body, again.etag) == (200, before.body, before.etag)
+    assert amy.get("/me/notification-settings").body["email"] is None
+    assert (Change.objects.for_tenant(organisation.id).count(), _versions(organisation)) == (changes, versions)
+    root.put("/users/amy", {"email": "amy@example.org"})
+    assert _address(_points(organisation, "amy")["email"]) == "amy@example.org"
 
 
 # see off

@@ -1,14 +1,11 @@
 """`tidings migrate`, `tidings tenant create`, `tidings token create`, as an operator runs them."""
 
-import os
 import subprocess
 import sys
-from collections.abc import Callable
 
 import psycopg
-import pytest
+from tests.cli.conftest import Tidings, shell
 
-Tidings = Callable[..., "subprocess.CompletedProcess[str]"]
 START = """
 from tidings.kernel.platform import platform
 with platform(quiet=True):
@@ -17,20 +14,6 @@ with platform(quiet=True):
     migrate_database()
     first_run()
 """
-
-
-def _environment(url: str, **more: str) -> dict[str, str]:
-    return {**os.environ, "TIDINGS_DATABASE_URL": url, "TIDINGS_RESOLVED_DATABASE_URL": "", **more}
-
-
-@pytest.fixture
-def tidings(empty_database: str) -> Tidings:
-    def run(*arguments: str, **more: str) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, "-m", "tidings.cli.main", *arguments]
-        environment = _environment(more.pop("url", empty_database), **more)
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
-
-    return run
 
 
 def _rows(url: str, query: str) -> list[tuple[object, ...]]:
@@ -84,7 +67,7 @@ def test_what_an_operator_can_mend_is_said_in_words(tidings: Tidings, empty_data
 
 def test_processes_that_start_at_once_make_one_installation(empty_database: str) -> None:
     command = [sys.executable, "-c", START]
-    environment = _environment(empty_database)
+    environment = shell(empty_database)
     starts = [subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) for _ in range(3)]
     told = [start.communicate(timeout=60)[1] for start in starts]
     assert [start.returncode for start in starts] == [0, 0, 0], told
@@ -94,7 +77,7 @@ def test_processes_that_start_at_once_make_one_installation(empty_database: str)
 
 def test_a_token_of_the_operator_is_never_printed(empty_database: str) -> None:
     secret = "tdg_the-operator-chose-this-one"
-    environment = _environment(empty_database, TIDINGS_ADMIN_TOKEN=secret, TIDINGS_ADMIN_PASSWORD="correct horse")
+    environment = shell(empty_database, TIDINGS_ADMIN_TOKEN=secret, TIDINGS_ADMIN_PASSWORD="correct horse")
     for _ in range(2):
         ended = subprocess.run(
             [sys.executable, "-c", START], env=environment, capture_output=True, text=True, check=True, timeout=60

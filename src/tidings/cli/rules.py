@@ -40,10 +40,10 @@ def rules() -> None:
 @_tenant
 def export_rules(tenant: str | None) -> None:
     """Write all rules to standard output, as JSON, always in the same order."""
-    from tidings.rules.change import content
-    from tidings.rules.show import rules_of
-
     with _speaking_for(tenant) as caller:
+        from tidings.rules.change import content
+        from tidings.rules.show import rules_of
+
         found = {rule.event_type: content(rule) for rule in rules_of(caller)}
     click.echo(json.dumps({"rules": dict(sorted(found.items()))}, ensure_ascii=False, indent=2))
 
@@ -55,9 +55,9 @@ def export_rules(tenant: str | None) -> None:
 def apply_rules(file: TextIO, dry_run: bool, tenant: str | None) -> None:
     """Make the rules named in FILE (- for standard input) as they stand there: all of them, or none."""
     wanted = _read(file.read())
-    from tidings.rules.change import Wanted, change_rules
-
     with _speaking_for(tenant) as caller:
+        from tidings.rules.change import Wanted, change_rules
+
         asked = {code: Wanted(one.enabled, one.optional_roles, one.additional_users) for code, one in wanted.items()}
         changes = change_rules(caller, asked, dry_run=dry_run)
     for one in changes:
@@ -75,6 +75,7 @@ def _read(text: str) -> Mapping[str, RuleInFile]:
 
 @contextmanager
 def _speaking_for(tenant: str | None) -> "Iterator[Caller]":
+    """Models may be imported from here on, and not before."""
     with platform(quiet=True):
         from tidings.accounts.tenants import command_line
         from tidings.cli.tenant import chosen_tenant

@@ -17,6 +17,7 @@ from tidings.channels.registry import CHANNELS
 from tidings.directory.contact_points import PREFILLED, locked_points, opened, same_address, write_point
 from tidings.directory.members import known_member
 from tidings.directory.models import ContactPoint
+from tidings.directory.profile import looked_up
 from tidings.kernel.problems import Problem, invalid
 from tidings.kernel.versions import Expected
 from tidings.preferences.shape import Point, Shown, Wanted, field_of, standing, write_settings
@@ -40,7 +41,7 @@ def own_settings(caller: Caller) -> Shown:
 def put_settings_of_user(caller: Caller, login: str, wanted: Wanted, expected: Expected) -> Shown:
     """Verified by the administrator's word. Raises 403, 404, 412, 422."""
     caller.require("administrator")
-    return _put(caller, login, wanted, expected, by_their_word=True)
+    return _put(caller, looked_up(login), wanted, expected, by_their_word=True)
 
 
 def put_own_settings(caller: Caller, wanted: Wanted, expected: Expected) -> Shown:
