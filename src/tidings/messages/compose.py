@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from tidings.messages.document import Document, Fact, Newer, Occasion, Reader
+from tidings.messages.document import SOMEBODY, Document, Fact, Newer, Occasion, Reader
 from tidings.messages.wording import VALUE_TABLES, Wording, wording
 
 TITLE_AT_MOST = 200
@@ -59,7 +59,8 @@ def _facts(occasion: Occasion, words: Wording, timezone: str) -> tuple[Fact, ...
     facts = [
         Fact("what", label("what"), f"{feature} {cut(occasion.subject_id, 60)} · {event}"),
         Fact("where", label("where"), _where(occasion.resources, label("cut"))),
-        Fact("who", label("who"), occasion.actor or occasion.submitter),
+        Fact("submitter", label("submitter"), _person(occasion.submitter, words)),
+        Fact("actor", label("actor"), _person(occasion.actor, words) if occasion.actor != occasion.submitter else ""),
         Fact("when", label("when"), clock_time(occasion.time, timezone)),
     ]
     for name in SHOWN_DETAILS if occasion.details else ():
@@ -67,6 +68,10 @@ def _facts(occasion: Occasion, words: Wording, timezone: str) -> tuple[Fact, ...
         if value is not None and not isinstance(value, dict | list):
             facts.append(Fact(name, label(name), _detail(name, value, words)))
     return tuple([fact for fact in facts if fact.value])
+
+
+def _person(name: str, words: Wording) -> str:
+    return words.label("somebody") if name == SOMEBODY else name
 
 
 def _where(resources: tuple[str, ...], mark: str) -> str:
