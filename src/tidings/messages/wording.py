@@ -128,8 +128,8 @@ class Wording:
         return self._because.sentence(reasons)
 
     def value(self, table: str, value: str) -> str:
-        """A word of one of `VALUE_TABLES`; one that is not known there is said as it came."""
-        return self._values[table].get(value.lower(), value)
+        """A word of one of `VALUE_TABLES`; what is not known there is not said: nobody knows what it holds."""
+        return self._values[table].get(value.strip().lower(), "")
 
 
 def wording(language: str) -> Wording:
