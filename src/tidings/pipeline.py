@@ -37,6 +37,7 @@ from tidings.planning.view import View
 from tidings.planning.views import Views
 
 log = logging.getLogger("tidings.pipeline")
+_OWN_TYPES = f"{SYSTEM_FEATURE}."
 Room = Callable[[UUID, str, Promised], bool]
 """(tenant, destination, promised so far) -> may one more delivery be claimed as it is born?"""
 
@@ -89,7 +90,8 @@ async def accept(
 def _judge(
     group: Sequence[Submission], views: Mapping[UUID, View], known: Mapping[Key, Known]
 ) -> tuple[list[Verdict], list[tuple[UUID, Submission]]]:
-    """Who gets in: the token still lives, the type exists, the key is new or names the same content."""
+    """Who gets in: the token still lives, it speaks for others than ourselves, the type exists, the key is new or names
+    the same content."""
     seen: dict[Key, Known] = dict(known)
     verdicts: list[Verdict] = []
     fresh: list[tuple[UUID, Submission]] = []
@@ -98,8 +100,8 @@ def _judge(
         if view is None:
             verdicts.append(unavailable("This organisation's settings cannot be read; its events cannot be planned."))
             continue
-        if not _may_send(one, view):
-            verdicts.append(Problem(401, "token_revoked", "This token was revoked or never existed."))
+        if refused := _turned_away(one, view):
+            verdicts.append(refused)
             continue
         if event.type not in view.catalog.event_types:
             verdicts.append(unknown_type(event.type, view))
@@ -119,12 +121,20 @@ def _judge(
     return verdicts, fresh
 
 
-def _may_send(one: Submission, view: View) -> bool:
-    """A notice of our own comes without a token."""
+def _turned_away(one: Submission, view: View) -> Problem | None:
+    """A notice of our own comes without a token; nothing that comes with one may pass for it."""
     if not one.token_hash:
-        return True
-    grant = view.grants.get(one.token_hash)
-    return grant is not None and grant.may_send_events
+        return None
+    grant, event = view.grants.get(one.token_hash), one.incoming.event
+    if grant is None or not grant.may_send_events:
+        return Problem(401, "token_revoked", "This token was revoked or never existed.")
+    if event.type.startswith(_OWN_TYPES):
+        text = "Notices of the feature `tidings` come from Tidings alone; define a feature of your own for yours"
+        return Problem(403, "reserved", f"{text}: PUT /api/v1/catalog/features/{{code}}.")
+    if event.source.lower() == SYSTEM_FEATURE:
+        text = "`tidings` is where our own notices come from"
+        return Problem(403, "reserved", f"{text}: name the system that this event comes from in `source`.")
+    return None
 
 
 def unknown_type(code: str, view: View) -> Problem:

@@ -76,8 +76,11 @@ def test_a_time_of_another_zone_is_the_same_moment() -> None:
     assert read(example(time="2026-11-23T18:00:00+08:00")).time == datetime(2026, 11, 23, 10, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "1969-07-20T20:17:40.000001Z", "2026-11-24T12:00:00Z"])
-def test_any_time_up_to_a_day_ahead_is_taken(moment: str) -> None:
+@pytest.mark.parametrize(
+    "moment",
+    ["1970-01-01T00:00:00Z", "1970-01-01T08:00:00+08:00", "1999-12-31T23:59:59.999999Z", "2026-11-24T12:00:00Z"],
+)
+def test_any_time_from_1970_up_to_a_day_ahead_is_taken(moment: str) -> None:
     assert read(example(time=moment)).time == datetime.fromisoformat(moment)
 
 
@@ -124,7 +127,9 @@ REFUSED = {
     "a time without a zone": (example(time="2026-11-23T10:00:00"), "invalid_event"),
     "a time that is none": (example(time="yesterday"), "invalid_event"),
     "a number for a time": (example(time=1_700_000_000), "invalid_event"),
-    "a time before all time": (example(time="0001-01-01T00:00:00+14:00"), "invalid_event"),
+    "the zero time of Go": (example(time="0001-01-01T00:00:00Z"), "time_before_1970"),
+    "a time before all time": (example(time="0001-01-01T00:00:00+14:00"), "time_before_1970"),
+    "a moment before 1970": (example(time="1970-01-01T00:00:00.999999+00:01"), "time_before_1970"),
     "more than a day ahead": (example(time="2026-11-24T12:00:01Z"), "time_in_the_future"),
     "the end of time": (example(time="9999-12-31T23:59:59-14:00"), "time_in_the_future"),
     "an unknown member": (example(subjekt={}), "invalid_event"),

@@ -129,6 +129,27 @@ async def test_a_source_speaks_for_itself_only(stage: Stage) -> None:
     assert (batch.body["accepted"], batch.body["rejected"][0]["code"]) == (1, "wrong_source")
 
 
+async def test_nobody_passes_for_tidings_itself(stage: Stage) -> None:
+    root = await in_django(lambda: stage.organisation.token("root"))
+    notice = event(type="tidings.contact_point_disabled") | {
+        "subject": {"kind": "notice", "id": "1", "title": "Pay here"}
+    }
+    answer = await stage.send("POST", "/api/v1/events", notice)
+    assert (answer.status, answer.body["code"]) == (403, "reserved")
+    assert "/api/v1/catalog/features" in answer.body["detail"]
+    for source in ("tidings", "Tidings"):
+        answer = await stage.send("POST", "/api/v1/events", event(source=source), token=root)
+        assert (answer.status, answer.body["code"]) == (403, "reserved")
+    batch = await stage.send(
+        "POST", "/api/v1/events/batch", [notice, event(source="tidings"), event(source="airflow")], token=root
+    )
+    assert batch.body["accepted"] == 1
+    assert [(each["index"], each["code"]) for each in batch.body["rejected"]] == [(0, "reserved"), (1, "reserved")]
+    assert await stage.value("SELECT count(*) FROM events_event WHERE source = 'tidings'") == 0
+    # Who would hear of one may be looked up all the same.
+    assert (await stage.send("POST", "/api/v1/preview", notice, token=root)).status == 200
+
+
 async def test_a_person_who_is_no_administrator_sends_no_events(stage: Stage) -> None:
     secret = await in_django(lambda: stage.organisation.token("ann"))
     assert (await stage.send("POST", "/api/v1/events", event(), token=secret)).status == 403

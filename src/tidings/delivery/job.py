@@ -1,5 +1,6 @@
 """One delivery in a node's hands: all that its attempts need, held in memory from the claim to the record."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -8,9 +9,12 @@ from uuid import UUID
 from tidings.catalog.features import EventType
 from tidings.directory.lookup import Involved, Named
 from tidings.directory.people import Member, Point
-from tidings.events.event import Event
-from tidings.messages.document import Newer, Occasion
+from tidings.events.event import Event, PersonKey, PersonRef
+from tidings.messages.document import SOMEBODY, Newer, Occasion
 from tidings.planning.plan import Because
+
+# Some platforms send a number or a mail address where a login belongs. A number of 16 digits is an Alibaba Cloud UID.
+_NUMBER = re.compile(r"\+[\d ().-]+|(?:[ ().-]*\d){10,15}")
 
 
 @dataclass
@@ -36,9 +40,9 @@ class Story:
             subject_id=event.subject.id,
             title=event.subject.title or event.subject.id,
             url=event.subject.url,
-            submitter=_shown(involved.submitter),
-            actor="" if event.actor is None else str(event.actor),
-            approvers=tuple(_shown(named) for named in involved.approvers),
+            submitter=_shown(event.people.submitter, involved.submitter),
+            actor=_shown(event.actor, involved.actor),
+            approvers=tuple(map(_shown, event.people.approvers, involved.approvers)),
             resources=tuple(resource.path() for resource in event.resources),
             details=event.details,
             feature_labels=self.event_type.feature_labels,
@@ -75,7 +79,11 @@ class Job:
         return self.story.event_type.feature == "tidings"
 
 
-def _shown(named: Named | None) -> str:
-    if named is None:
+def _shown(ref: PersonRef | None, named: Named | None) -> str:
+    """What a message may say of them: never an address, not even of somebody nobody knows."""
+    if ref is None or named is None:
         return ""
-    return (named.member.name or named.member.login) if named.member else named.named
+    if named.member:
+        return named.member.name or named.member.login
+    known_as = ref.external_id if isinstance(ref, PersonKey) else ref
+    return SOMEBODY if not known_as or "@" in known_as or _NUMBER.fullmatch(known_as) else known_as

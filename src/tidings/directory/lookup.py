@@ -39,6 +39,8 @@ class Involved(Struct, frozen=True):
     approvers: tuple[Named, ...]
     related: tuple[Named, ...]
     resources: tuple[HasResource, ...]
+    actor: Named | None = None
+    """Who did it: named in messages, told by no role."""
 
 
 Lookup = Callable[[Directory, Involved], Iterable[Named]]

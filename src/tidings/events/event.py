@@ -15,6 +15,8 @@ MAX_BATCH_BYTES = 8 * 1024 * 1024
 MAX_BATCH_EVENTS = 1_000
 MAX_DEPTH = 32
 MAX_AHEAD = timedelta(hours=24)
+# Older than any data platform. What is earlier was never set: Go writes 0001-01-01T00:00:00Z for no time.
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Part = Annotated[str, Meta(max_length=200)]
@@ -129,10 +131,10 @@ def _moment(time: datetime, now: datetime) -> datetime:
         raise Problem(422, "invalid_event", "`time` needs a zone: 2026-11-23T10:00:00Z, or +08:00.")
     if time - now > MAX_AHEAD:
         raise Problem(422, "time_in_the_future", "`time` is more than 24 hours ahead of this server's clock.")
-    try:
-        return time.astimezone(UTC)
-    except OverflowError:
-        raise Problem(422, "invalid_event", "`time` is before the year 1.") from None
+    if time < EARLIEST:
+        hint = "Send when the status changed, or leave `time` out: then it is the time of arrival."
+        raise Problem(422, "time_before_1970", f"`time` is before 1970, so it was probably never set. {hint}")
+    return time.astimezone(UTC)
 
 
 def _check_details(value: Any, depth: int) -> None:

@@ -1,18 +1,29 @@
 """An occasion and a reader become a document: in the reader's language and time zone, with nothing in it that a message
 may not carry. SQL, literals and free text stay behind the link unless the tenant allows them for the channel."""
 
+import re
 from collections import OrderedDict
 from datetime import datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from tidings.messages.document import Document, Fact, Newer, Occasion, Reader
+from tidings.messages.document import SOMEBODY, Document, Fact, Newer, Occasion, Reader
 from tidings.messages.wording import VALUE_TABLES, Wording, wording
 
 TITLE_AT_MOST = 200
 RESOURCES_SHOWN = 3
-# What of an event's details may be shown as it is: closed vocabularies and counts, never free text.
+# What of an event's details may be shown: words of a closed vocabulary, counts, and the name of an approval node.
 SHOWN_DETAILS = ("risk", "environment", "affected_rows", "approval_node", "exec_mode")
+# A node's name is free text by its nature: whoever writes approval templates chooses it ("Owner approval", "DBA 审批").
+# So only what can hardly be anything else: one to five words of letters and digits. No marks, so no literal, operator
+# or mail address; no long number, so no telephone number and no key; none of the words that SQL is made of.
+_NODE_NAME = re.compile(
+    r"(?!.*\d{5})(?!.*\b(?:select|insert|update|delete|merge|drop|alter|create|truncate|rename|grant|revoke|execute|exec"
+    r"|from|where|into|values|union|set)\b)[^\W_][\w-]*(?: [\w-]+){0,4}",
+    re.IGNORECASE,
+)
+NODE_NAME_AT_MOST = 40
+COUNT_AT_MOST = 10**15
 _bodies: OrderedDict[tuple[str, str, str], tuple[str, tuple[Fact, ...], str]] = OrderedDict()
 
 
@@ -59,14 +70,17 @@ def _facts(occasion: Occasion, words: Wording, timezone: str) -> tuple[Fact, ...
     facts = [
         Fact("what", label("what"), f"{feature} {cut(occasion.subject_id, 60)} · {event}"),
         Fact("where", label("where"), _where(occasion.resources, label("cut"))),
-        Fact("who", label("who"), occasion.actor or occasion.submitter),
+        Fact("submitter", label("submitter"), _person(occasion.submitter, words)),
+        Fact("actor", label("actor"), _person(occasion.actor, words) if occasion.actor != occasion.submitter else ""),
         Fact("when", label("when"), clock_time(occasion.time, timezone)),
     ]
     for name in SHOWN_DETAILS if occasion.details else ():
-        value = occasion.details.get(name)
-        if value is not None and not isinstance(value, dict | list):
-            facts.append(Fact(name, label(name), _detail(name, value, words)))
+        facts.append(Fact(name, label(name), _detail(name, occasion.details.get(name), words)))
     return tuple([fact for fact in facts if fact.value])
+
+
+def _person(name: str, words: Wording) -> str:
+    return words.label("somebody") if name == SOMEBODY else name
 
 
 def _where(resources: tuple[str, ...], mark: str) -> str:
@@ -75,10 +89,16 @@ def _where(resources: tuple[str, ...], mark: str) -> str:
 
 
 def _detail(name: str, value: object, words: Wording) -> str:
-    if name == "affected_rows" and isinstance(value, int) and not isinstance(value, bool):
-        return f"{value:,}"
-    text = cut(str(value), 60)
-    return words.value(name, text) if name in VALUE_TABLES else text
+    """Empty for what is not known: a source may put anything there, the SQL itself among it."""
+    if name == "affected_rows":
+        count = int(value) if isinstance(value, str) and re.fullmatch(r"[0-9]{1,15}", value) else value
+        known = isinstance(count, int | float) and not isinstance(count, bool) and 0 <= count <= COUNT_AT_MOST
+        return f"{count:,.0f}" if known else ""
+    if not isinstance(value, str):
+        return ""
+    if name in VALUE_TABLES:
+        return words.value(name, value)
+    return value if len(value) <= NODE_NAME_AT_MOST and _NODE_NAME.fullmatch(value) else ""
 
 
 def _earlier(occasion: Occasion, newer: Newer, words: Wording, timezone: str) -> str:

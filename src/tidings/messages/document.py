@@ -7,6 +7,8 @@ from typing import Literal
 from msgspec import Struct
 
 Tone = Literal["action", "info", "success", "failure"]
+SOMEBODY = "?"
+"""Named for a person of whom nothing is known but an address, which never goes out: `compose` says it in words."""
 
 
 class Occasion(Struct, frozen=True):
@@ -23,6 +25,7 @@ class Occasion(Struct, frozen=True):
     submitter: str = ""
     actor: str = ""
     approvers: tuple[str, ...] = ()
+    """People by their names; whom nobody knows by the login or the external id that was given, or `SOMEBODY`."""
     resources: tuple[str, ...] = ()
     """`instance`, `instance/database` or `instance/database/table`."""
     details: Mapping[str, str | int | float | bool | None] = {}

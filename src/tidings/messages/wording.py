@@ -15,9 +15,9 @@ from typing import Any
 LANGUAGES: tuple[str, ...] = ("en", "zh-hans")
 
 PLAIN_LABELS = (
-    "what", "subject", "where", "who", "when", "status", "risk", "environment", "affected_rows", "comment",
-    "approval_node", "exec_mode", "window", "to_do", "why", "open", "submitter", "approvers", "actor", "cut",
-    "test_headline", "test_body", "unsubscribe", "custom_todo",
+    "what", "subject", "where", "when", "status", "risk", "environment", "affected_rows", "comment",
+    "approval_node", "exec_mode", "window", "to_do", "why", "open", "submitter", "approvers", "actor", "somebody",
+    "cut", "test_headline", "test_body", "unsubscribe", "custom_todo",
 )  # fmt: skip
 FILLED_LABELS = {"earlier_status": ("then", "now"), "custom_headline": ("feature", "event", "title")}
 
@@ -128,8 +128,8 @@ class Wording:
         return self._because.sentence(reasons)
 
     def value(self, table: str, value: str) -> str:
-        """A word of one of `VALUE_TABLES`; one that is not known there is said as it came."""
-        return self._values[table].get(value.lower(), value)
+        """A word of one of `VALUE_TABLES`; what is not known there is not said: nobody knows what it holds."""
+        return self._values[table].get(value.strip().lower(), "")
 
 
 def wording(language: str) -> Wording:

@@ -57,6 +57,7 @@ def involve(event: Event, people: People) -> Involved:
         approvers=_all_named(named.approvers, people),
         related=_all_named(named.related, people),
         resources=tuple(event.resources),
+        actor=_named(event.actor, people) if event.actor else None,
     )
 
 

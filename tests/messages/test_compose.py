@@ -1,0 +1,97 @@
+"""What of an event becomes a message, and what stays behind the link. Pure."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tidings.messages.compose import NODE_NAME_AT_MOST, SHOWN_DETAILS, compose
+from tidings.messages.document import Document, Occasion, Reader
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+def occasion(**changes: Any) -> Occasion:
+    about: dict[str, Any] = {
+        "event_id": str(uuid4()),  # texts are kept by it
+        "event_type": "data_change.pending_approval",
+        "tone": "action",
+        "time": NOON,
+        "subject_kind": "ticket",
+        "subject_id": "88123",
+        "title": "Add index on orders",
+        "feature_labels": {"en": "Data change", "zh-hans": "数据变更"},
+        "event_labels": {"en": "Pending approval", "zh-hans": "待审批"},
+    }
+    return Occasion(**about | changes)
+
+
+def composed(language: str = "en", timezone: str = "UTC", **changes: Any) -> Document:
+    return compose(occasion(**changes), Reader("bo", "Bo", language, timezone, ()))
+
+
+def shown(name: str, value: Any, language: str = "en") -> str | None:
+    """The fact made of this detail."""
+    facts = {fact.key: fact.value for fact in composed(language, details={name: value}).facts}
+    return facts.get(name)
+
+
+# details
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("risk", "LOW", "Low"),
+        ("risk", "moderate", "Medium"),
+        ("environment", "production", "Production"),
+        ("exec_mode", "AUTO", "Automatic after approval"),
+        ("affected_rows", 1_234_567, "1,234,567"),
+        ("affected_rows", "1200", "1,200"),
+        ("affected_rows", 120.0, "120"),
+        ("affected_rows", 0, "0"),
+        ("approval_node", "DBA", "DBA"),
+        ("approval_node", "Owner approval - level 2", "Owner approval - level 2"),
+        ("approval_node", "库 Owner 审批", "库 Owner 审批"),
+    ],
+)
+def test_words_of_the_vocabulary_counts_and_short_labels_are_shown(name: str, value: Any, text: str) -> None:
+    assert shown(name, value) == text
+
+
+SQL = ("DROP TABLE users", "delete from users", "x UNION SELECT pw FROM users", "UPDATE u SET a")
+FREE = (
+    *SQL, "SELECT * FROM users WHERE mobile = '13912345678'", "'; --", "a=1", "Zhang San 13912345678", "zoe@example.com",
+    "a, b", "x" * 41, "one two three four five six", "two  spaces", " leading", "line\nbreak", "a\u202eb", "-", "_", "",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("value", FREE)
+@pytest.mark.parametrize("name", SHOWN_DETAILS)
+def test_sql_literals_and_free_text_are_not_shown(name: str, value: str) -> None:
+    assert shown(name, value) is None
+    assert shown(name, value, "zh-hans") is None
+
+
+@pytest.mark.parametrize("value", [None, True, ["LOW"], {"LOW": 1}, -1, 1e300, float("inf"), float("nan"), 10**16])
+@pytest.mark.parametrize("name", SHOWN_DETAILS)
+def test_what_is_no_word_and_no_count_is_not_shown(name: str, value: Any) -> None:
+    assert shown(name, value) is None
+
+
+def test_a_number_is_no_risk_and_no_name() -> None:
+    assert [shown(name, 7) for name in ("risk", "environment", "exec_mode", "approval_node")] == [None] * 4
+
+
+def test_details_that_are_not_among_the_shown_ones_stay_behind_the_link() -> None:
+    document = composed(details={"sql": "LOW", "comment": "LOW", "risk": "HIGH"})
+    assert [fact.key for fact in document.facts] == ["what", "when", "risk"]
+
+
+@given(st.text())
+def test_whatever_a_node_is_called_only_a_short_label_is_shown(text: str) -> None:
+    label = shown("approval_node", text)
+    assert label is None or (label == text and len(label) <= NODE_NAME_AT_MOST and label.isprintable())
