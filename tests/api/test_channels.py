@@ -320,3 +320,37 @@ def _stored(organisation: Any) -> dict[str, Any]:
     from tidings.kernel.secrets import unseal
 
     return unseal(bytes(ChannelSetting.objects.for_tenant(organisation.id).get(channel="email").sealed))
+
+
+# health
+
+
+def test_a_person_on_duty_sees_how_a_channel_is_doing(api: Any, organisation: Any) -> None:
+    from datetime import timedelta
+
+    from tidings.delivery.models import Tally
+    from tidings.kernel.clock import now
+
+    for what, reason, count, hours in (
+        ("sent", "", 40, 0), ("try_later", "throttled", 8, 0), ("held", "robot_budget", 3, 0), ("sent", "", 7, 5),
+    ):  # fmt: skip
+        Tally.objects.create(
+            tenant_id=organisation.id,
+            channel="webhook",
+            minute=now() - timedelta(hours=hours),
+            what=what,
+            reason=reason,
+            count=count,
+            ms=count * 25,
+        )
+    health = api("carol").get("/channels/webhook/health").body
+    assert (health["sent"], health["try_later"], health["held"], health["failed"]) == (40, 8, 3, 0)
+    assert health["average_ms"] == 25
+    assert [(each["what"], each["reason"], each["count"]) for each in health["reasons"]] == [
+        ("try_later", "throttled", 8),
+        ("held", "robot_budget", 3),
+    ]
+    assert api("carol").get("/channels/webhook/health?hours=24").body["sent"] == 47
+    assert api("carol").get("/channels/email/health").body["average_ms"] is None
+    assert api("ann").get("/channels/webhook/health").status == 403
+    assert api("carol").get("/channels/fax/health").status == 404

@@ -1,9 +1,10 @@
 """Channels: a tenant's switch, settings and test of each."""
 
-from typing import Any, Literal, assert_never
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal, assert_never, get_args
 
 from django.http import HttpRequest, HttpResponse
-from ninja import Field, Router, Schema
+from ninja import Field, Query, Router, Schema
 
 from tidings.api.authenticate import caller
 from tidings.api.etag import if_match, set_etag
@@ -11,8 +12,10 @@ from tidings.api.pages import Listed, Text
 from tidings.channels.configure import ShownChannel, channel_of, channels_of, configure, known_channel, settings_of
 from tidings.channels.contract import Outcome, Refused, Sent, TryLater
 from tidings.channels.try_out import try_out
+from tidings.delivery.tally import What, lately
 from tidings.directory.contact_points import refresh_destinations
 from tidings.directory.reach import reach
+from tidings.kernel.clock import now
 from tidings.kernel.versions import Expected
 from tidings.messages.document import Reader
 
@@ -35,6 +38,29 @@ class ChannelShown(Schema):
     settings: dict[str, str | int | bool | None]
     version: int
     fields: list[FieldShown]
+
+
+class ReasonCount(Schema):
+    what: str = Field(description="try_later, refused, held, or failed by a receipt")
+    reason: str
+    count: int
+    last: datetime
+
+
+class Health(Schema):
+    """Counted by minute and written every two seconds; the ledger, not this, is the proof."""
+
+    channel: str
+    enabled: bool
+    since: datetime
+    sent: int
+    try_later: int
+    refused: int
+    held: int = Field(description="not tried: a vendor's budget was used up, or its account was in trouble")
+    delivered: int = Field(description="by receipts")
+    failed: int = Field(description="by receipts, after they were sent")
+    average_ms: int | None = Field(description="of a try, with the vendor's answer")
+    reasons: list[ReasonCount]
 
 
 class ChannelWanted(Schema):
@@ -67,6 +93,25 @@ def get_channel(request: HttpRequest, response: HttpResponse, channel: str) -> S
     shown = channel_of(caller(request), channel)
     set_etag(response, shown.version)
     return shown
+
+
+@router.get("/channels/{channel}/health", response=Health)
+def get_health(request: HttpRequest, channel: str, hours: Annotated[int, Query(ge=1, le=720)] = 1) -> dict[str, Any]:
+    """How a channel is doing, for a person on duty."""
+    who = caller(request)
+    shown, since = channel_of(who, channel), now() - timedelta(hours=hours)
+    rows = lately(who.tenant_id, [channel], since)
+    counts = {what: sum(row.count for row in rows if row.what == what) for what in get_args(What)}
+    tries = [row for row in rows if row.what in ("sent", "try_later", "refused")]
+    tried = sum(row.count for row in tries)
+    return {
+        "channel": channel,
+        "enabled": shown.enabled,
+        "since": since,
+        **counts,
+        "average_ms": round(sum(row.ms for row in tries) / tried) if tried else None,
+        "reasons": [row for row in rows if row.reason],
+    }
 
 
 @router.put("/channels/{channel}", response=ChannelShown)

@@ -55,3 +55,22 @@ class Budget(models.Model):
     key = models.CharField(primary_key=True, max_length=200)
     uses = models.JSONField()
     ends_at = models.DateTimeField()
+
+
+class Tally(models.Model):
+    """How many tries of a channel came to what in one minute, and how many milliseconds they took together."""
+
+    id = models.BigAutoField(primary_key=True)
+    tenant_id = models.UUIDField()
+    channel = models.TextField()
+    minute = models.DateTimeField()
+    what = models.TextField()
+    reason = models.TextField()
+    count = models.BigIntegerField()
+    ms = models.BigIntegerField()
+    objects = TenantManager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant_id", "channel", "minute", "what", "reason"], name="tally_of")
+        ]

@@ -2,16 +2,17 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from typing import Literal
 from uuid import UUID
 
 import msgspec
 import psycopg
 from msgspec import Struct
 
-from tidings.channels.contract import Outcome, Sent
+from tidings.channels.contract import Outcome, Refused, Sent, TryLater
 from tidings.delivery.policy import Next
 from tidings.kernel.database import Connection, Lasting, plain_array, text_array
 
@@ -34,6 +35,14 @@ WHERE d.id = r.id AND d.lease = r.lease AND d.state = 'sending'
   AND NOT coalesce(d.attempts @> nullif(r.attempt, '')::jsonb, false)
 """
 _json = msgspec.json.Encoder()
+
+
+WHAT: Mapping[type[Outcome], Literal["sent", "try_later", "refused"]] = {
+    Sent: "sent",
+    TryLater: "try_later",
+    Refused: "refused",
+}
+"""An outcome as a record calls it."""
 
 
 class Try(Struct, frozen=True, omit_defaults=True):
@@ -60,9 +69,8 @@ def result_of(
     delivery_id: UUID, lease: int, outcome: Outcome, following: Next, *, at: datetime, took: timedelta
 ) -> Result:
     """What is kept of a try: when, how long in milliseconds, the outcome and the provider's own words."""
-    kind = {"Sent": "sent", "TryLater": "try_later", "Refused": "refused"}[type(outcome).__name__]
     ms = round(took.total_seconds() * 1000, 1)
-    attempt = Try(at, kind, ms, following.reason, storable(outcome.said)[:300])
+    attempt = Try(at, WHAT[type(outcome)], ms, following.reason, storable(outcome.said)[:300])
     provider_id = storable(outcome.provider_id)[:300] if isinstance(outcome, Sent) else ""
     return Result(delivery_id, lease, following, provider_id, _json.encode([attempt]).decode())
 

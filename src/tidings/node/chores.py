@@ -12,7 +12,7 @@ import psycopg
 
 from tidings.catalog.features import SYSTEM_FEATURE
 from tidings.channels import remember
-from tidings.delivery import budget
+from tidings.delivery import budget, tally
 from tidings.delivery.job import Job
 from tidings.delivery.retention import keep_house
 from tidings.directory.disable import disable_contact_point
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("tidings.node")
 Chore = Callable[[Connection], Awaitable[None]]
 HOUSEKEEPING = timedelta(minutes=10)
-HOUSEWORK: tuple[Chore, ...] = (keep_house, budget.forget, remember.forget)
+HOUSEWORK: tuple[Chore, ...] = (keep_house, budget.forget, remember.forget, tally.forget)
 REPLAN = timedelta(seconds=30)
 SOURCE = "tidings"
 

@@ -16,12 +16,12 @@ import psycopg
 from tidings.channels.contract import Budget, Outcome, Refused, TryLater
 from tidings.channels.registry import CHANNELS
 from tidings.channels.remember import SharedMemory
-from tidings.delivery import budget, claim, lease, orphans
+from tidings.delivery import budget, claim, lease, orphans, tally
 from tidings.delivery.attempt import Opened, attempt, attempt_limited
 from tidings.delivery.job import Job
 from tidings.delivery.lanes import Lanes
 from tidings.delivery.policy import Held, Next, decide, hold
-from tidings.delivery.record import Recorder, Result, held, result_of
+from tidings.delivery.record import WHAT, Recorder, Result, held, result_of
 from tidings.delivery.together import LIMITED, Calls
 from tidings.events.group import Groups, Kept, Submission, Verdict, stopped, unavailable
 from tidings.events.known import Repeats
@@ -70,7 +70,7 @@ class Node:
         self.lanes = Lanes(self._send)
         self.held: dict[UUID, Job] = {}
         self._ways: dict[tuple[UUID, str], SharedMemory] = {}
-        self._calls = Calls(self._take_budgets)
+        self._calls, self.tallies = Calls(self._take_budgets), tally.Tallies()
         self._unreadable: dict[UUID, float] = {}
         self.lease: int | None = None
         self._renewed = 0.0
@@ -95,6 +95,7 @@ class Node:
             self._spawn("lease", self._keep_lease(self._lease_connection))
             self._spawn("listen", self._listen(self.connection("listen")))
             self._spawn("receipts", self.receipts.run(self.connection("receipts")))
+            self._spawn("tallies", self._write_tallies(self.connection("tallies")))
         for number in range(INGEST_RUNNERS if self.duties.accepts else 0):
             self._spawn("ingest", self._ingest(self.connection(f"ingest {number}")))
         self._spawn("notify", self._notify_workers(self.connection("notify")))
@@ -229,6 +230,7 @@ class Node:
         job.tried = True
         self._recorder.add(result_of(job.id, job.lease, outcome, following, at=at, took=took))
         metrics.attempts(job.channel, type(outcome).__name__, following.reason).inc()
+        self.tallies.count(job.tenant_id, job.channel, WHAT[type(outcome)], following.reason, ended - began)
         if job.accepted and following.state == "sent":
             metrics.sent_seconds(job.channel).observe(ended - job.accepted)
         if following.state == "failed":
@@ -240,12 +242,22 @@ class Node:
         elif isinstance(outcome, TryLater) and outcome.technical:
             self.chores.failing_channel(job, outcome.reason)
 
+    async def _write_tallies(self, connection: Lasting) -> None:
+        while True:
+            await asyncio.sleep(tally.WRITE_EVERY)
+            counts = self.tallies.take()
+            try:
+                await tally.write(await connection.live(), counts, now())
+            except psycopg.Error:
+                self.tallies.give_back(counts)
+
     def _hold(self, job: Job, verdict: Held, at: datetime) -> None:
         gives_up_after = CHANNELS[job.channel].gives_up_after
         following = hold(verdict, age=at - made_at(job.id), gives_up_after=gives_up_after)
         job.tried = True
         self._recorder.add(held(job.id, job.lease, following))
         metrics.HOLDS.labels(job.channel, verdict.reason).inc()
+        self.tallies.count(job.tenant_id, job.channel, "held", verdict.reason)
 
     async def _take_budgets(self, calls: Sequence[Sequence[Budget]]) -> budget.Granted:
         if not any(calls):

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from uuid import UUID
 
 import psycopg
@@ -103,7 +103,9 @@ class Receipts:
         if not found:
             return
         for ended in await receipts.apply(connection, tenant_id, code, found, now=now()):
-            metrics.RECEIPTS.labels(code, "failed" if ended.reason else "delivered", ended.reason).inc()
+            what: Literal["failed", "delivered"] = "failed" if ended.reason else "delivered"
+            metrics.RECEIPTS.labels(code, what, ended.reason).inc()
+            self._node.tallies.count(tenant_id, code, what, ended.reason)
             if ended.dead:
                 await self._disable(connection, tenant_id, ended)
 
