@@ -24,7 +24,8 @@ class InvalidField(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One setting or part of a contact point. `check` returns the normalised value or raises `InvalidField`;
+    """One setting or part of a contact point. `check` returns the normalised value or raises `InvalidField`; so does
+    `check_with`, for what depends on the fields declared before it: it sees their values, and a value that is kept too.
     `generate` makes one where none is given and none is stored."""
 
     name: str
@@ -34,6 +35,7 @@ class Field:
     default: Value = None
     choices: tuple[str, ...] = ()
     check: Callable[[str], str] | None = None
+    check_with: Callable[[str, Values], str] | None = None
     generate: Callable[[], str] | None = None
 
 

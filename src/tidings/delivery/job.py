@@ -37,6 +37,7 @@ class Story:
             title=event.subject.title or event.subject.id,
             url=event.subject.url,
             submitter=_shown(involved.submitter),
+            submitter_uid=_uid(involved.submitter),
             actor="" if event.actor is None else str(event.actor),
             approvers=tuple(_shown(named) for named in involved.approvers),
             resources=tuple(resource.path() for resource in event.resources),
@@ -77,3 +78,9 @@ def _shown(named: Named | None) -> str:
     if named is None:
         return ""
     return (named.member.name or named.member.login) if named.member else named.named
+
+
+def _uid(named: Named | None) -> str:
+    if named is None:
+        return ""
+    return (named.member.external_id or named.member.login) if named.member else named.named

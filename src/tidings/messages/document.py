@@ -21,6 +21,8 @@ class Occasion:
     title: str
     url: str = ""
     submitter: str = ""
+    submitter_uid: str = ""
+    """What other systems know the submitter by: their external id, else the login."""
     actor: str = ""
     approvers: tuple[str, ...] = ()
     resources: tuple[str, ...] = ()
@@ -47,6 +49,8 @@ class Reader:
     timezone: str
     because: Sequence[tuple[str, str | None]]
     """(role, of) pairs."""
+    uid: str = ""
+    """What other systems know them by; empty: the login."""
 
 
 @dataclass(frozen=True, slots=True)
