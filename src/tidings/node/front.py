@@ -15,10 +15,11 @@ from tidings.accounts.load import find_grant
 from tidings.events.event import MAX_BATCH_BYTES, MAX_EVENT_BYTES, Incoming
 from tidings.events.group import Kept, Submission, Verdict, unavailable
 from tidings.events.receive import receive_many, receive_one
+from tidings.events.sources.registry import ADAPTERS
 from tidings.kernel.clock import now
 from tidings.kernel.problems import CONTENT_TYPE, Problem, forbidden
 from tidings.kernel.secrets import token_hash
-from tidings.node import metrics
+from tidings.node import metrics, sources
 from tidings.node.engine import Node
 from tidings.pipeline import preview
 
@@ -42,6 +43,7 @@ class Front:
         self._tenant_of: dict[bytes, UUID] = {}
         self._unknown: dict[bytes, float] = {}
         self._loop = asyncio.get_running_loop()
+        self._sources = sources.Sources(node)
         self._routes: Mapping[tuple[str, str], Callable[[Scope, Receive, Send], Awaitable[None]]] = {
             ("POST", "/api/v1/events"): self._one,
             ("POST", "/api/v1/events/batch"): self._many,
@@ -49,12 +51,15 @@ class Front:
             ("GET", "/healthz"): self._alive,
             ("GET", "/readyz"): self._ready,
             ("GET", "/metrics"): self._metrics,
+            **{("POST", f"{sources.PATH}{code}"): self._push for code in ADAPTERS},
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         route = self._routes.get((scope["method"], scope["path"]))
+        if route is None and sources.asks_to_replay(scope):
+            route = self._replay
         if route is None:
             await self._platform(scope, receive, send)
             return
@@ -121,6 +126,19 @@ class Front:
         _require(current.may_preview, "a source, an administrator or a DBA")
         incoming = receive_one(_text(headers), body, now=now(), source=current.source)
         await _answer(send, 200, _json.encode(preview(incoming, view)), _JSON)
+
+    async def _push(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Another system's own payload."""
+        headers = sources.token_in_url(scope)
+        grant, key = await self._grant(headers)
+        body = await _read(receive, headers, MAX_EVENT_BYTES)
+        await _answer(send, 202, await self._sources.take(scope, body, grant.tenant_id, key), _JSON)
+
+    async def _replay(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = dict(scope["headers"])
+        grant, key = await self._grant(headers)
+        body = await _read(receive, headers, MAX_EVENT_BYTES)
+        await _answer(send, 200, await self._sources.replay(scope["path"], body, grant.tenant_id, key), _JSON)
 
     async def _grant(self, headers: Mapping[bytes, bytes]) -> tuple[Grant, bytes]:
         """Whose token this is, as last read; a group looks again, so a revoked token fails there."""
