@@ -199,6 +199,18 @@ async def test_only_those_named_are_read_again(stage: Stage) -> None:
         assert (await ask(stage, "POST", "parked/replay", wrong)).status == 422
 
 
+async def test_what_was_parked_in_order_is_told_in_order(stage: Stage) -> None:
+    for number, said in enumerate(("甲", "乙", "丙")):
+        await push(stage, event=said, eventTime=1625630049930 + number)
+    types = [f"data_change.{status}" for status in ("to_be_submitted", "pending_approval", "rejected")]
+    rows = [{"event": said, "type": each} for said, each in zip("甲乙丙", types, strict=True)]
+    await ask(stage, "PUT", "mapping", {"adapter": "dms", "rows": rows})
+    assert (await ask(stage, "POST", "parked/replay")).body["replayed"] == 3
+    assert await stage.rows("SELECT number, type FROM events_event ORDER BY number") == [*enumerate(types, 1)]
+    await stage.over()
+    await stage.ledger()
+
+
 async def test_many_are_read_again_five_hundred_at_a_time(stage: Stage) -> None:
     await park_so_many(stage, 620, body(event=WITHDRAWN).decode())
     await ask(stage, "PUT", "mapping", MEANT)

@@ -128,16 +128,14 @@ class Sources:
         return msgspec.json.encode(result)
 
     async def _read_again(self, rows: Sequence[Waiting], sender: Sender, result: Replayed) -> None:
-        became: dict[UUID, list[UUID]] = {}
-        still: dict[UUID, Parked] = {}
-        for row in rows:
-            adapter = ADAPTERS.get(row.adapter)
-            reading = _read(adapter, row.push, sender) if adapter else _no_adapter(row.adapter)
-            outcome = await self._keep(reading, sender)
-            if isinstance(outcome, Parked):
-                still[row.id] = outcome
-            else:
-                became[row.id] = [kept.id for kept in outcome]
+        """Together, so that they are kept together; the oldest takes the first number of its subject."""
+        outcomes = await asyncio.gather(*(self._keep(_read_parked(row, sender), sender) for row in rows))
+        still = {row.id: each for row, each in zip(rows, outcomes, strict=True) if isinstance(each, Parked)}
+        became = {
+            row.id: [kept.id for kept in each]
+            for row, each in zip(rows, outcomes, strict=True)
+            if not isinstance(each, Parked)
+        }
         async with self._live() as connection:
             await settle(connection, sender.tenant_id, became, still)
         result.replayed += sum(1 for events in became.values() if events)
@@ -216,8 +214,11 @@ def _read(adapter: Adapter, push: Push, sender: Sender) -> Reading:
         return Parked("not_understood", f"The adapter failed ({type(error).__name__}); the log of this node says more.")
 
 
-def _no_adapter(code: str) -> Parked:
-    return Parked("not_understood", f"This version has no adapter {code!r}.")
+def _read_parked(row: Waiting, sender: Sender) -> Reading:
+    adapter = ADAPTERS.get(row.adapter)
+    if adapter is None:
+        return Parked("not_understood", f"This version has no adapter {row.adapter!r}.")
+    return _read(adapter, row.push, sender)
 
 
 def _checked(event: Event, sender: Sender) -> Incoming | Parked:
