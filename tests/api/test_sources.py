@@ -66,6 +66,9 @@ def test_everything_that_does_not_fit_is_named(api: Any, dms: str) -> None:
     assert "data_change.pending_approval" in answer.body["errors"][0]["problem"]
     answer = api("root").put(f"{dms}/mapping", {"adapter": "dms", "rows": rows})
     assert [error["field"] for error in answer.body["errors"]] == ["rows.2", "rows.3.evnt"]
+    ours = [{"event": "a", "type": "tidings.channel_failing"}]
+    answer = api("root").put(f"{dms}/mapping", {"adapter": "dms", "rows": ours})
+    assert answer.body["errors"] == [{"field": "rows.0.type", "problem": "tidings.channel_failing is Tidings' own"}]
     assert api("root").put(f"{dms}/mapping", {"adapter": "dms", "rows": ROWS * 251}).code == "too_many_rows"
     answer = api("root").put(f"{dms}/mapping", {"adapter": "fax", "rows": []})
     assert answer.status == 422

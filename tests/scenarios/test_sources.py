@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from tests.delivery.given import SECRET
+from tests.delivery.given import SECRET, event
 from tests.events.sources.given import ANN, BO, DAN, body
 from tests.scenarios.stage import Answer, Stage, in_django
 
@@ -109,6 +109,25 @@ async def test_a_receiver_written_for_dms_gets_what_dms_would_have_sent(stage: S
         "targetUsers": [{"uid": BO, "name": "Bo"}],
     }
     await stage.settled("sent")
+
+
+@pytest.mark.parametrize(
+    ("submitter", "uid"),
+    [
+        ({"external_id": "77"}, "77"),
+        ({"email": "x@example.com"}, ""),
+        ({"mobile": "+8613800138000"}, ""),
+        ("zed", "zed"),
+        ("x@y", ""),
+    ],
+)
+async def test_no_address_of_a_stranger_is_sent_as_their_uid(stage: Stage, submitter: Any, uid: str) -> None:
+    root = await in_django(lambda: stage.organisation.token("root"))
+    settings = {"webhook": {"url": stage.receiver.url("/bo"), "secret": SECRET, "format": "dms"}}
+    await stage.send("PUT", "/api/v1/users/bo/notification-settings", settings, token=root)
+    await stage.post(event(type="data_change.pending_approval", people={"submitter": submitter, "approvers": ["bo"]}))
+    [message] = await stage.messages("bo")
+    assert message.payload["messageEvent"]["submitterUid"] == uid
 
 
 async def test_a_uid_nobody_has_is_a_skip_with_its_reason(stage: Stage) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 from tidings.catalog.features import EventType
 from tidings.directory.lookup import Involved, Named
 from tidings.directory.people import Member, Point
-from tidings.events.event import Event
+from tidings.events.event import Event, PersonKey, PersonRef
 from tidings.messages.document import Newer, Occasion
 from tidings.planning.plan import Because
 
@@ -37,7 +37,7 @@ class Story:
             title=event.subject.title or event.subject.id,
             url=event.subject.url,
             submitter=_shown(involved.submitter),
-            submitter_uid=_uid(involved.submitter),
+            submitter_uid=_uid(event.people.submitter, involved.submitter),
             actor="" if event.actor is None else str(event.actor),
             approvers=tuple(_shown(named) for named in involved.approvers),
             resources=tuple(resource.path() for resource in event.resources),
@@ -80,7 +80,10 @@ def _shown(named: Named | None) -> str:
     return (named.member.name or named.member.login) if named.member else named.named
 
 
-def _uid(named: Named | None) -> str:
-    if named is None:
-        return ""
-    return (named.member.external_id or named.member.login) if named.member else named.named
+def _uid(ref: PersonRef | None, named: Named | None) -> str:
+    """Of somebody nobody knows only what is no address: an external id, or a login."""
+    if named and named.member:
+        return named.member.external_id or named.member.login
+    if isinstance(ref, PersonKey):
+        return ref.external_id
+    return "" if ref is None or "@" in ref else ref

@@ -12,6 +12,7 @@ from tidings.accounts.models import Source
 from tidings.accounts.permissions import Caller
 from tidings.audit.record import record_change
 from tidings.catalog.extend import catalog_of
+from tidings.catalog.features import SYSTEM_FEATURE
 from tidings.channels.check import MASK
 from tidings.events.models import Intake, Parked
 from tidings.events.sources.contract import Adapter
@@ -134,11 +135,11 @@ def _checked(caller: Caller, kind: Adapter, rows: Sequence[Mapping[str, Any]]) -
     checked, problems = checked_rows(kind.mapping.parts, rows)
     catalog = catalog_of(caller.tenant_id)
     for number, row in enumerate(checked):
-        if row.type is not None and row.type not in catalog.event_types:
+        known = None if row.type is None else catalog.event_types.get(row.type)
+        if row.type is not None and (known is None or known.feature == SYSTEM_FEATURE):
             nearest = " or ".join(catalog.nearest(row.type)) or "one that GET /api/v1/catalog lists"
-            problems.append(
-                {"field": f"rows.{number}.type", "problem": f"there is no {row.type}; did you mean {nearest}?"}
-            )
+            text = f"{row.type} is Tidings' own" if known else f"there is no {row.type}; did you mean {nearest}?"
+            problems.append({"field": f"rows.{number}.type", "problem": text})
     if problems:
         raise invalid("This mapping does not fit: see errors.", problems)
     return checked
