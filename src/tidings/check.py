@@ -7,13 +7,15 @@ from uuid import UUID
 
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+from django.db.models import Count
 from django.db.utils import DatabaseError
 
 from tidings.accounts.models import SYSTEM_ROLES, Person, Tenant
 from tidings.channels.models import ChannelSetting
 from tidings.channels.registry import CHANNELS
 from tidings.directory.models import ContactPoint
-from tidings.events.models import Event
+from tidings.events.models import Event, Parked
+from tidings.events.sources.registry import in_order
 from tidings.kernel.secrets import SecretUnreadable, unseal
 from tidings.rules.models import Rule
 
@@ -35,6 +37,11 @@ KINDS: Mapping[str, tuple[Literal["error", "warning", "info"], str]] = {
         "Add the key they were written with to TIDINGS_SECRET_KEYS, after the first.",
     ),
     "events.unplanned": ("error", "A node's log has the cause; they are planned again every 30 seconds."),
+    "events.parked": (
+        "warning",
+        "GET /api/v1/sources/<name>/parked shows them, PUT .../mapping says what they mean, POST .../parked/replay has "
+        "them read again. They are kept for 30 days.",
+    ),
     "nodes.none_deliver": ("warning", "Start one: tidings serve, or tidings worker"),
     "channels.none_on": ("warning", f"PUT /api/v1/channels/<channel> switches one on: {', '.join(CHANNELS)}."),
     "rules.role_empty": ("warning", "Give somebody the role, or remove it from the rule."),
@@ -65,6 +72,7 @@ def findings() -> Iterator[Finding]:
         yield from _channels(tenant.id, tenant.name)
         yield from _rules(tenant.id, tenant.name)
         yield from _people(tenant.id, tenant.name)
+        yield from _parked(tenant.id, tenant.name)
 
 
 def _missing_migrations() -> int:
@@ -125,3 +133,15 @@ def _people(tenant_id: UUID, tenant: str) -> Iterator[Finding]:
     if unreachable:
         shown = ", ".join(unreachable[:5]) + (f" and {len(unreachable) - 5} more" if len(unreachable) > 5 else "")
         yield _found("people.unreachable", f"{tenant}: nothing but the inbox reaches {shown}.")
+
+
+def _parked(tenant_id: UUID, tenant: str) -> Iterator[Finding]:
+    """By source and reason, with a few of the words that nobody knows. A test is nothing to worry about."""
+    waiting = Parked.objects.for_tenant(tenant_id).filter(resolved_at=None).exclude(reason="test_message")
+    for source, reason, count in (
+        waiting.values_list("source", "reason").annotate(count=Count("id")).order_by("source", "reason")
+    ):
+        words = waiting.filter(source=source, reason=reason).values_list("adapter", "words")[:100]
+        said = list(dict.fromkeys("/".join(in_order(*each).values()) for each in words if each[1]))[:3]
+        shown = f": {', '.join(said)}" if said else ""
+        yield _found("events.parked", f"{tenant}: {count} payloads of {source} are parked ({reason}){shown}.")

@@ -1,6 +1,7 @@
 """The product on one screen: what happens to an event, from the source that posts it to the message that is sent.
 
 receive     events/receive, events/event     read and check one event, or each of a batch
+translate   events/sources/<system>          another system's own payload becomes events, or is parked
 group       events/group                     what arrives together is kept together
 accept      below                            known already? -> plan -> keep -> hand over
 plan        planning/facts, planning/plan    rule -> roles -> people -> methods: sends, and skips with their reasons

@@ -52,12 +52,23 @@ def test_nobody_has_any_at_first(api: Any) -> None:
     assert "note" not in answer.body
 
 
+def test_a_webhook_may_speak_as_dms_with_a_key_as_dms_takes_them(api: Any, organisation: Any) -> None:
+    body = {"methods": ["webhook"], "webhook": {"url": URL, "secret": "my dms key", "format": "dms"}}
+    answer = api("root").put(PATH, body)
+    assert (answer.status, answer.body["webhook"]["format"]) == (200, "dms")
+    assert _values(organisation, "webhook") == {"url": URL, "secret": "my dms key", "format": "dms"}
+    # What was read can be written back; the key of the one format is none of the other.
+    assert api("root").put(PATH, answer.body).status == 200
+    again = api("root").put(PATH, {"webhook": {**answer.body["webhook"], "format": "standard"}})
+    assert (again.status, [error["field"] for error in again.body["errors"]]) == (422, ["webhook.secret"])
+
+
 def test_an_administrator_writes_and_it_is_verified(api: Any, organisation: Any) -> None:
     body = {"methods": ["webhook", "email"], "email": "Ann@EXAMPLE.com", "webhook": {"url": URL, "secret": SECRET}}
     answer = api("root").put(PATH, body)
     assert answer.status == 200
     assert (answer.body["methods"], answer.body["email"]) == (["webhook", "email"], "Ann@example.com")
-    assert answer.body["webhook"] == {"url": URL, "secret": MASK, "previous_secret": None}
+    assert answer.body["webhook"] == {"url": URL, "format": "standard", "secret": MASK, "previous_secret": None}
     assert answer.body["channels"]["email"]["address"] == "A***@example.com"
     assert answer.body["channels"]["webhook"]["address"] == "https://hooks.example.com/…"
     assert _standing(answer, "email") == _standing(answer, "webhook") == (True, False)

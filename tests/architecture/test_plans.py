@@ -14,13 +14,14 @@ import pytest
 
 from tidings.delivery import claim, enqueue, lease, orphans, record, retention, told
 from tidings.events import known
+from tidings.events.sources import park
 from tidings.kernel.database import Connection, connect, plain_array, text_array
 from tidings.planning import views
 
 ROWS = 50_000
 TENANTS = 5
 TENANT = UUID("01900000-0000-7000-8000-000000a00000")
-LARGE = ("events_event", "events_subject", "events_recipient", "events_body", "delivery_delivery")
+LARGE = ("events_event", "events_subject", "events_recipient", "events_body", "events_parked", "delivery_delivery")
 # Event n of 50,000; its recipient is number 1 of its children, its delivery number 2. Each has a subject and a person of
 # its own, but every hundredth, which share one. One in a hundred is pending, one in a hundred in a node's hands.
 FILL = (
@@ -71,6 +72,13 @@ FILL = (
     SELECT key(n, 2), key(10, n % {TENANTS}), key(n, 8), key(n, 7), 1, key(n, 9), 'webhook',
            CASE n % 100 WHEN 1 THEN 'pending' WHEN 2 THEN 'sending' ELSE 'sent' END, now(),
            CASE n % 100 WHEN 2 THEN 7 END
+    FROM generate_series(1, {ROWS}) n
+    """,
+    f"""
+    INSERT INTO events_parked
+        (id, tenant_id, source, adapter, reason, detail, words, headers, body, hash, times, last_at, resolved_at)
+    SELECT key(n), key(10, n % {TENANTS}), 'source ' || n % 100, 'dms', 'unmapped', '', '{{}}', '{{}}', '{{}}',
+           decode(md5(n::text), 'hex'), 1, now(), CASE WHEN n % 2 = 0 THEN now() END
     FROM generate_series(1, {ROWS}) n
     """,
     "VACUUM ANALYZE",
@@ -151,6 +159,19 @@ STATEMENTS: Mapping[str, tuple[str, Any, set[str]]] = {
     "renew": (lease._RENEW, (7,), {"delivery_node_pkey"}),
     "orphans": (orphans._MINE, (7,), {"delivery_open"}),
     "free orphans": (orphans._FREE, (SENDS, 7), {"delivery_delivery_pkey"}),
+    "parked payloads that wait": (
+        park._WAITING,
+        {"tenant": TENANT, "source": "source 5", "after": UUID(int=0), "only": None, "limit": 50},
+        {"parked_waiting"},
+    ),
+    "a payload to park": (
+        park._PARK,
+        {"id": UUID(int=1), "tenant": TENANT, "source": "source 5", "adapter": "dms", "reason": "unmapped", "detail": "",
+         "words": "{}", "headers": "{}", "body": "{}", "hash": b"", "at_most": 10_000},
+        {"parked_waiting"},
+    ),
+    "parked payloads that were read": (park._RESOLVE, (plain_array(HUNDRED), TEXTS, TENANT), {"events_parked_pkey"}),
+    "old parked payloads": (park._DROP, (UUID("01900000-0000-7000-8000-000010000000"), 100), {"events_parked_pkey"}),
     "old records": (
         retention._OLD_EVENTS,
         {"after": UUID(int=0), "before": UUID("01900000-0000-7000-8000-000010000000"), "slice": 100},

@@ -237,3 +237,19 @@ async def test_one_node_keeps_house_at_a_time(house: Desk) -> None:
     assert len(await days(house)) == retention.AHEAD + 1
     await retention.keep_house(other.connection)
     await other.close()
+
+
+# parked payloads
+
+
+async def test_a_parked_payload_is_kept_for_thirty_days(desk: Desk) -> None:
+    for number in (29, 31, 400):
+        key = first_at(datetime.now(UTC) - timedelta(days=number))
+        await desk.run(
+            "INSERT INTO events_parked"
+            " (id, tenant_id, source, adapter, reason, detail, words, headers, body, hash, times, last_at)"
+            " VALUES (%s, %s, 'dms', 'dms', 'unmapped', %s, '{}', '{}', '{}', %s, 1, now())",
+            key, desk.tenant_id, str(number), str(number).encode(),
+        )  # fmt: skip
+    await retention.keep_house(desk.connection)
+    assert await desk.rows("SELECT detail FROM events_parked WHERE tenant_id = %s", desk.tenant_id) == [("29",)]

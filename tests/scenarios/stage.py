@@ -233,7 +233,8 @@ async def stage_of(organisation: Any, url: str) -> AsyncIterator[Stage]:
     token = await in_django(lambda: organisation.source_token("dms"))
     database = await connect(url, name="stage")
     await database.execute(
-        "TRUNCATE delivery_delivery, delivery_node, events_event, events_body, events_recipient, events_subject"
+        "TRUNCATE delivery_delivery, delivery_node, events_event, events_body, events_recipient, events_subject,"
+        " events_parked"
     )
     async with WebhookReceiver(SECRET) as receiver, ClientBuilder().no_proxy().build() as client:
         stage = Stage(organisation, url, receiver, database, client, token)

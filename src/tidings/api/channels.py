@@ -130,7 +130,7 @@ def test_channel(request: HttpRequest, channel: str, body: TestWanted) -> dict[s
     one = known_channel(channel)
     settings = settings_of(who.tenant_id, one)
     person, contact = reach(who.tenant_id, body.to, channel)
-    reader = Reader(person.login, person.name, person.language, person.timezone, ())
+    reader = Reader(person.login, person.name, person.language, person.timezone, (), person.external_id)
     return _outcome(try_out(one, reader, contact, settings))
 
 

@@ -5,11 +5,12 @@ from typing import Any
 import msgspec
 
 from tidings.events.event import MAX_BATCH_EVENTS, Event
+from tidings.events.sources.registry import ADAPTERS
 
 JSON = dict[str, Any]
 
 
-def _call(summary: str, content: JSON, done: str, answer: str) -> JSON:
+def _call(summary: str, content: JSON, done: str, answer: str, tag: str = "events") -> JSON:
     answers = {
         done: answer,
         "401": "No living token.",
@@ -20,7 +21,7 @@ def _call(summary: str, content: JSON, done: str, answer: str) -> JSON:
         "503": "Send again after Retry-After.",
     }
     return {
-        "tags": ["events"],
+        "tags": [tag],
         "summary": summary,
         "requestBody": {"required": True, "content": content},
         "responses": {code: {"description": text} for code, text in answers.items()},
@@ -30,6 +31,13 @@ def _call(summary: str, content: JSON, done: str, answer: str) -> JSON:
 
 (_EVENT,), SCHEMAS = msgspec.json.schema_components([Event], ref_template="#/components/schemas/{name}")
 _ANY: JSON = {"type": "object"}
+_REPLAY: JSON = {
+    "type": "object",
+    "properties": {
+        "ids": {"type": "array", "items": {"type": "string", "format": "uuid"}},
+        "after": {"type": "string", "format": "uuid"},
+    },
+}
 _ONE: JSON = {"application/json": {"schema": _EVENT}, "application/cloudevents+json": {"schema": _ANY}}
 _MANY: JSON = {
     "application/json": {"schema": {"type": "array", "items": _EVENT, "maxItems": MAX_BATCH_EVENTS}},
@@ -43,5 +51,27 @@ PATHS: JSON = {
     },
     "/api/v1/preview": {
         "post": _call("Who would be told, how, and why not", _ONE, "200", "The decision record; nothing is kept.")
+    },
+    **{
+        f"/api/v1/sources/{code}": {
+            "post": _call(
+                f"A payload of {adapter.label}, as it sends it",
+                {"application/json": {"schema": _ANY}},
+                "202",
+                "Its events, durable; or parked, with the reason. The token may stand in the URL: ?token=",
+                "sources",
+            )
+        }
+        for code, adapter in ADAPTERS.items()
+    },
+    "/api/v1/sources/{name}/parked/replay": {
+        "post": _call(
+            "Read parked payloads again",
+            {"application/json": {"schema": _REPLAY}},
+            "200",
+            "How many became events, how many nobody wants to know, how many stay parked; `next` leads on.",
+            "sources",
+        )
+        | {"parameters": [{"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}]}
     },
 }

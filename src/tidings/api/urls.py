@@ -41,6 +41,7 @@ for prefix, router in (
     ("/v1", "tidings.api.me.router"),
     ("/v1", "tidings.api.resources.router"),
     ("/v1", "tidings.api.access.router"),
+    ("/v1", "tidings.api.sources.router"),
     ("/v1", "tidings.api.rules.router"),
     ("/v1", "tidings.api.catalog.router"),
     ("/v1", "tidings.api.channels.router"),

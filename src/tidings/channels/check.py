@@ -32,6 +32,8 @@ def check_values(fields: Sequence[Field], given: Mapping[str, Any], stored: Valu
     for field in fields:
         try:
             value = _checked(field, given, stored)
+            if field.check_with and isinstance(value, str):
+                value = field.check_with(value, values)
         except InvalidField as error:
             problems.append({"field": field.name, "problem": str(error)})
         else:

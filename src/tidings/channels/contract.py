@@ -27,8 +27,9 @@ class InvalidField(ValueError):
 @dataclass(frozen=True, slots=True)
 class Field:
     """One setting or part of a contact point. `check` returns the normalised value or raises `InvalidField`;
-    `generate` makes one where none is given and none is stored. `when` (another field, its value): the field exists
-    only then; of a provider's own settings, say."""
+    so does `check_with`, for what depends on the fields declared before it: it sees their values, and a value that is
+    kept too. `generate` makes one where none is given and none is stored. `when` (another field, its value): the field
+    exists only then; of a provider's own settings, say."""
 
     name: str
     kind: type_of_field
@@ -37,6 +38,7 @@ class Field:
     default: Value = None
     choices: tuple[str, ...] = ()
     check: Callable[[str], str] | None = None
+    check_with: Callable[[str, Values], str] | None = None
     generate: Callable[[], str] | None = None
     when: tuple[str, str] | None = None
 

@@ -80,4 +80,5 @@ def _reader(job: Job) -> Reader:
         language=member.language,
         timezone=member.timezone,
         because=[(because.role, because.of or None) for because in job.because],
+        uid=member.external_id,
     )

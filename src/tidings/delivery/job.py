@@ -41,6 +41,7 @@ class Story:
             title=event.subject.title or event.subject.id,
             url=event.subject.url,
             submitter=_shown(event.people.submitter, involved.submitter),
+            submitter_uid=_uid(event.people.submitter, involved.submitter),
             actor=_shown(event.actor, involved.actor),
             approvers=tuple(map(_shown, event.people.approvers, involved.approvers)),
             resources=tuple(resource.path() for resource in event.resources),
@@ -87,3 +88,11 @@ def _shown(ref: PersonRef | None, named: Named | None) -> str:
         return named.member.name or named.member.login
     known_as = ref.external_id if isinstance(ref, PersonKey) else ref
     return SOMEBODY if not known_as or "@" in known_as or _NUMBER.fullmatch(known_as) else known_as
+
+
+def _uid(ref: PersonRef | None, named: Named | None) -> str:
+    """Of somebody nobody knows only what is no address: an external id, or a login."""
+    if named and named.member:
+        return named.member.external_id or named.member.login
+    shown = _shown(ref, named)
+    return "" if shown == SOMEBODY else shown

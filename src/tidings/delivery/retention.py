@@ -1,5 +1,5 @@
-"""How long things are kept: content 7 days, records 90; a body stays as long as a delivery of its event is open, or the
-event is not planned yet.
+"""How long things are kept: content 7 days, parked payloads 30, records 90; a body stays as long as a delivery of its
+event is open, or the event is not planned yet.
 
 Bodies end by dropping a day's partition. Records end in slices, so that no transaction is long.
 """
@@ -11,6 +11,7 @@ from uuid import UUID
 import psycopg
 from psycopg import sql
 
+from tidings.events.sources.park import drop_parked
 from tidings.kernel.clock import now
 from tidings.kernel.database import Connection
 from tidings.kernel.ids import first_at
@@ -74,6 +75,8 @@ async def keep_house(connection: Connection) -> None:
         await make_partitions(connection, now().date())
         await drop_partitions(connection, now().date())
         while await delete_records(connection):
+            pass
+        while await drop_parked(connection):
             pass
     finally:
         if not connection.closed:

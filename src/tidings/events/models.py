@@ -68,3 +68,47 @@ class Recipient(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["person_id", "id"], name="recipient_inbox")]
+
+
+class Intake(models.Model):
+    """What a source is set up with, for the payloads of other systems: rows of its own for the mapping of one adapter,
+    whom its payloads name though they are nobody here, and the key that they are signed with."""
+
+    source_id = models.UUIDField(primary_key=True)
+    tenant_id = models.UUIDField()
+    adapter = models.TextField()
+    mapping = models.JSONField()
+    ignored_people = ArrayField(models.TextField())
+    sealed = models.BinaryField(null=True)
+    version = models.IntegerField()
+    objects = TenantManager()
+
+
+class Parked(models.Model):
+    """A payload that nobody could read. `words` are those the mapping lacks; `times` counts the very same payload.
+    `resolved_at`: it was read in the end, and `became` names its events (none: the mapping says that nobody wants to
+    know)."""
+
+    id = models.UUIDField(primary_key=True)
+    tenant_id = models.UUIDField()
+    source = models.TextField()
+    adapter = models.TextField()
+    reason = models.TextField()
+    detail = models.TextField()
+    words = models.JSONField()
+    headers = models.JSONField()
+    body = models.TextField()
+    hash = models.BinaryField(max_length=16)
+    times = models.IntegerField()
+    last_at = models.DateTimeField()
+    resolved_at = models.DateTimeField(null=True)
+    became = models.JSONField(null=True)
+    objects = TenantManager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant_id", "source", "hash"], name="parked_once")]
+        indexes = [
+            models.Index(
+                fields=["tenant_id", "source", "id"], condition=models.Q(resolved_at=None), name="parked_waiting"
+            ),
+        ]

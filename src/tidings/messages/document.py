@@ -23,6 +23,8 @@ class Occasion(Struct, frozen=True):
     title: str
     url: str = ""
     submitter: str = ""
+    submitter_uid: str = ""
+    """What other systems know the submitter by: their external id, else the login."""
     actor: str = ""
     approvers: tuple[str, ...] = ()
     """People by their names; whom nobody knows by the login or the external id that was given, or `SOMEBODY`."""
@@ -48,6 +50,8 @@ class Reader(Struct, frozen=True):
     timezone: str
     because: Sequence[tuple[str, str | None]]
     """(role, of) pairs."""
+    uid: str = ""
+    """What other systems know them by; empty: the login."""
 
 
 class Fact(Struct, frozen=True, gc=False):

@@ -15,10 +15,11 @@ from tidings.accounts.load import find_grant
 from tidings.events.event import MAX_BATCH_BYTES, MAX_EVENT_BYTES, Incoming
 from tidings.events.group import Kept, Submission, Verdict, unavailable
 from tidings.events.receive import receive_many, receive_one
+from tidings.events.sources.registry import ADAPTERS
 from tidings.kernel.clock import now
 from tidings.kernel.problems import CONTENT_TYPE, Problem, forbidden
 from tidings.kernel.secrets import token_hash
-from tidings.node import metrics
+from tidings.node import metrics, sources
 from tidings.node.engine import Node
 from tidings.node.receipts import PATH as RECEIPTS
 from tidings.pipeline import preview
@@ -43,6 +44,7 @@ class Front:
         self._tenant_of: dict[bytes, UUID] = {}
         self._unknown: dict[bytes, float] = {}
         self._loop = asyncio.get_running_loop()
+        self._sources = sources.Sources(node)
         self._routes: Mapping[tuple[str, str], Callable[[Scope, Receive, Send], Awaitable[None]]] = {
             ("POST", "/api/v1/events"): self._one,
             ("POST", "/api/v1/events/batch"): self._many,
@@ -50,6 +52,7 @@ class Front:
             ("GET", "/healthz"): self._alive,
             ("GET", "/readyz"): self._ready,
             ("GET", "/metrics"): self._metrics,
+            **{("POST", f"{sources.PATH}{code}"): self._push for code in ADAPTERS},
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -58,6 +61,8 @@ class Front:
         route = self._routes.get((scope["method"], scope["path"]))
         if route is None and scope["path"].startswith(RECEIPTS):
             route = self._receipts
+        if route is None and sources.asks_to_replay(scope):
+            route = self._replay
         if route is None:
             await self._platform(scope, receive, send)
             return
@@ -133,6 +138,19 @@ class Front:
         path = scope["raw_path"].decode("latin-1").partition("?")[0]
         said = await self._node.receipts.report(scope["method"], path, query, _text(headers), body)
         await _answer(send, 200, said.body, [(b"content-type", said.content_type.encode())])
+
+    async def _push(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Another system's own payload."""
+        headers = sources.token_in_url(scope)
+        grant, key = await self._grant(headers)
+        body = await _read(receive, headers, MAX_EVENT_BYTES)
+        await _answer(send, 202, await self._sources.take(scope, body, grant.tenant_id, key), _JSON)
+
+    async def _replay(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = dict(scope["headers"])
+        grant, key = await self._grant(headers)
+        body = await _read(receive, headers, MAX_EVENT_BYTES)
+        await _answer(send, 200, await self._sources.replay(scope["path"], body, grant.tenant_id, key), _JSON)
 
     async def _grant(self, headers: Mapping[bytes, bytes]) -> tuple[Grant, bytes]:
         """Whose token this is, as last read; a group looks again, so a revoked token fails there."""

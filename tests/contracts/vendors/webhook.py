@@ -1,11 +1,13 @@
-"""The webhook channel's vendor is anybody who follows Standard Webhooks.
+"""The webhook channel's vendor is anybody who follows Standard Webhooks; in the format `dms`, whoever wrote a receiver for
+Alibaba Cloud DMS.
 
 [SW] https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 [RFC9110] https://www.rfc-editor.org/rfc/rfc9110
+[D-WEBHOOK] https://www.alibabacloud.com/help/en/dms/send-notifications-by-using-a-custom-webhook-url
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +17,7 @@ from tidings.channels.contract import Parcel, Refused, Sent, TryLater, Value
 from tidings.channels.testing.vendor import Received, Row, Vendor
 from tidings.channels.testing.webhook_receiver import Reply, WebhookReceiver
 from tidings.channels.webhook.channel import HEADERS
+from tidings.channels.webhook.dms import letter
 from tidings.channels.webhook.payload import payload
 from tidings.channels.webhook.signature import signed
 
@@ -36,6 +39,11 @@ def row(name: str, reply: Reply, outcome: Any, source: str = "SW") -> Row:
 
 def later(seconds: int) -> timedelta:
     return timedelta(seconds=seconds)
+
+
+def readable(headers: Mapping[str, str], body: bytes) -> str:
+    lines = [f"{name}: {value}" for name, value in headers.items()]
+    return "\n".join([*lines, "", json.dumps(json.loads(body), ensure_ascii=False, indent=2)])
 
 
 class Vendored(Vendor):
@@ -104,17 +112,39 @@ class Vendored(Vendor):
                 identity=arrival.identity,
                 to=arrival.path,
                 text=json.dumps(arrival.payload, ensure_ascii=False),
-                names=[*sorted(arrival.headers), *sorted(arrival.payload), *sorted(arrival.payload["data"])],
+                names=[*sorted(arrival.headers), *sorted(arrival.payload), *sorted(self.members(arrival.payload))],
                 size=len(arrival.body),
             )
             for arrival in self.receiver.arrivals
         ]
 
+    def members(self, payload: Mapping[str, Any]) -> Mapping[str, Any]:
+        return dict(payload["data"])
+
     def payload(self, parcel: Parcel) -> str:
         body = payload(parcel.document)
         headers = HEADERS | signed(parcel.identity, parcel.now, body, {"secret": SECRET, "previous_secret": PREVIOUS})
-        lines = [f"{name}: {value}" for name, value in headers.items()]
-        return "\n".join([*lines, "", json.dumps(json.loads(body), ensure_ascii=False, indent=2)])
+        return readable(headers, body)
 
     def nowhere(self) -> dict[str, dict[str, Value]]:
         return {"contact": {"url": f"http://127.0.0.1:1{PATH}"}}
+
+
+class WrittenForDms(Vendored):
+    # The page says nothing of answers: a status is taken as in the other format, so a few stand for all.
+    rows = tuple(each for each in Vendored.rows if each.name in ("200", "204", "410", "429 for 7 s", "500", "echo"))
+
+    def contact(self) -> dict[str, Value]:
+        return {**super().contact(), "format": "dms"}
+
+    def members(self, payload: Mapping[str, Any]) -> Mapping[str, Any]:
+        return dict(payload["messageEvent"])
+
+    def payload(self, parcel: Parcel) -> str:
+        # The URL is signed, and the receiver has another port each time.
+        there = {**parcel.contact, "url": "https://hooks.example.com/dms"}
+        body, headers = letter(replace(parcel, contact=there))
+        return readable(headers, body)
+
+
+Vendored.forms = {"dms": WrittenForDms}

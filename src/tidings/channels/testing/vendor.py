@@ -39,6 +39,8 @@ class Vendor(ABC):
     secrets: ClassVar[Sequence[str]]
     """Every secret in the settings and the contact: none may be seen in an outcome, an error or a log."""
     most_bytes: ClassVar[int]
+    forms: ClassVar[Mapping[str, "type[Vendor]"]] = {}
+    """Vendors of the other forms this channel can speak in, where it has any."""
 
     @abstractmethod
     async def __aenter__(self) -> Self: ...

@@ -1,5 +1,5 @@
-"""A strict Standard Webhooks receiver: checks every call with the reference library, keeps what arrived, and misbehaves
-per path as its script says."""
+"""A strict receiver: checks every call with the reference library of Standard Webhooks, or as one written for DMS does,
+keeps what arrived, and misbehaves per path as its script says."""
 
 import asyncio
 from collections import Counter
@@ -12,6 +12,8 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 import msgspec
+
+from tidings.channels.testing.dms_webhook import dms_problem
 
 MAX_BODY = 20_000
 # What a `Data` always has; receivers rely on it.
@@ -51,8 +53,9 @@ class WebhookReceiver:
     """`async with WebhookReceiver(secret) as receiver:` then POST to `receiver.url("/bo")`.
 
     `script` maps a path to its answers in order, the last of which repeats; other paths answer 200. `secrets` are
-    those of paths that do not use the common one. What breaks the contract is answered 401 or 400 and kept, as words,
-    in `complaints`.
+    those of paths that do not use the common one. A call with DMS's header has to be as DMS sends it, and rightly
+    signed as Standard Webhooks too where it claims to be. What breaks the contract is answered 401 or 400 and kept, as
+    words, in `complaints`.
     """
 
     def __init__(
@@ -153,13 +156,11 @@ class WebhookReceiver:
 
     def _checked(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply | None:
         """Keep the call if it is as the specification says; otherwise the answer to it."""
-        from standardwebhooks.webhooks import Webhook, WebhookVerificationError
-
-        try:
-            payload = Webhook(self._secrets.get(path, self._secret)).verify(body, dict(headers))
-        except (WebhookVerificationError, ValueError) as error:
-            self.complaints.append(f"signature: {error}")
+        secret = self._secrets.get(path, self._secret)
+        if problem := _unsigned(f"http://{headers.get('host', '')}{path}", secret, headers, body):
+            self.complaints.append(problem)
             return Reply(401, b"signature refused")
+        payload = msgspec.json.decode(body)
         if problem := _problem(method, headers, body, payload):
             self.complaints.append(problem)
             return Reply(400, problem.encode())
@@ -172,6 +173,21 @@ class WebhookReceiver:
         return None
 
 
+def _unsigned(url: str, secret: str, headers: Mapping[str, str], body: bytes) -> str:
+    """Why the sender is not believed."""
+    from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
+    if "dms-event" in headers and (problem := dms_problem(url, secret, headers, body)):
+        return problem
+    if "dms-event" in headers and "webhook-signature" not in headers:
+        return ""
+    try:
+        Webhook(secret).verify(body, dict(headers))
+    except (WebhookVerificationError, ValueError) as error:
+        return f"signature: {error}"
+    return ""
+
+
 def _problem(method: str, headers: Mapping[str, str], body: bytes, payload: Mapping[str, Any]) -> str:
     if method != "POST":
         return "method: not POST"
@@ -179,6 +195,10 @@ def _problem(method: str, headers: Mapping[str, str], body: bytes, payload: Mapp
         return "content-type: not JSON"
     if len(body) >= MAX_BODY:
         return f"body: {len(body)} bytes, must be less than {MAX_BODY}"
+    if not headers.get("webhook-id"):
+        return "webhook-id: missing"
+    if "dms-event" in headers:
+        return ""
     if set(payload) != {"type", "timestamp", "data"}:
         return "body: must have type, timestamp and data"
     try:

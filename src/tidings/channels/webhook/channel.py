@@ -21,8 +21,9 @@ from tidings.channels.contract import (
     Values,
     Wire,
 )
+from tidings.channels.webhook import dms
 from tidings.channels.webhook.payload import payload
-from tidings.channels.webhook.signature import checked_secret, new_secret, signed
+from tidings.channels.webhook.signature import new_secret, signed
 from tidings.channels.words import CUT
 from tidings.kernel.urls import read_url
 
@@ -57,17 +58,24 @@ class WebhookChannel(Channel):
     contact = (
         Field("url", "url", "Where to POST, http or https; it must answer 2xx within 15 seconds.", required=True),
         Field(
+            "format",
+            "choice",
+            "standard: Standard Webhooks. dms: as Alibaba Cloud DMS sends it, for receivers written for DMS.",
+            default="standard",
+            choices=("standard", dms.FORMAT),
+        ),
+        Field(
             "secret",
             "secret",
-            'Signs every message: "whsec_" and base64. Made when you give none.',
-            check=checked_secret,
+            'Signs every message: "whsec_" and base64; for the format dms any text. Made when you give none.',
+            check_with=dms.secret_for_format,
             generate=new_secret,
         ),
         Field(
             "previous_secret",
             "secret",
             "Signs too while you replace the secret; null ends that.",
-            check=checked_secret,
+            check_with=dms.secret_for_format,
         ),
     )
     verified_by = "test"
@@ -79,9 +87,12 @@ class WebhookChannel(Channel):
         return _place(str(contact["url"])).shown
 
     async def send(self, parcel: Parcel, wire: Wire) -> Outcome:
-        body = payload(parcel.document)
         try:
-            headers = HEADERS | signed(parcel.identity, parcel.now, body, parcel.contact)
+            if parcel.contact.get("format") == dms.FORMAT:
+                body, headers = dms.letter(parcel)
+            else:
+                body = payload(parcel.document)
+                headers = HEADERS | signed(parcel.identity, parcel.now, body, parcel.contact)
         except InvalidField:
             # Checked when it was stored: what is wrong here is ours, and nothing leaves unsigned.
             return TryLater("secret_unusable", technical=True)

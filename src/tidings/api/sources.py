@@ -1,0 +1,125 @@
+"""What a source sends in its own words: what they mean, the key that signs, and what could not be read. The node takes
+the payloads themselves (`POST /sources/{adapter}`) and reads parked ones again."""
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.http import HttpRequest, HttpResponse
+from ninja import Field, Query, Router, Schema
+from pydantic import AwareDatetime, ConfigDict
+
+from tidings.api.authenticate import caller
+from tidings.api.etag import if_match, set_etag
+from tidings.api.pages import Listed, Paging, Text, page_of
+from tidings.channels.check import MASK
+from tidings.events.models import Parked
+from tidings.events.sources.registry import in_order
+from tidings.events.sources.set_up import ShownMapping, has_secret, mapping_of, parked_of, put_mapping, put_secret
+from tidings.kernel.ids import made_at
+from tidings.kernel.versions import Expected
+
+router = Router(tags=["sources"])
+
+
+class MappingShown(Schema):
+    adapter: str
+    parts: list[str] = Field(description="what a row may name; a part it does not name may be anything")
+    rows: list[dict[str, Any]] = Field(description="the source's own; the first that fits is taken")
+    ignored_people: list[str] = Field(description="names and ids in payloads that are nobody here")
+    built_in: list[dict[str, Any]] = Field(description="the adapter's, which come after")
+    version: int
+
+
+class MappingWanted(Schema):
+    """As it was answered; only these are looked at."""
+
+    adapter: Text
+    rows: list[dict[str, Any]]
+    ignored_people: list[Text] | None = Field(None, max_length=100, description="missing: they stay")
+    version: int | None = Field(None, description="the version you saw; 409 when it is no longer the current one")
+
+
+class SecretShown(Schema):
+    secret: str | None = Field(description="masked; null: none, and signatures are not looked at")
+
+
+class SecretWanted(Schema):
+    model_config = ConfigDict(extra="forbid")
+    secret: Text | None
+
+
+class ParkedShown(Schema):
+    id: UUID
+    adapter: str
+    reason: str
+    detail: str
+    words: dict[str, str] = Field(description="what a row of the mapping would have to name")
+    times: int = Field(description="how often the very same payload came")
+    first_at: AwareDatetime
+    last_at: AwareDatetime
+    resolved_at: AwareDatetime | None
+    events: list[UUID] | None = Field(description="what it became; none at all when nobody wants to know")
+    payload: Any
+
+
+class WhichParked(Schema):
+    resolved: bool = Field(False, description="those that were read in the end, instead of those that wait")
+
+
+@router.get("/sources/{path:name}/mapping", response=MappingShown)
+def get_mapping(request: HttpRequest, response: HttpResponse, name: str, adapter: Text | None = None) -> ShownMapping:
+    shown = mapping_of(caller(request), name, adapter)
+    set_etag(response, shown.version)
+    return shown
+
+
+@router.put("/sources/{path:name}/mapping", response=MappingShown)
+def set_mapping(request: HttpRequest, response: HttpResponse, name: str, body: MappingWanted) -> ShownMapping:
+    """Then have what waits read again: POST /sources/{name}/parked/replay."""
+    expected = Expected(body.version, if_match(request))
+    shown = put_mapping(caller(request), name, body.adapter, body.rows, body.ignored_people, expected)
+    set_etag(response, shown.version)
+    return shown
+
+
+@router.get("/sources/{path:name}/secret", response=SecretShown)
+def get_secret(request: HttpRequest, name: str) -> dict[str, str | None]:
+    return {"secret": MASK if has_secret(caller(request), name) else None}
+
+
+@router.put("/sources/{path:name}/secret", response=SecretShown)
+def set_secret(request: HttpRequest, name: str, body: SecretWanted) -> dict[str, str | None]:
+    """With one, a payload that is not signed with it is refused (401 `signature_refused`)."""
+    put_secret(caller(request), name, body.secret)
+    return {"secret": None if body.secret is None else MASK}
+
+
+@router.get("/sources/{path:name}/parked", response=Listed[ParkedShown])
+def list_parked(request: HttpRequest, name: str, which: Query[WhichParked], paging: Query[Paging]) -> dict[str, Any]:
+    """Newest first."""
+    return page_of(parked_of(caller(request), name, resolved=which.resolved), paging).listed(_parked)
+
+
+def _parked(one: Parked) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "adapter": one.adapter,
+        "reason": one.reason,
+        "detail": one.detail,
+        "words": in_order(one.adapter, one.words),
+        "times": one.times,
+        "first_at": made_at(one.id),
+        "last_at": one.last_at,
+        "resolved_at": one.resolved_at,
+        "events": one.became,
+        "payload": _payload(one.body),
+    }
+
+
+def _payload(body: str) -> Any:
+    """As JSON; as the text it is where it is none."""
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        return body

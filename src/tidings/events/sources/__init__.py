@@ -1,0 +1,1 @@
+"""Other systems' own payloads: one folder per adapter, found by its name."""

@@ -1,0 +1,74 @@
+"""What an adapter is: another system's payload becomes events, or is parked with a reason. Pure: neither Django nor a
+network library is imported here.
+
+Adding one: a folder beside this file with `adapter.py` and `mapping.toml`; `docs/sources/<folder>.md`; its samples in
+`tests/events/sources/`.
+"""
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import ClassVar, Literal
+
+import msgspec
+from msgspec import Struct
+
+from tidings.events.event import Event
+from tidings.events.sources.mapping import WordMap
+
+Reason = Literal["unmapped", "not_understood", "incomplete", "invalid_event", "unknown_event_type", "test_message"]
+"""Why a payload is parked. unmapped: its words are new to us. not_understood: it has another shape than the system
+documents. incomplete: what an event cannot do without is missing. invalid_event: the event made of it was refused.
+unknown_event_type: it is mapped to a type that this organisation does not have. test_message: somebody pressed Test."""
+
+_encoder = msgspec.json.Encoder(order="deterministic")
+
+
+class Push(Struct, frozen=True):
+    """One call, as it came. Names of headers are in lower case. `urls` are the ones its sender may have been given, for
+    signatures that cover the address; `received` stands in where a payload has no time."""
+
+    headers: Mapping[str, str]
+    body: bytes
+    received: datetime
+    urls: Sequence[str] = ()
+
+
+class Parked(Struct, frozen=True):
+    """Kept until somebody knows what it means. `words` are those a mapping would have to name; no control characters in
+    any of these texts."""
+
+    reason: Reason
+    detail: str
+    words: Mapping[str, str] = {}
+
+
+Reading = Sequence[Event] | Parked
+"""No event at all: the mapping says that nobody wants to know."""
+
+
+class Adapter(ABC):
+    """Instances carry no state. An event's `source` is filled in by who calls."""
+
+    code: ClassVar[str]
+    label: ClassVar[str]
+    mapping: ClassVar[WordMap]
+    """What is known of this system's words; a source may have rows of its own, which come first."""
+    kept_headers: ClassVar[tuple[str, ...]] = ()
+    """What of the headers `read` looks at: parked with the body, so that it can be read again."""
+
+    @abstractmethod
+    def read(self, push: Push, mapping: WordMap) -> Reading:
+        """Never raises, whatever the bytes are. The same push makes the same events, their ids included."""
+
+    def signed(self, push: Push, secret: str) -> bool:
+        """Whether whoever sent it knows the source's secret. A system that cannot sign has none."""
+        return False
+
+
+def with_made_up_id(event: Event) -> Event:
+    """For a system that sends no id: one made of all that the event says, so that the same push again is the same event
+    and any other change of status is another."""
+    content = _encoder.encode(msgspec.structs.replace(event, id=""))
+    return msgspec.structs.replace(event, id=hashlib.blake2b(content, digest_size=16).hexdigest())

@@ -1,0 +1,1 @@
+"""Alibaba Cloud DMS: its custom webhook."""

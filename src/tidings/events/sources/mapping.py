@@ -1,0 +1,69 @@
+"""What the words of another system mean: which of them, together, are which event type. Pure.
+
+A table lies as `mapping.toml` in its adapter's folder; a source's own rows, set over the API, come before it.
+"""
+
+import difflib
+import tomllib
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+ANY: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """`words`: for each part the ways to say it, as they are compared; none: whatever is said. `said`: as they were
+    written. `type` None: nobody wants to know."""
+
+    type: str | None
+    words: tuple[frozenset[str], ...]
+    said: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WordMap:
+    parts: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+    def meaning(self, said: Sequence[str]) -> Row | None:
+        """The first row that has these words, one for each part."""
+        words = [compared(word) for word in said]
+        for row in self.rows:
+            if all(not known or word in known for known, word in zip(row.words, words, strict=True)):
+                return row
+        return None
+
+    def before(self, own: Iterable[Row]) -> "WordMap":
+        """With these rows in front."""
+        return WordMap(self.parts, (*own, *self.rows))
+
+    def nearest(self, said: str) -> str:
+        """The word of the last part that looks most like this one; empty when none does."""
+        known = {compared(word): word for row in self.rows for word in row.said[-1]}
+        close = difflib.get_close_matches(compared(said), known, n=1, cutoff=0.5)
+        return known[close[0]] if close else ""
+
+
+def compared(word: str) -> str:
+    """Case, spaces and the width of characters make no difference."""
+    return "".join(unicodedata.normalize("NFKC", word).casefold().split())
+
+
+def row_of(parts: Sequence[str], words: Mapping[str, Sequence[str]], event_type: str | None) -> Row:
+    said = tuple(tuple(words.get(part, ())) for part in parts)
+    return Row(event_type, tuple(frozenset(map(compared, each)) or ANY for each in said), said)
+
+
+def read_table(text: str) -> WordMap:
+    """A `mapping.toml`: `parts`, and groups of rows that share their words for all parts but the last."""
+    table: dict[str, Any] = tomllib.loads(text)
+    parts = tuple(table["parts"])
+    rows = [
+        row_of(parts, {**group, parts[-1]: words}, event_type)
+        for group in table["group"]
+        for event_type, words in group[parts[-1]].items()
+    ]
+    return WordMap(parts, tuple(rows))

@@ -1,0 +1,150 @@
+"""What a source is set up with for its own payloads: the rows of its mapping, and the key that signs."""
+
+from typing import Any
+
+import pytest
+
+ROWS = [
+    {"module": "数据变更", "event": ["已撤回", "Withdrawn"], "type": "data_change.rejected"},
+    {"event": "评论", "type": None},
+]
+MASK = "********"
+
+
+@pytest.fixture
+def dms(organisation: Any) -> str:
+    organisation.source_token("dms-prod")
+    return "/sources/dms-prod"
+
+
+# the mapping
+
+
+def test_a_source_starts_with_what_the_adapter_knows(api: Any, dms: str) -> None:
+    answer = api("root").get(f"{dms}/mapping")
+    assert (answer.status, answer.body["adapter"], answer.body["rows"], answer.body["version"]) == (200, "dms", [], 0)
+    assert answer.body["parts"] == ["category", "module", "event"]
+    assert {
+        "category": ["工单", "Tickets", "Ticket"],
+        "module": ["数据变更", "Data change"],
+        "event": ["待审批", "Pending approval"],
+        "type": "data_change.pending_approval",
+    } in answer.body["built_in"]
+
+
+def test_rows_of_its_own_are_kept_as_they_were_sent_and_recorded(api: Any, dms: str, organisation: Any) -> None:
+    from tidings.audit.models import Change
+
+    answer = api("root").put(f"{dms}/mapping", {"adapter": "dms", "rows": ROWS})
+    assert (answer.status, answer.body["rows"], answer.body["version"], answer.etag) == (200, ROWS, 1, '"1"')
+    assert answer.body["ignored_people"] == []
+    # What was read can be written back, and changes nothing.
+    again = api("root").put(f"{dms}/mapping", api("root").get(f"{dms}/mapping").body)
+    assert (again.status, again.body) == (200, answer.body)
+    [change] = Change.objects.for_tenant(organisation.id).filter(kind="mapping")
+    assert (change.actor, change.key, change.after["rows"]) == ("root", "dms-prod", ROWS)
+    assert api("root").put(f"{dms}/mapping", {"adapter": "dms", "rows": []}).body["rows"] == []
+
+
+def test_two_who_edit_at_once_lose_nothing(api: Any, dms: str) -> None:
+    api("root").put(f"{dms}/mapping", {"adapter": "dms", "rows": ROWS, "version": 0})
+    late = api("root").put(f"{dms}/mapping", {"adapter": "dms", "rows": [], "version": 0})
+    assert (late.status, late.code, late.body["current"]["rows"]) == (409, "version_conflict", ROWS)
+    late = api("root").put(f"{dms}/mapping", {"adapter": "dms", "rows": []}, if_match='"0"')
+    assert (late.status, late.code) == (412, "precondition_failed")
+
+
+def test_everything_that_does_not_fit_is_named(api: Any, dms: str) -> None:
+    rows = [
+        {"event": "a", "type": "data_change.pending_aproval"},
+        {"event": "b", "type": "data_change.approved"},
+        {"type": None},
+        {"evnt": "c", "event": "c", "type": None},
+    ]
+    answer = api("root").put(f"{dms}/mapping", {"adapter": "dms", "rows": rows[:1]})
+    assert (answer.status, [error["field"] for error in answer.body["errors"]]) == (422, ["rows.0.type"])
+    assert "data_change.pending_approval" in answer.body["errors"][0]["problem"]
+    answer = api("root").put(f"{dms}/mapping", {"adapter": "dms", "rows": rows})
+    assert [error["field"] for error in answer.body["errors"]] == ["rows.2", "rows.3.evnt"]
+    ours = [{"event": "a", "type": "tidings.channel_failing"}]
+    answer = api("root").put(f"{dms}/mapping", {"adapter": "dms", "rows": ours})
+    assert answer.body["errors"] == [{"field": "rows.0.type", "problem": "tidings.channel_failing is Tidings' own"}]
+    assert api("root").put(f"{dms}/mapping", {"adapter": "dms", "rows": ROWS * 251}).code == "too_many_rows"
+    answer = api("root").put(f"{dms}/mapping", {"adapter": "fax", "rows": []})
+    assert answer.status == 422
+    assert "the adapters are: dms" in answer.body["errors"][0]["problem"]
+    assert api("root").get(f"{dms}/mapping").body["version"] == 0
+
+
+def test_a_row_may_mean_an_event_type_of_the_tenants_own(api: Any, dms: str) -> None:
+    feature = {
+        "subject": "ticket",
+        "en": "Data archiving",
+        "events": [{"type": "archiving.done", "en": "Done", "class": "success", "default_role": "submitter"}],
+    }
+    row = {"module": "数据归档", "event": "执行成功", "type": "archiving.done"}
+    assert api("root").put(f"{dms}/mapping", {"adapter": "dms", "rows": [row]}).status == 422
+    assert api("root").put("/catalog/features/archiving", feature).status == 200
+    assert api("root").put(f"{dms}/mapping", {"adapter": "dms", "rows": [row]}).status == 200
+
+
+def test_a_name_with_a_slash_is_a_name(api: Any, organisation: Any) -> None:
+    organisation.source_token("dms/prod")
+    assert api("root").get("/sources/dms/prod/mapping").status == 200
+    assert api("root").get("/sources/dms%2Fprod/parked").status == 200
+
+
+def test_who_is_nobody_here_is_kept_too(api: Any, dms: str) -> None:
+    body = {"adapter": "dms", "rows": [], "ignored_people": ["2", "1", "2"]}
+    answer = api("root").put(f"{dms}/mapping", body)
+    assert (answer.body["ignored_people"], answer.body["version"]) == (["1", "2"], 1)
+    assert api("root").put(f"{dms}/mapping", body).body["version"] == 1
+    assert api("root").put(f"{dms}/mapping", {"adapter": "dms", "rows": ROWS}).body["ignored_people"] == ["1", "2"]
+    assert api("root").put(f"{dms}/mapping", {**body, "ignored_people": ["a\0b"]}).status == 422
+    assert api("root").put(f"{dms}/mapping", {**body, "ignored_people": ["x"] * 101}).status == 422
+
+
+# the secret
+
+
+def test_a_secret_is_kept_sealed_and_never_shown(api: Any, dms: str, organisation: Any) -> None:
+    from tidings.audit.models import Change
+    from tidings.events.models import Intake
+    from tidings.kernel.secrets import unseal
+
+    assert api("root").get(f"{dms}/secret").body == {"secret": None}
+    assert api("root").put(f"{dms}/secret", {"secret": "my dms key"}).body == {"secret": MASK}
+    assert api("root").put(f"{dms}/secret", {"secret": MASK}).body == {"secret": MASK}
+    [intake] = Intake.objects.for_tenant(organisation.id)
+    assert unseal(bytes(intake.sealed)) == {"secret": "my dms key"}
+    assert api("root").get(f"{dms}/secret").body == {"secret": MASK}
+    assert api("root").put(f"{dms}/secret", {"secret": None}).body == {"secret": None}
+    told = [f"{one.before}{one.after}" for one in Change.objects.for_tenant(organisation.id)]
+    assert "my dms key" not in "".join(told)
+    assert "'set': True" in "".join(told)
+
+
+@pytest.mark.parametrize("secret", ["", MASK, "a\nb", "x" * 501, 5, ["x"]])
+def test_a_secret_is_a_text(api: Any, dms: str, secret: Any) -> None:
+    assert api("root").put(f"{dms}/secret", {"secret": secret}).status == 422
+    assert api("root").get(f"{dms}/secret").body == {"secret": None}
+
+
+# who may
+
+
+@pytest.mark.parametrize("what", ["mapping", "secret", "parked"])
+def test_only_administrators_of_the_same_organisation_may(api: Any, dms: str, what: str) -> None:
+    for login in ("ann", "carol", "eve"):
+        assert api(login).get(f"{dms}/{what}").status == 403
+    assert api(source="dms-prod").get(f"{dms}/{what}").status == 403
+    assert api(token="").get(f"{dms}/{what}").status == 401
+    assert api("mallory").get(f"{dms}/{what}").status == 404
+    assert api("root").get(f"/sources/unknown/{what}").status == 404
+    assert api("root").get(f"/sources/a%00b/{what}").status == 404
+
+
+@pytest.mark.parametrize(("what", "body"), [("mapping", {"adapter": "dms", "rows": []}), ("secret", {"secret": "k"})])
+def test_only_administrators_change_it(api: Any, dms: str, what: str, body: Any) -> None:
+    assert api("carol").put(f"{dms}/{what}", body).status == 403
+    assert api("mallory").put(f"{dms}/{what}", body).status == 404

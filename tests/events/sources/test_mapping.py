@@ -1,0 +1,101 @@
+"""Words and what they mean: a table of ours, rows of a source's own before it."""
+
+import pytest
+
+from tidings.events.sources.mapping import compared, read_table, row_of
+from tidings.events.sources.registry import ADAPTERS
+from tidings.events.sources.rows import checked_rows, read_rows, write_row
+
+PARTS = ("kind", "status")
+TABLE = read_table(
+    """
+    parts = ["kind", "status"]
+    [[group]]
+    kind = ["Ticket", "工单"]
+    [group.status]
+    "a.done" = ["Done", "完成"]
+    "a.waits" = ["Waits for approval"]
+    [[group]]
+    [group.status]
+    "b.done" = ["Done"]
+    """
+)
+
+
+def meaning(*said: str) -> str | None:
+    row = TABLE.meaning(said)
+    return row.type if row else None
+
+
+def test_the_first_row_that_has_all_words_says_what_is_meant() -> None:
+    assert meaning("Ticket", "Done") == "a.done"
+    assert meaning("工单", "完成") == "a.done"
+    assert meaning("Flow", "Done") == "b.done"
+    assert TABLE.meaning(("Flow", "完成")) is None
+
+
+@pytest.mark.parametrize("said", ["ticket", " TICKET ", "Ｔｉｃｋｅｔ", "tic ket", "TICKET\u3000"])
+def test_case_spaces_and_width_make_no_difference(said: str) -> None:
+    assert meaning(said, "waits  for\nAPPROVAL") == "a.waits"
+
+
+def test_own_rows_come_first_and_a_part_left_out_is_anything() -> None:
+    own = TABLE.before([row_of(PARTS, {"status": ["Done"]}, "mine.done"), row_of(PARTS, {"kind": ["Spam"]}, None)])
+    assert (found := own.meaning(("Ticket", "done"))) and found.type == "mine.done"
+    assert (ignored := own.meaning(("spam", "whatever"))) and ignored.type is None
+    assert (found := own.meaning(("Ticket", "完成"))) and found.type == "a.done"
+
+
+def test_the_nearest_word_is_named() -> None:
+    assert TABLE.nearest("Wait for approval") == "Waits for approval"
+    assert TABLE.nearest("完成了") == "完成"
+    assert TABLE.nearest("xyzzy") == ""
+
+
+def test_rows_are_written_as_they_were_sent() -> None:
+    sent = [{"kind": "Ticket", "status": ["Done", "完成"], "type": "a.done"}, {"status": "Over", "type": None}]
+    checked, problems = checked_rows(PARTS, sent)
+    assert problems == []
+    assert [write_row(PARTS, row) for row in checked] == sent
+    dms = [{"event": ["已撤回", "Withdrawn"], "type": "data_change.rejected"}]
+    [row] = read_rows("dms", dms)
+    assert write_row(ADAPTERS["dms"].mapping.parts, row) == dms[0]
+    assert read_rows("an adapter of a later version", dms) == []
+
+
+@pytest.mark.parametrize(
+    ("row", "field"),
+    [
+        ({"type": "a.done"}, "rows.0"),
+        ({"status": "", "type": "a.done"}, "rows.0.status"),
+        ({"status": " ", "type": "a.done"}, "rows.0.status"),
+        ({"status": 5, "type": "a.done"}, "rows.0.status"),
+        ({"status": ["Done", None], "type": "a.done"}, "rows.0.status"),
+        ({"status": "x" * 201, "type": "a.done"}, "rows.0.status"),
+        ({"status": ["x"] * 21, "type": "a.done"}, "rows.0.status"),
+        ({"status": "a\0b", "type": "a.done"}, "rows.0.status"),
+        ({"status": "\ud800", "type": "a.done"}, "rows.0.status"),
+        ({"status": "Done"}, "rows.0.type"),
+        ({"status": "Done", "type": 5}, "rows.0.type"),
+        ({"status": "Done", "typ": "a.done", "type": None}, "rows.0.typ"),
+    ],
+)
+def test_a_row_that_does_not_fit_is_named(row: dict[str, object], field: str) -> None:
+    checked, problems = checked_rows(PARTS, [row])
+    assert checked == []
+    assert field in [problem["field"] for problem in problems]
+
+
+def test_what_is_compared_is_short_and_the_same_for_good() -> None:
+    assert compared("SQL 审核") == compared("sql审核") == "sql审核"
+
+
+def test_every_adapter_is_named_after_its_folder_and_maps_to_what_there_is() -> None:
+    from tidings.catalog.features import built_in
+
+    assert "dms" in ADAPTERS
+    for code, adapter in ADAPTERS.items():
+        assert adapter.code == code
+        assert adapter.label
+        assert {row.type for row in adapter.mapping.rows} <= set(built_in().event_types)
+        assert all(row.words[-1] for row in adapter.mapping.rows)
