@@ -17,7 +17,8 @@ from tidings.channels.contract import Channel, Outcome, Parcel, Refused, Sent, T
 from tidings.channels.registry import CHANNELS, UnknownChannel, channel
 from tidings.channels.testing.vendor import Row, Vendor
 from tidings.kernel.addresses import AddressPolicy
-from tidings.kernel.http import AddressRefused, HttpError, Wire
+from tidings.kernel.http import Wire
+from tidings.kernel.http_errors import AddressRefused, HttpError
 from tidings.kernel.problems import Problem
 from tidings.messages.document import Document, Fact
 

@@ -21,7 +21,8 @@ from tidings.channels.testing.webhook_receiver import Reply, WebhookReceiver
 from tidings.channels.webhook.payload import MAX_BYTES, payload
 from tidings.channels.webhook.signature import checked_secret, new_secret, signed
 from tidings.kernel.addresses import AddressPolicy
-from tidings.kernel.http import Unreachable, Wire
+from tidings.kernel.http import Wire
+from tidings.kernel.http_errors import Unreachable
 from tidings.kernel.problems import Problem
 from tidings.messages.document import Document, Fact
 

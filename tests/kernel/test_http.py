@@ -26,16 +26,9 @@ from cryptography.x509.oid import NameOID
 
 from tidings.kernel.addresses import AddressPolicy, parse_networks
 from tidings.kernel.exchange import BODY_LIMIT
-from tidings.kernel.http import (
-    MOST_ROUTES,
-    AddressRefused,
-    CheckedAddress,
-    HttpError,
-    Response,
-    Unreachable,
-    Unresolvable,
-    Wire,
-)
+from tidings.kernel.gate import CheckedAddress
+from tidings.kernel.http import MOST_ROUTES, Response, Wire
+from tidings.kernel.http_errors import AddressRefused, HttpError, Unreachable, Unresolvable
 
 CANARY = "s3cr3t-t0k3n"
 SECRET_PATH = f"/hook/{CANARY}?token={CANARY}#{CANARY}"

@@ -6,7 +6,7 @@ from collections.abc import Coroutine, Mapping
 from typing import Any, TypeVar
 
 from tidings.channels.contract import Ended, Outcome, Refused, TryLater
-from tidings.kernel.http import AddressRefused, HttpError
+from tidings.kernel.http_errors import AddressRefused, HttpError
 from tidings.kernel.secrets import SecretUnreadable
 
 log = logging.getLogger("tidings.channels")

@@ -10,18 +10,24 @@ from tidings.kernel.http import Wire
 
 
 @dataclass(slots=True)
-class LocalMemory:
-    """A wire that remembers for as long as it lives."""
+class WayOut:
+    """What every channel's wire is: the node's own."""
 
     wire: Wire
-    _kept: dict[str, tuple[str, float]] = field(default_factory=dict)
-    _making: dict[str, asyncio.Lock] = field(default_factory=dict)
 
     async def request(self, method: str, url: str, *, headers: Mapping[str, str], body: bytes) -> Answer:
         return await self.wire.request(method, url, headers=headers, body=body)
 
     async def resolve(self, host: str, port: int) -> Checked:
         return await self.wire.resolve(host, port)
+
+
+@dataclass(slots=True)
+class LocalMemory(WayOut):
+    """A wire that remembers for as long as it lives."""
+
+    _kept: dict[str, tuple[str, float]] = field(default_factory=dict)
+    _making: dict[str, asyncio.Lock] = field(default_factory=dict)
 
     async def recall(self, key: str, make: Callable[[], Awaitable[Remembered]], *, instead_of: str = "") -> str:
         async with self._making.setdefault(key, asyncio.Lock()):

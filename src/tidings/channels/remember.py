@@ -7,15 +7,15 @@ then the table is asked, where another node may have put the next one already.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from uuid import UUID
 
 import psycopg
 
-from tidings.channels.contract import Answer, Checked, Remembered
+from tidings.channels.contract import Remembered
+from tidings.channels.memory import WayOut
 from tidings.kernel.database import Lasting
-from tidings.kernel.http import Wire
 from tidings.kernel.ids import uuid7
 from tidings.kernel.secrets import SecretUnreadable, seal, unseal
 
@@ -54,21 +54,14 @@ async def forget(connection: psycopg.AsyncConnection) -> None:
 
 
 @dataclass(slots=True)
-class SharedMemory:
+class SharedMemory(WayOut):
     """The way out for one tenant's channel, with what all nodes remember for it."""
 
-    wire: Wire
     lasting: Lasting
     tenant_id: UUID
     channel: str
     _copies: dict[str, tuple[str, float]] = field(default_factory=dict)
     _making: dict[str, asyncio.Lock] = field(default_factory=dict)
-
-    async def request(self, method: str, url: str, *, headers: Mapping[str, str], body: bytes) -> Answer:
-        return await self.wire.request(method, url, headers=headers, body=body)
-
-    async def resolve(self, host: str, port: int) -> Checked:
-        return await self.wire.resolve(host, port)
 
     async def recall(self, key: str, make: Callable[[], Awaitable[Remembered]], *, instead_of: str = "") -> str:
         if (copy := self._copy(key, instead_of)) is not None:

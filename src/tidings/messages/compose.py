@@ -74,8 +74,8 @@ def _facts(occasion: Occasion, words: Wording, timezone: str) -> tuple[Fact, ...
         Fact("actor", label("actor"), _person(occasion.actor, words) if occasion.actor != occasion.submitter else ""),
         Fact("when", label("when"), clock_time(occasion.time, timezone)),
     ]
-    for name in SHOWN_DETAILS if occasion.details else ():
-        facts.append(Fact(name, label(name), _detail(name, occasion.details.get(name), words)))
+    details = occasion.details
+    facts += [Fact(name, label(name), _detail(name, details[name], words)) for name in SHOWN_DETAILS if name in details]
     return tuple([fact for fact in facts if fact.value])
 
 
@@ -92,7 +92,7 @@ def _detail(name: str, value: object, words: Wording) -> str:
     """Empty for what is not known: a source may put anything there, the SQL itself among it."""
     if name == "affected_rows":
         count = int(value) if isinstance(value, str) and re.fullmatch(r"[0-9]{1,15}", value) else value
-        known = isinstance(count, int | float) and not isinstance(count, bool) and 0 <= count <= COUNT_AT_MOST
+        known = isinstance(count, (int, float)) and not isinstance(count, bool) and 0 <= count <= COUNT_AT_MOST
         return f"{count:,.0f}" if known else ""
     if not isinstance(value, str):
         return ""
