@@ -5,10 +5,12 @@ from collections.abc import Callable
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig, SuspiciousFileOperation, SuspiciousOperation
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
+from tidings.events.group import unavailable
 from tidings.kernel.problems import CONTENT_TYPE, Problem
 
 log = logging.getLogger("tidings.api")
@@ -71,6 +73,9 @@ class ProblemMiddleware:
                 return render(Problem(404, "not_found", f"Nothing answers {request.method} {request.path}."))
             case RequestDataTooBig():
                 return render(Problem(413, "body_too_large", "The body is too large."))
+            case OperationalError() | InterfaceError():
+                log.warning("the database did not answer a call: %s", str(error).partition("\n")[0])
+                return render(unavailable("The database cannot be reached, or cannot do this just now. Send it again."))
             case SuspiciousOperation():
                 return render(Problem(400, "bad_request", "This is no request that can be answered."))
         log.exception("a request failed unexpectedly", exc_info=error)
