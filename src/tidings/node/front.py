@@ -119,6 +119,7 @@ class Front:
             raise _revoked()
         _require(current.may_preview, "a source, an administrator or a DBA")
         incoming = receive_one(_text(headers), body, now=now(), source=current.source)
+        _check_source(incoming, current)
         await _answer(send, 200, _json.encode(preview(incoming, view)), _JSON)
 
     async def _rest(self, scope: Scope, receive: Receive, send: Send) -> None:
