@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-import msgspec
 import psycopg
 
 from tidings.catalog.features import SYSTEM_FEATURE
@@ -33,7 +32,7 @@ from tidings.kernel.database import Connection
 from tidings.kernel.ids import event_id
 from tidings.kernel.problems import Problem
 from tidings.planning.facts import Planned, plan_event
-from tidings.planning.record import decision_record
+from tidings.planning.record import foreseen_record
 from tidings.planning.view import View
 from tidings.planning.views import Views
 
@@ -214,10 +213,7 @@ def preview(incoming: Incoming, view: View) -> dict[str, Any]:
     """The decision record this event would get now; nothing is kept or sent. Raises `Problem` 422."""
     if incoming.event.type not in view.catalog.event_types:
         raise unknown_type(incoming.event.type, view)
-    planned = plan_event(incoming.event, view)
-    event = msgspec.to_builtins(incoming.event)
-    event["time"] = incoming.time.isoformat()
-    return decision_record(event, planned.plan)
+    return foreseen_record(incoming, plan_event(incoming.event, view).plan, now())
 
 
 async def plan_again(connection: Connection, views: Views) -> int:

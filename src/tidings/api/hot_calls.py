@@ -44,14 +44,13 @@ _MANY: JSON = {
     "application/x-ndjson": {"schema": {"type": "string"}},
     "application/cloudevents-batch+json": {"schema": {"type": "array", "items": _ANY}},
 }
+_FORESEEN = "The decision record, as `GET /events/{event_id}` answers it; nothing is kept. A send's state is `planned`."
 PATHS: JSON = {
     "/api/v1/events": {"post": _call("Keep an event", _ONE, "202", "Durable: its id, and whether it was known.")},
     "/api/v1/events/batch": {
         "post": _call("Keep many events", _MANY, "202", "How many are kept and known; which are rejected, and why.")
     },
-    "/api/v1/preview": {
-        "post": _call("Who would be told, how, and why not", _ONE, "200", "The decision record; nothing is kept.")
-    },
+    "/api/v1/preview": {"post": _call("Who would be told, how, and why not", _ONE, "200", _FORESEEN)},
     **{
         f"/api/v1/sources/{code}": {
             "post": _call(

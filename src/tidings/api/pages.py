@@ -29,8 +29,7 @@ def _storable(text: str) -> str:
 
 
 Text = Annotated[str, Field(max_length=500), AfterValidator(_storable)]
-"""What may be asked for: PostgreSQL can neither store nor search U+0000. The limit has lone surrogates refused too,
-which JSON can carry and UTF-8 cannot; a plain `str` lets them in."""
+"""What may be asked for: PostgreSQL can neither store nor search U+0000."""
 
 _FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 Moment = Annotated[AwareDatetime, AfterValidator(lambda moment: max(moment, _FIRST))]

@@ -4,10 +4,13 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.core.exceptions import RequestDataTooBig, SuspiciousFileOperation, SuspiciousOperation
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
+from tidings.events.group import unavailable
 from tidings.kernel.problems import CONTENT_TYPE, Problem
 
 log = logging.getLogger("tidings.api")
@@ -33,8 +36,9 @@ def add_problem_handlers(api: NinjaAPI) -> None:
         return render(Problem(401, "unauthorized", "Send a token: Authorization: Bearer <token>.", headers=challenge))
 
     def of_http(_request: HttpRequest, error: HttpError) -> HttpResponse:
-        code = "malformed_json" if error.status_code == 400 else "http_error"
-        return render(Problem(error.status_code, code, error.message))
+        # ninja hides what the reader of the body found behind an error of its own.
+        found = error.__cause__
+        return render(found if isinstance(found, Problem) else Problem(error.status_code, "http_error", error.message))
 
     # ninja's types let a handler get the class where it always gets the error.
     handlers: dict[type[Exception], Any] = {
@@ -61,8 +65,18 @@ class ProblemMiddleware:
             return render(Problem(response.status_code, code, f"Nothing answers {request.method} {request.path}."))
         return response
 
-    def process_exception(self, _request: HttpRequest, error: Exception) -> HttpResponse:
-        if isinstance(error, Problem):
-            return render(error)
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse:
+        match error:
+            case Problem():
+                return render(error)
+            case Http404() | SuspiciousFileOperation():
+                return render(Problem(404, "not_found", f"Nothing answers {request.method} {request.path}."))
+            case RequestDataTooBig():
+                return render(Problem(413, "body_too_large", "The body is too large."))
+            case OperationalError() | InterfaceError():
+                log.warning("the database did not answer a call: %s", str(error).partition("\n")[0])
+                return render(unavailable("The database cannot be reached, or cannot do this just now. Send it again."))
+            case SuspiciousOperation():
+                return render(Problem(400, "bad_request", "This is no request that can be answered."))
         log.exception("a request failed unexpectedly", exc_info=error)
         return render(Problem(500, "internal_error", "This is our fault; the log of this node says more."))

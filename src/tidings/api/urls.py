@@ -10,6 +10,7 @@ from ninja.openapi.schema import OpenAPISchema
 
 from tidings import __version__
 from tidings.api.authenticate import TokenAuth
+from tidings.api.body import JsonParser
 from tidings.api.hot_calls import PATHS, SCHEMAS
 from tidings.api.problems import add_problem_handlers
 
@@ -29,6 +30,7 @@ api = Api(
     title="Tidings",
     version=__version__,
     auth=TokenAuth(),
+    parser=JsonParser(),
     docs_url="/docs",
     openapi_url="/openapi.json",
     urls_namespace="api",

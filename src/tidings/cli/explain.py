@@ -1,11 +1,11 @@
 """`tidings explain FILE`: who would be told of an event, how, and why not; nothing is kept or sent."""
 
 import asyncio
-import json
 import sys
 from typing import IO, Any
 
 import click
+import msgspec
 
 from tidings.kernel.platform import platform
 from tidings.kernel.problems import Problem
@@ -16,7 +16,7 @@ from tidings.kernel.problems import Problem
 @click.option("--tenant", help="Which tenant; the only one by default.")
 @click.option("--json", "as_json", is_flag=True, help="Print the decision record as JSON.")
 def explain(file: IO[bytes], tenant: str | None, as_json: bool) -> None:
-    """The plan for the event in FILE (- for standard input), with reasons."""
+    """The plan for the event in FILE (- for standard input), with reasons; a CloudEvent is understood too."""
     with platform(quiet=True) as (url, _):
         from tidings.cli.tenant import chosen_tenant
 
@@ -27,13 +27,13 @@ def explain(file: IO[bytes], tenant: str | None, as_json: bool) -> None:
             click.echo(f"{problem.code}: {problem.detail}", err=True)
             sys.exit(1)
     if as_json:
-        click.echo(json.dumps(record, indent=1, ensure_ascii=False, default=str))
+        click.echo(msgspec.json.format(msgspec.json.encode(record), indent=1).decode())
     else:
         _print(record)
 
 
 async def _preview(url: str, tenant_id: Any, body: bytes) -> dict[str, Any]:
-    from tidings.events.event import read_event
+    from tidings.events.receive import receive_one
     from tidings.kernel.clock import now
     from tidings.kernel.database import connect
     from tidings.pipeline import preview
@@ -42,9 +42,18 @@ async def _preview(url: str, tenant_id: Any, body: bytes) -> dict[str, Any]:
     connection = await connect(url, name="explain")
     try:
         view = (await Views().current(connection, (tenant_id,)))[tenant_id]
-        return preview(read_event(body, now=now(), source="explain"), view)
+        return preview(receive_one({"content-type": _type_of(body)}, body, now=now(), source=""), view)
     finally:
         await connection.close()
+
+
+def _type_of(body: bytes) -> str:
+    """What its sender would call it: a CloudEvent must have a `specversion`, an event of our own form knows none."""
+    try:
+        is_cloudevent = "specversion" in msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        is_cloudevent = False
+    return "application/cloudevents+json" if is_cloudevent else "application/json"
 
 
 def _print(record: dict[str, Any]) -> None:
@@ -57,5 +66,5 @@ def _print(record: dict[str, Any]) -> None:
                 f"    not by {skip['channel']}: {skip['reason']}" if "channel" in skip else f"    {skip['reason']}"
             )
     for skip in record["skips"]:
-        what = " ".join(skip[name] for name in ("role", "person") if name in skip) or "nobody"
-        click.echo(f"not told: {what}: {skip['reason']}")
+        who = " ".join(skip[name] for name in ("role", "person") if name in skip)
+        click.echo(f"not told: {who}: {skip['reason']}" if who else f"nobody is told: {skip['reason']}")

@@ -16,7 +16,7 @@ from tidings.events.find import subjects_by_id
 from tidings.events.models import Event, Subject
 from tidings.kernel.ids import event_of, last_of, made_at
 from tidings.planning.plan import Because, Skip
-from tidings.planning.record import because_json, skip_json
+from tidings.planning.record import Json, content_json, recipient_json, send_json, skip_json, summary_json
 
 # Index: the primary key, one range an event; OFFSET 0 keeps the planner, which cannot know how few rows such a range
 # has, from reading a tenant's whole table instead. `only` narrows it down to one person.
@@ -33,7 +33,6 @@ FROM unnest(%(first)s::uuid[], %(last)s::uuid[]) AS k(first, last)
 CROSS JOIN LATERAL (SELECT * FROM delivery_delivery d WHERE d.id BETWEEN k.first AND k.last OFFSET 0) d
 WHERE d.tenant_id = %(tenant)s AND (%(only)s::uuid IS NULL OR d.person_id = %(only)s) ORDER BY d.id
 """
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,25 +51,24 @@ def record_of(caller: Caller, event_id: UUID) -> Json:
     shown = summary(event, subject)
     if caller.sees_all:
         content = content_of(event.id)
-        shown = {**_content(content), **shown, "content_kept": content is not None, "fault": event.fault}
+        shown = {**content_json(content), **shown, "content_kept": content is not None, "fault": event.fault}
     told = told_of(caller, [event])[event.id]
     return {"event": shown, "recipients": told.recipients, "skips": told.skips}
 
 
 def summary(event: Event, subject: Subject) -> Json:
-    """`id` is ours, `source_id` the sender's; the subject is called as it is now."""
-    return {
-        "id": event.id,
-        "source": event.source,
-        "source_id": event.source_id,
-        "type": event.type,
-        "feature": event.type.partition(".")[0],
-        "time": event.time,
-        "accepted_at": made_at(event.id),
-        "number": event.number,
-        "planned": event.fault is None,
-        "subject": {"kind": subject.kind, "id": subject.key, "title": subject.title, "url": subject.url},
-    }
+    """The subject is called as it is now."""
+    return summary_json(
+        id=event.id,
+        source=event.source,
+        source_id=event.source_id,
+        type=event.type,
+        time=event.time,
+        accepted_at=made_at(event.id),
+        number=event.number,
+        planned=event.fault is None,
+        subject={"kind": subject.kind, "id": subject.key, "title": subject.title, "url": subject.url},
+    )
 
 
 def told_of(caller: Caller, events: Sequence[Event]) -> dict[UUID, Told]:
@@ -85,26 +83,13 @@ def told_of(caller: Caller, events: Sequence[Event]) -> dict[UUID, Told]:
     sends: dict[tuple[UUID, UUID], list[Json]] = {}
     for key, person_id, channel, state, due_at, reason, attempts in _rows(_SENT, parameters):
         sends.setdefault((event_of(key), person_id), []).append(
-            {
-                "delivery_id": key,
-                "channel": channel,
-                "state": state,
-                "due_at": due_at,
-                "reason": reason or "",
-                "attempts": msgspec.json.decode(attempts),
-            }
+            send_json(key, channel, state, due_at, reason or "", msgspec.json.decode(attempts))
         )
     recipients: dict[UUID, list[Json]] = {}
     for key, person_id, login, name, because, skips in _rows(_TOLD, parameters):
-        recipients.setdefault(event_of(key), []).append(
-            {
-                "login": login,
-                "name": name,
-                "because": [because_json(Because(*each)) for each in msgspec.json.decode(because)],
-                "sends": sends.get((event_of(key), person_id), []),
-                "skips": stored_skips(msgspec.json.decode(skips)),
-            }
-        )
+        reasons = [Because(*each) for each in msgspec.json.decode(because)]
+        own, silent = sends.get((event_of(key), person_id), []), stored_skips(msgspec.json.decode(skips))
+        recipients.setdefault(event_of(key), []).append(recipient_json(login, name, reasons, own, silent))
     return {
         event.id: Told(recipients.get(event.id, []), stored_skips(event.skips or ()) if only is None else [])
         for event in events
@@ -114,12 +99,6 @@ def told_of(caller: Caller, events: Sequence[Event]) -> dict[UUID, Told]:
 def stored_skips(rows: Iterable[Sequence[str]]) -> list[Json]:
     """Kept as [reason, role, person, channel]."""
     return [skip_json(Skip(reason, role, person, channel)) for reason, role, person, channel in rows]  # type: ignore[arg-type]
-
-
-def _content(content: Any) -> Json:
-    """What the sender said beside the summary: people, resources, details and who acted."""
-    said = msgspec.to_builtins(content) if content else {}
-    return {name: said[name] for name in ("people", "actor", "resources", "details") if name in said}
 
 
 def _rows(query: str, parameters: Json) -> list[tuple[Any, ...]]:

@@ -29,6 +29,8 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+MAX_REST_BYTES = 1024 * 1024
+"""Of the body of any other call: far more than the longest list it may hold."""
 _JSON = [(b"content-type", b"application/json")]
 _json = msgspec.json.Encoder()
 _accepted = metrics.EVENTS.labels("accepted")
@@ -58,14 +60,7 @@ class Front:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        route = self._routes.get((scope["method"], scope["path"]))
-        if route is None and scope["path"].startswith(RECEIPTS):
-            route = self._receipts
-        if route is None and sources.asks_to_replay(scope):
-            route = self._replay
-        if route is None:
-            await self._platform(scope, receive, send)
-            return
+        route = self._routes.get((scope["method"], scope["path"])) or self._other(scope)
         try:
             await route(scope, receive, send)
         except Problem as problem:
@@ -73,6 +68,11 @@ class Front:
             await _answer_problem(send, problem)
         except psycopg.Error:
             await _answer_problem(send, unavailable("The database cannot be reached."))
+
+    def _other(self, scope: Scope) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+        if scope["path"].startswith(RECEIPTS):
+            return self._receipts
+        return self._replay if sources.asks_to_replay(scope) else self._rest
 
     async def _one(self, scope: Scope, receive: Receive, send: Send) -> None:
         arrived = self._loop.time()
@@ -126,8 +126,9 @@ class Front:
         current = view.grants.get(key)
         if current is None:
             raise _revoked()
-        _require(current.may_preview, "a source, an administrator or a DBA")
+        _require(current.may_preview, "a source, or an administrator or DBA whose token has the scope read,")
         incoming = receive_one(_text(headers), body, now=now(), source=current.source)
+        _check_source(incoming, current)
         await _answer(send, 200, _json.encode(preview(incoming, view)), _JSON)
 
     async def _receipts(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -151,6 +152,21 @@ class Front:
         grant, key = await self._grant(headers)
         body = await _read(receive, headers, MAX_EVENT_BYTES)
         await _answer(send, 200, await self._sources.replay(scope["path"], body, grant.tenant_id, key), _JSON)
+
+    async def _rest(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Django's, which takes one of its threads only when the whole request is there: a sender that dawdles keeps
+        nobody waiting, and a body that came in chunks has a length, without which WSGI knows of none."""
+        headers = dict(scope["headers"])
+        body = await _read(receive, headers, MAX_REST_BYTES)
+        if b"transfer-encoding" in headers:
+            kept = [each for each in scope["headers"] if each[0] not in (b"transfer-encoding", b"content-length")]
+            scope = {**scope, "headers": [*kept, (b"content-length", b"%d" % len(body))]}
+        whole = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def again() -> MutableMapping[str, Any]:
+            return whole.pop() if whole else await receive()
+
+        await self._platform(scope, again, send)
 
     async def _grant(self, headers: Mapping[bytes, bytes]) -> tuple[Grant, bytes]:
         """Whose token this is, as last read; a group looks again, so a revoked token fails there."""

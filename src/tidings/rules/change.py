@@ -104,7 +104,7 @@ def _locked(tenant_id: UUID, event_types: Iterable[str]) -> list[Rule]:
 def _change(caller: Caller, action: str, changes: Sequence[_Change], *, always: bool = False) -> list[Changed]:
     rules, event_types = [rule for rule, _, _ in changes], [event_type for _, event_type, _ in changes]
     before = show_rules(rules, event_types)
-    users = _users(caller.tenant_id, [wanted for _, _, wanted in changes])
+    users = _users(caller.tenant_id, changes)
     if problems := [problem for change in changes for problem in _problems(change, users, alone=len(changes) == 1)]:
         raise invalid("Nothing was changed: " + " ".join(one["problem"] for one in problems[:3]), problems)
     for change in changes:
@@ -138,35 +138,41 @@ def _record(caller: Caller, action: str, one: Changed, *, last: bool) -> None:
     )
 
 
-def _set(change: _Change, users: Mapping[str, UUID]) -> None:
+def _set(change: _Change, users: Mapping[str, Person]) -> None:
     rule, event_type, wanted = change
     if wanted.enabled is not None:
         rule.enabled = wanted.enabled
     if wanted.optional_roles is not None:
         rule.optional_roles = [role for role in event_type.optional_roles if role in wanted.optional_roles]
     if wanted.additional_users is not None:
-        rule.additional_users = [users[login] for login in dict.fromkeys(wanted.additional_users)]
+        rule.additional_users = [users[login].id for login in dict.fromkeys(wanted.additional_users)]
 
 
-def _users(tenant_id: UUID, wanted: Iterable[Wanted]) -> dict[str, UUID]:
-    logins = {login for one in wanted for login in one.additional_users or ()}
+def _users(tenant_id: UUID, changes: Iterable[_Change]) -> dict[str, Person]:
+    """Everybody of this tenant who is named, those who have departed too."""
+    logins = {login for _, _, wanted in changes for login in wanted.additional_users or ()}
     if not logins:
         return {}
     storable = [login for login in logins if "\0" not in login]
-    members = Person.objects.for_tenant(tenant_id).filter(login__in=storable, departed_at=None)
-    return dict(members.values_list("login", "id"))
+    members = Person.objects.for_tenant(tenant_id).filter(login__in=storable)
+    return {person.login: person for person in members.only("id", "login", "departed_at")}
 
 
-def _problems(change: _Change, users: Mapping[str, UUID], *, alone: bool) -> Iterator[dict[str, Any]]:
-    _, event_type, wanted = change
+def _may_be_added(rule: Rule, person: Person | None) -> bool:
+    """Who has departed can stay, so that a rule can be written back as it was read, and cannot be added."""
+    return person is not None and (person.departed_at is None or person.id in rule.additional_users)
+
+
+def _problems(change: _Change, users: Mapping[str, Person], *, alone: bool) -> Iterator[dict[str, Any]]:
+    rule, event_type, wanted = change
     where = {} if alone else {"event_type": event_type.code}
     of = "" if alone else f" of {event_type.code}"
     if refused := [role for role in wanted.optional_roles or () if role not in event_type.optional_roles]:
         offered = ", ".join(event_type.optional_roles) or "none"
         text = f"Optional roles{of} are: {offered}; not {', '.join(refused)}."
         yield {**where, "field": "optional_roles", "problem": text, "roles": refused}
-    if unknown := [login for login in wanted.additional_users or () if login not in users]:
-        text = f"Nobody who could be told{of} has the login {', '.join(unknown)}; who has departed must be left out."
+    if unknown := [login for login in wanted.additional_users or () if not _may_be_added(rule, users.get(login))]:
+        text = f"Nobody who could be told{of} has the login {', '.join(unknown)}; who has departed cannot be added."
         yield {**where, "field": "additional_users", "problem": text, "users": unknown}
     if len(wanted.additional_users or ()) > USERS_AT_MOST:
         text = f"A rule{of} may add {USERS_AT_MOST:,} users; use a role for more."
