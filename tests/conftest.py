@@ -286,3 +286,15 @@ def api(organisation: Organisation, other_organisation: Organisation) -> Callabl
         return Api((other_organisation if login == "mallory" else organisation).token(login))
 
     return client
+
+
+@pytest.fixture
+def local_calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """This installation may call this machine."""
+    from tidings.kernel.settings import settings
+
+    monkeypatch.setenv("TIDINGS_ALLOWED_NETWORKS", "127.0.0.0/8")
+    settings.cache_clear()
+    yield
+    monkeypatch.undo()
+    settings.cache_clear()

@@ -47,6 +47,11 @@ KINDS: Mapping[str, tuple[Literal["error", "warning", "info"], str]] = {
     "rules.role_empty": ("warning", "Give somebody the role, or remove it from the rule."),
     "rules.user_gone": ("warning", "Remove them from the rule."),
     "people.unreachable": ("warning", "They choose a method in their notification settings, or an administrator does."),
+    "people.unverified": (
+        "warning",
+        "They prove that the address is theirs (POST /api/v1/me/contact-points/<channel>/code, for a robot or webhook "
+        "/test), or an administrator confirms it: PUT /api/v1/users/<login>/notification-settings.",
+    ),
 }
 
 
@@ -119,20 +124,29 @@ def _rules(tenant_id: UUID, tenant: str) -> Iterator[Finding]:
 
 
 def _people(tenant_id: UUID, tenant: str) -> Iterator[Finding]:
+    """Each of them is told of once: who would be reached if they proved an address is not asked to choose a method."""
     on = set(ChannelSetting.objects.for_tenant(tenant_id).filter(enabled=True).values_list("channel", flat=True))
     usable: dict[UUID, set[str]] = {}
-    points = ContactPoint.objects.for_tenant(tenant_id).exclude(verified_at=None).filter(disabled_at=None)
-    for person_id, channel in points.values_list("person_id", "channel"):
-        usable.setdefault(person_id, set()).add(channel)
+    unproven: dict[UUID, set[str]] = {}
+    points = ContactPoint.objects.for_tenant(tenant_id).filter(disabled_at=None)
+    for person_id, channel, verified_at in points.values_list("person_id", "channel", "verified_at"):
+        (usable if verified_at else unproven).setdefault(person_id, set()).add(channel)
     people = Person.objects.for_tenant(tenant_id).filter(active=True, departed_at=None).order_by("login")
-    unreachable = [
-        login
-        for person_id, login, methods in people.values_list("id", "login", "methods")
-        if not set(methods) & on & usable.get(person_id, set())
-    ]
+    unreachable: list[str] = []
+    unverified: list[str] = []
+    for person_id, login, methods in people.values_list("id", "login", "methods"):
+        selected = set(methods) & on
+        if not selected & usable.get(person_id, set()):
+            (unverified if selected & unproven.get(person_id, set()) else unreachable).append(login)
     if unreachable:
-        shown = ", ".join(unreachable[:5]) + (f" and {len(unreachable) - 5} more" if len(unreachable) > 5 else "")
-        yield _found("people.unreachable", f"{tenant}: nothing but the inbox reaches {shown}.")
+        yield _found("people.unreachable", f"{tenant}: nothing but the inbox reaches {_some(unreachable)}.")
+    if unverified:
+        text = f"{tenant}: no address that they chose is verified, so only the inbox reaches {_some(unverified)}."
+        yield _found("people.unverified", text)
+
+
+def _some(logins: list[str]) -> str:
+    return ", ".join(logins[:5]) + (f" and {len(logins) - 5} more" if len(logins) > 5 else "")
 
 
 def _parked(tenant_id: UUID, tenant: str) -> Iterator[Finding]:

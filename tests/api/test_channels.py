@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -19,18 +18,6 @@ MAIL = {
     "from": "Tidings <notices@example.com>",
 }
 SHOWN = {**MAIL, "password": "********"}
-
-
-@pytest.fixture
-def local_calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """This installation may call this machine."""
-    from tidings.kernel.settings import settings
-
-    monkeypatch.setenv("TIDINGS_ALLOWED_NETWORKS", "127.0.0.0/8")
-    settings.cache_clear()
-    yield
-    monkeypatch.undo()
-    settings.cache_clear()
 
 
 # switch and settings

@@ -173,6 +173,20 @@ def test_the_earlier_status_names_both() -> None:
     assert wording("zh-hans").earlier_status("{now}", "审批通过") == "较早的状态，{now}；当前状态：审批通过"
 
 
+@every_language
+def test_a_code_is_said_first_with_how_long_it_holds(words: Wording) -> None:
+    assert words.code_text("048213", 10).startswith("048213")
+    assert "10" in words.code_text("048213", 10)
+    # A Subject stands in logs and lists.
+    assert not re.search(r"\d", words.label("code_subject"))
+
+
+@every_language
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_farewell_names_whose_address_it_was(words: Wording, name: str) -> None:
+    assert name in words.farewell_headline(name)
+
+
 # -- Which language --
 
 

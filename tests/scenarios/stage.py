@@ -234,7 +234,7 @@ async def stage_of(organisation: Any, url: str) -> AsyncIterator[Stage]:
     database = await connect(url, name="stage")
     await database.execute(
         "TRUNCATE delivery_delivery, delivery_node, events_event, events_body, events_recipient, events_subject,"
-        " events_parked"
+        " events_parked, directory_formeraddress"
     )
     async with WebhookReceiver(SECRET) as receiver, ClientBuilder().no_proxy().build() as client:
         stage = Stage(organisation, url, receiver, database, client, token)

@@ -11,10 +11,18 @@ from tidings.kernel.tenancy import TenantManager
 
 SYSTEM_ROLES = ("administrator", "dba", "security_administrator")
 SCOPES = ("events:write", "read", "write")
+# Where DMS sends SMS: China, the United Kingdom, Malaysia, Indonesia, Singapore, India.
+# https://www.alibabacloud.com/help/en/dms/configure-personal-information-and-notification-methods
+SMS_COUNTRIES = (86, 44, 60, 62, 65, 91)
+
+
+def default_sms_countries() -> list[int]:
+    return list(SMS_COUNTRIES)
 
 
 class Tenant(models.Model):
-    """The versions rise in the transaction of each change, so that every node knows when what it holds is stale."""
+    """The three versions rise in the transaction of each change, so that every node knows when what it holds is stale;
+    `version` is that of what its administrators say of it here."""
 
     id = models.UUIDField(primary_key=True, default=uuid7)
     name = models.CharField(max_length=100, unique=True)
@@ -23,6 +31,9 @@ class Tenant(models.Model):
     access_version = models.BigIntegerField(default=1)
     language = models.CharField(max_length=20, default="en")
     timezone = models.CharField(max_length=60, default="UTC")
+    sms_countries = ArrayField(models.SmallIntegerField(), default=default_sms_countries)
+    """Calling codes of the countries to which verification codes are sent."""
+    version = models.IntegerField(default=1)
 
 
 class AccountManager(BaseUserManager["Account"]):

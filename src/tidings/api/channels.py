@@ -1,23 +1,22 @@
 """Channels: a tenant's switch, settings and test of each."""
 
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal, assert_never, get_args
+from typing import Annotated, Any, get_args
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Field, Query, Router, Schema
 
 from tidings.api.authenticate import caller
 from tidings.api.etag import if_match, set_etag
+from tidings.api.outcomes import OutcomeShown, shown_outcome
 from tidings.api.pages import Listed, Text
 from tidings.channels.configure import ShownChannel, channel_of, channels_of, configure, known_channel, settings_of
-from tidings.channels.contract import Outcome, Refused, Sent, TryLater
 from tidings.channels.try_out import try_out
 from tidings.delivery.tally import What, lately
 from tidings.directory.contact_points import refresh_destinations
-from tidings.directory.reach import reach
+from tidings.directory.reach import reach, reader_of
 from tidings.kernel.clock import now
 from tidings.kernel.versions import Expected
-from tidings.messages.document import Reader
 
 router = Router(tags=["channels"])
 
@@ -77,12 +76,6 @@ class TestWanted(Schema):
     to: Text = Field(description="the login of who gets the test message")
 
 
-class TestOutcome(Schema):
-    outcome: Literal["sent", "try_later", "refused"]
-    reason: str
-    said: str
-
-
 @router.get("/channels", response=Listed[ChannelShown])
 def list_channels(request: HttpRequest) -> dict[str, Any]:
     return {"items": channels_of(caller(request))}
@@ -122,7 +115,7 @@ def put_channel(request: HttpRequest, response: HttpResponse, channel: str, body
     return shown
 
 
-@router.post("/channels/{channel}/test", response=TestOutcome)
+@router.post("/channels/{channel}/test", response=OutcomeShown)
 def test_channel(request: HttpRequest, channel: str, body: TestWanted) -> dict[str, str]:
     """Sends a message now, whether the channel is on or not, and waits 15 seconds at most for what comes of it."""
     who = caller(request)
@@ -130,17 +123,4 @@ def test_channel(request: HttpRequest, channel: str, body: TestWanted) -> dict[s
     one = known_channel(channel)
     settings = settings_of(who.tenant_id, one)
     person, contact = reach(who.tenant_id, body.to, channel)
-    reader = Reader(person.login, person.name, person.language, person.timezone, (), person.external_id)
-    return _outcome(try_out(one, reader, contact, settings))
-
-
-def _outcome(outcome: Outcome) -> dict[str, str]:
-    match outcome:
-        case Sent():
-            return {"outcome": "sent", "reason": "", "said": outcome.said}
-        case TryLater():
-            return {"outcome": "try_later", "reason": outcome.reason, "said": outcome.said}
-        case Refused():
-            return {"outcome": "refused", "reason": outcome.reason, "said": outcome.said}
-        case _:
-            assert_never(outcome)
+    return shown_outcome(try_out(one, reader_of(person), contact, settings))

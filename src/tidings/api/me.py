@@ -1,17 +1,45 @@
-"""A person's own settings."""
+"""A person's own settings, and how they prove that an address is theirs."""
 
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from ninja import Body, Router
+from ninja import Body, Field, Router, Schema, Status
+from pydantic import ConfigDict
 
 from tidings.api.authenticate import caller
 from tidings.api.etag import if_match, set_etag
+from tidings.api.outcomes import OutcomeShown, shown_outcome
+from tidings.api.pages import Text
 from tidings.kernel.versions import Expected
+from tidings.preferences.limits import HOLDS
 from tidings.preferences.methods import own_settings, put_own_settings
+from tidings.preferences.send_code import send_code
 from tidings.preferences.shape import read_settings, write_settings
+from tidings.preferences.try_own import try_own
+from tidings.preferences.verify import verify
 
 router = Router(tags=["me"])
+
+
+class CodeWanted(Schema):
+    model_config = ConfigDict(extra="forbid")
+    address: Text | None = Field(
+        None, description="a new one, which takes the place of the present one when the code comes back"
+    )
+
+
+class CodeOnItsWay(Schema):
+    detail: str
+    expires_in: int = Field(description="seconds")
+
+
+class CodeGiven(Schema):
+    model_config = ConfigDict(extra="forbid")
+    code: Text
+
+
+class OwnOutcomeShown(OutcomeShown):
+    verified: bool = Field(description="whether messages go there from now on")
 
 
 @router.get("/me/notification-settings", response=dict[str, Any])
@@ -23,7 +51,33 @@ def get_settings(request: HttpRequest, response: HttpResponse) -> dict[str, Any]
 
 @router.put("/me/notification-settings", response=dict[str, Any])
 def put_settings(request: HttpRequest, response: HttpResponse, body: Body[dict[str, Any]]) -> dict[str, Any]:
-    """A changed address is unverified again. A secret that was made here is shown this once."""
+    """A changed address is unverified again, and the one before is told. A secret that was made here is shown this
+    once."""
     changed = put_own_settings(caller(request), read_settings(body), Expected(None, if_match(request)))
     set_etag(response, changed.version)
     return write_settings(changed)
+
+
+@router.post("/me/contact-points/{channel}/code", response={202: CodeOnItsWay})
+def post_code(request: HttpRequest, channel: str, body: Body[CodeWanted | None] = None) -> Status[Any]:
+    """Sends six digits to the address. The answer is the same whatever came of it; 429 says when to ask again."""
+    send_code(caller(request), channel, body.address if body else None)
+    detail = "A code is on its way, if messages can reach this address. It ends every code that was sent before."
+    return Status(202, {"detail": detail, "expires_in": int(HOLDS.total_seconds())})
+
+
+@router.post("/me/contact-points/{channel}/verify", response=dict[str, Any])
+def post_verify(request: HttpRequest, response: HttpResponse, channel: str, body: CodeGiven) -> dict[str, Any]:
+    """The settings, with the address verified. 422 `wrong_code` or `code_expired`; after five wrong tries 429 `locked`
+    for an hour."""
+    changed = verify(caller(request), channel, body.code)
+    set_etag(response, changed.version)
+    return write_settings(changed)
+
+
+@router.post("/me/contact-points/{channel}/test", response=OwnOutcomeShown)
+def post_test(request: HttpRequest, channel: str) -> dict[str, Any]:
+    """Sends a test message to one's own robot or webhook, and waits 15 seconds at most for what comes of it. When it
+    was sent, the address is verified."""
+    outcome, verified = try_own(caller(request), channel)
+    return {**shown_outcome(outcome), "verified": verified}

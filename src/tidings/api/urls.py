@@ -41,6 +41,7 @@ add_problem_handlers(api)
 for prefix, router in (
     ("/v1", "tidings.api.users.router"),
     ("/v1", "tidings.api.me.router"),
+    ("/v1", "tidings.api.tenant.router"),
     ("/v1", "tidings.api.resources.router"),
     ("/v1", "tidings.api.access.router"),
     ("/v1", "tidings.api.sources.router"),

@@ -61,6 +61,14 @@ def settings_of(tenant_id: UUID, one: Channel) -> Values:
     return check_values(one.settings, masked(one.settings, values), values)
 
 
+def settings_in_use(tenant_id: UUID, one: Channel) -> Values:
+    """As `settings_of`, of a channel that is on. Raises 409 `channel_off`."""
+    if not ChannelSetting.objects.for_tenant(tenant_id).filter(channel=one.code, enabled=True).exists():
+        detail = f"{one.label['en']} is switched off here; your administrators can switch it on."
+        raise Problem(409, "channel_off", detail)
+    return settings_of(tenant_id, one)
+
+
 @transaction.atomic
 def configure(
     caller: Caller, code: str, enabled: bool, given: Mapping[str, Any] | None, expected: Expected, moved: Moved

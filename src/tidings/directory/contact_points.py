@@ -11,7 +11,7 @@ from tidings.accounts.models import Person, Tenant
 from tidings.channels.contract import Channel, Values
 from tidings.channels.models import ChannelSetting
 from tidings.channels.registry import CHANNELS
-from tidings.directory.models import ContactPoint
+from tidings.directory.models import ContactPoint, FormerAddress, Verification
 from tidings.kernel.clock import now
 from tidings.kernel.secrets import SecretUnreadable, seal, unseal
 
@@ -59,7 +59,11 @@ def same_address(kind: Channel, one: Values, other: Values) -> bool:
 
 
 def write_point(person: Person, kind: Channel, point: ContactPoint | None, values: Values, *, verified: bool) -> None:
-    """A disabled one is in use again."""
+    """A disabled one is in use again. A verified address that it replaces is told so, and a code that is under way
+    ends: it was asked for before this was decided."""
+    if point and not same_address(kind, values, opened(point)):
+        _say_goodbye(point)
+    end_codes(person, kind.code)
     point = point or ContactPoint(tenant_id=person.tenant_id, person=person, channel=kind.code, version=0)
     # Sealing twice never gives the same bytes; what was not changed keeps its own, by which a verdict finds it.
     if not point.sealed or opened(point) != values:
@@ -70,6 +74,19 @@ def write_point(person: Person, kind: Channel, point: ContactPoint | None, value
     point.disabled_at, point.disabled_reason = None, ""
     point.version += 1
     point.save()
+
+
+def remove_point(point: ContactPoint) -> None:
+    """The address is told, if it was verified."""
+    _say_goodbye(point)
+    end_codes(point.person, point.channel)
+    point.delete()
+
+
+def end_codes(person: Person, channel: str = "") -> None:
+    """Whatever code is under way to this person, on this channel or all of them, is worth nothing from now on."""
+    under_way = Verification.objects.for_tenant(person.tenant_id).filter(person=person, code__isnull=False)
+    (under_way.filter(channel=channel) if channel else under_way).update(code=None, expires_at=None)
 
 
 def prefill(person: Person, before: Mapping[str, str], points: Mapping[str, ContactPoint]) -> list[str]:
@@ -89,7 +106,7 @@ def prefill(person: Person, before: Mapping[str, str], points: Mapping[str, Cont
             write_point(person, kind, point, {name: said}, verified=True)
             changed.append(code)
         elif point and follows and not said:
-            point.delete()
+            remove_point(point)
             changed.append(code)
     return changed
 
@@ -121,6 +138,21 @@ def refresh_destinations(tenant_id: UUID, channel: str, settings: Values) -> int
         ContactPoint.objects.for_tenant(tenant_id).bulk_update(moved, ["destination"], batch_size=1_000)
         Tenant.objects.filter(id=tenant_id).update(directory_version=F("directory_version") + 1)
     return len(moved)
+
+
+def _say_goodbye(point: ContactPoint) -> None:
+    """Whoever has an address changed in somebody's name cannot do it unseen: a node tells the old one. One that never
+    was theirs hears nothing, and a dead one could not."""
+    if point.verified_at is not None and point.disabled_at is None:
+        moment = now()
+        FormerAddress.objects.create(
+            tenant_id=point.tenant_id,
+            person_id=point.person_id,
+            channel=point.channel,
+            sealed=bytes(point.sealed),
+            left_at=moment,
+            due_at=moment,
+        )
 
 
 def _destination(kind: Channel, values: Values, settings: Values) -> str:

@@ -13,7 +13,7 @@ from tidings.accounts.models import Person, Tenant, Token
 from tidings.accounts.permissions import Caller
 from tidings.accounts.tenants import lock_tenant
 from tidings.audit.record import Part, record_change
-from tidings.directory.contact_points import PREFILLED, disable_all, locked_points, prefill
+from tidings.directory.contact_points import PREFILLED, disable_all, end_codes, locked_points, prefill
 from tidings.directory.profile import Profile, checked_login, checked_profile, looked_up
 from tidings.kernel.problems import Problem, not_found
 from tidings.kernel.versions import Expected
@@ -97,6 +97,7 @@ def see_off(caller: Caller, login: str, expected: Expected) -> None:
     person.version += 1
     person.save(update_fields=["departed_at", "version"])
     disable_all(points)
+    end_codes(person)
     living = Token.objects.for_tenant(caller.tenant_id).filter(person=person, revoked_at=None)
     after = {"departed": True, "tokens_revoked": living.update(revoked_at=person.departed_at)}
     stale: tuple[Part, ...] = ("directory", "access")

@@ -30,6 +30,58 @@ class ContactPoint(models.Model):
         indexes = [models.Index(fields=["tenant"], name="contact_point_tenant")]
 
 
+class Verification(models.Model):
+    """A person proves that an address is theirs: the code that is under way, if there is one, and what was sent and
+    tried lately. Of the address and the code only keyed hashes; `sealed` is what becomes the contact point. Read and
+    written under the tenant's lock, forgotten after a quiet day."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7)
+    tenant = models.ForeignKey(Tenant, models.PROTECT)
+    person = models.ForeignKey(Person, models.PROTECT)
+    channel = models.CharField(max_length=30)
+    address = models.BinaryField(max_length=32)
+    sealed = models.BinaryField()
+    code = models.BinaryField(max_length=32, null=True)
+    expires_at = models.DateTimeField(null=True)
+    sent_at = ArrayField(models.DateTimeField(), default=list)
+    wrong = models.SmallIntegerField(default=0)
+    locked_until = models.DateTimeField(null=True)
+    touched_at = models.DateTimeField()
+    objects = TenantManager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["person", "channel", "address"], name="verification_of"),
+            # A new code ends the old one, whichever address that was sent to.
+            models.UniqueConstraint(
+                fields=["person", "channel"], condition=Q(code__isnull=False), name="verification_under_way"
+            ),
+            models.CheckConstraint(
+                condition=Q(code=None, expires_at=None) | Q(code__isnull=False, expires_at__isnull=False),
+                name="verification_code_ends",
+            ),
+        ]
+        indexes = [models.Index(fields=["touched_at"], name="verification_touched")]
+
+
+class FormerAddress(models.Model):
+    """A verified address that is used no longer, until it has been told so. The row is the queue: taken when due, and
+    due again a little later unless it is gone by then."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7)
+    tenant = models.ForeignKey(Tenant, models.PROTECT)
+    person = models.ForeignKey(Person, models.PROTECT)
+    channel = models.CharField(max_length=30)
+    sealed = models.BinaryField()
+    left_at = models.DateTimeField()
+    due_at = models.DateTimeField()
+    tries = models.SmallIntegerField(default=0)
+    objects = TenantManager()
+
+    class Meta:
+        indexes = [models.Index(fields=["due_at"], name="former_address_due")]
+
+
 class Resource(models.Model):
     """An instance, a database (`database` set) or a table (`table` set too). Only an instance has a DBA, one."""
 

@@ -7,6 +7,7 @@ from tidings.channels.contract import Values
 from tidings.directory.contact_points import opened
 from tidings.directory.models import ContactPoint
 from tidings.kernel.problems import Problem, not_found
+from tidings.messages.document import Reader
 
 
 def reach(tenant_id: UUID, login: str, channel: str) -> tuple[Person, Values]:
@@ -26,3 +27,8 @@ def reach(tenant_id: UUID, login: str, channel: str) -> tuple[Person, Values]:
     if point.verified_at is None:
         raise Problem(409, "contact_unverified", f"{login} has not confirmed the address for {channel} yet.")
     return person, values
+
+
+def reader_of(person: Person) -> Reader:
+    """Of a message that comes to them for no reason but that somebody asked for it."""
+    return Reader(person.login, person.name, person.language, person.timezone, (), person.external_id)

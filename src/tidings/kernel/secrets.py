@@ -36,7 +36,19 @@ def reseal(sealed: bytes) -> bytes:
 
 def fingerprint(purpose: str, text: str) -> bytes:
     """A keyed hash, for what must be recognised and never read back. `purpose` keeps uses apart."""
-    return hmac.digest(_derived(purpose, settings().secret_keys[0]), text.encode(), "sha256")
+    return fingerprints(purpose, text)[0]
+
+
+def fingerprints(purpose: str, text: str) -> tuple[bytes, ...]:
+    """Under each key, the current one first: what was written before a rotation is among them."""
+    keys = settings().secret_keys
+    return tuple(hmac.digest(_derived(purpose, key), text.encode(), "sha256") for key in keys)
+
+
+def recognised(kept: bytes, purpose: str, text: str) -> bool:
+    """Whether this is a fingerprint of the text under any key. Takes as long whatever the answer."""
+    fits = [hmac.compare_digest(kept, each) for each in fingerprints(purpose, text)]
+    return any(fits)
 
 
 def token_hash(token: str) -> bytes:

@@ -17,9 +17,14 @@ LANGUAGES: tuple[str, ...] = ("en", "zh-hans")
 PLAIN_LABELS = (
     "what", "subject", "where", "when", "status", "risk", "environment", "affected_rows", "comment",
     "approval_node", "exec_mode", "window", "to_do", "why", "open", "submitter", "approvers", "actor", "somebody",
-    "cut", "test_headline", "test_body", "unsubscribe", "custom_todo",
+    "cut", "test_headline", "test_body", "unsubscribe", "custom_todo", "code_subject", "code_why", "farewell_body",
 )  # fmt: skip
-FILLED_LABELS = {"earlier_status": ("then", "now"), "custom_headline": ("feature", "event", "title")}
+FILLED_LABELS = {
+    "earlier_status": ("then", "now"),
+    "custom_headline": ("feature", "event", "title"),
+    "code_text": ("digits", "minutes"),
+    "farewell_headline": ("name",),
+}
 
 # In the order in which a person reads them: their own part in it first, then what they hold, then what they are.
 ROLES = (
@@ -94,8 +99,7 @@ class Wording:
     _headlines: Mapping[str, tuple[str, str]]
     _todos: Mapping[str, str]
     _labels: Mapping[str, str]
-    _earlier_status: Template
-    _custom_headline: Template
+    _filled: Mapping[str, Template]
     _because: Because
     _values: Mapping[str, Mapping[str, str]]
 
@@ -110,18 +114,27 @@ class Wording:
         if around is not None:
             return around[0] + title + around[1]
         feature, _, event = event_type.partition(".")
-        return self._custom_headline.fill(feature=feature_label or feature, event=event_label or event, title=title)
+        return self._filled["custom_headline"].fill(
+            feature=feature_label or feature, event=event_label or event, title=title
+        )
 
     def todo(self, event_type: str) -> str:
         return self._todos.get(event_type) or self._labels["custom_todo"]
 
     def label(self, key: str) -> str:
-        """A fixed word or text. `earlier_status` takes values, so it is a method of its own."""
+        """A fixed word or text. What takes values is a method of its own."""
         return self._labels[key]
 
     def earlier_status(self, then: str, now: str) -> str:
         """Said by a message that a newer status overtook: `then` is a time, `now` the newer status."""
-        return self._earlier_status.fill(then=then, now=now)
+        return self._filled["earlier_status"].fill(then=then, now=now)
+
+    def code_text(self, digits: str, minutes: int) -> str:
+        """The code, said first: it is what a list of messages shows of it."""
+        return self._filled["code_text"].fill(digits=digits, minutes=str(minutes))
+
+    def farewell_headline(self, name: str) -> str:
+        return self._filled["farewell_headline"].fill(name=name)
 
     def because(self, reasons: Sequence[tuple[str, str | None]]) -> str:
         """One sentence from (role, of) pairs, whatever their order and however often they repeat; none: ""."""
@@ -179,8 +192,7 @@ class _Reader:
             _headlines={event_type: self._around_title(event_type) for event_type in event_types},
             _todos={event_type: self._plain(event_type, "todo") for event_type in event_types},
             _labels={key: self._plain("labels", key) for key in PLAIN_LABELS},
-            _earlier_status=self._template("labels", "earlier_status", *FILLED_LABELS["earlier_status"]),
-            _custom_headline=self._template("labels", "custom_headline", *FILLED_LABELS["custom_headline"]),
+            _filled={key: self._template("labels", key, *names) for key, names in FILLED_LABELS.items()},
             _because=self._because(),
             _values={name: self._values(name) for name in VALUE_TABLES},
         )

@@ -1,7 +1,9 @@
-"""What a node does beside the flow: notices of its own, unplanned events, partitions, retention."""
+"""What a node does beside the flow: notices of its own, unplanned events, farewells to addresses, partitions,
+retention."""
 
 import asyncio
 import logging
+import random
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
@@ -13,9 +15,11 @@ import psycopg
 from tidings.catalog.features import SYSTEM_FEATURE
 from tidings.channels import remember
 from tidings.delivery import budget, tally
+from tidings.delivery.farewell import Farewell, next_step, say, settle, take
 from tidings.delivery.job import Job
 from tidings.delivery.retention import keep_house
 from tidings.directory.disable import disable_contact_point
+from tidings.directory.forget import forget_verifications
 from tidings.directory.people import Member, Point
 from tidings.events.event import Event, People, Subject, checked
 from tidings.events.group import Submission
@@ -31,8 +35,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("tidings.node")
 Chore = Callable[[Connection], Awaitable[None]]
 HOUSEKEEPING = timedelta(minutes=10)
-HOUSEWORK: tuple[Chore, ...] = (keep_house, budget.forget, remember.forget, tally.forget)
+HOUSEWORK: tuple[Chore, ...] = (keep_house, budget.forget, remember.forget, tally.forget, forget_verifications)
 REPLAN = timedelta(seconds=30)
+FAREWELLS = timedelta(seconds=2)
 SOURCE = "tidings"
 
 
@@ -47,10 +52,19 @@ class Chores:
         self._node = node
         self._waiting: asyncio.Queue[Chore] = asyncio.Queue()
         self._told: set[str] = set()
+        self._saying: set[asyncio.Task[None]] = set()
 
     async def run(self, lasting: Lasting) -> None:
+        try:
+            await self._run(lasting)
+        finally:
+            # Whoever was not told yet is due again in a minute, on another node.
+            for saying in self._saying:
+                saying.cancel()
+
+    async def _run(self, lasting: Lasting) -> None:
         loop = asyncio.get_running_loop()
-        next_house = next_plan = 0.0
+        next_house = next_plan = next_farewells = 0.0
         while True:
             if loop.time() >= next_house:
                 for housework in HOUSEWORK:
@@ -59,6 +73,9 @@ class Chores:
             if loop.time() >= next_plan:
                 await self._do(lasting, self._plan_again)
                 next_plan = loop.time() + REPLAN.total_seconds()
+            if self._node.duties.delivers and loop.time() >= next_farewells:
+                await self._do(lasting, self._say_farewells)
+                next_farewells = loop.time() + FAREWELLS.total_seconds()
             with suppress(TimeoutError):
                 async with asyncio.timeout(1):
                     chore = await self._waiting.get()
@@ -135,6 +152,21 @@ class Chores:
         # Another node, and another reason, may have told it under the same id.
         if isinstance(verdict, Problem) and verdict.code != "event_id_reused":
             raise TryAgain(verdict.detail)
+
+    async def _say_farewells(self, connection: Connection) -> None:
+        """Beside the chores: an address that takes its time keeps none of them waiting."""
+        for farewell in await take(connection):
+            saying = asyncio.ensure_future(self._say(farewell))
+            self._saying.add(saying)
+            saying.add_done_callback(self._saying.discard)
+
+    async def _say(self, farewell: Farewell) -> None:
+        node, at = self._node, now()
+        way = node.way(farewell.tenant_id, farewell.channel)
+        outcome = await say(farewell, way, node.take_budgets, now=at, base_url=node.settings.base_url)
+        schedule, chance = node.settings.retry_schedule, random.random()  # noqa: S311 - spreads retries
+        following = next_step(farewell, outcome, now=at, schedule=schedule, chance=chance)
+        self._waiting.put_nowait(lambda connection: settle(connection, farewell, following))
 
     async def _plan_again(self, connection: Connection) -> None:
         planned = await plan_again(connection, self._node.views)

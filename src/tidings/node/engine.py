@@ -70,7 +70,7 @@ class Node:
         self.lanes = Lanes(self._send)
         self.held: dict[UUID, Job] = {}
         self._ways: dict[tuple[UUID, str], SharedMemory] = {}
-        self._calls, self.tallies = Calls(self._take_budgets), tally.Tallies()
+        self._calls, self.tallies = Calls(self.take_budgets), tally.Tallies()
         self._unreadable: dict[UUID, float] = {}
         self.lease: int | None = None
         self._renewed = 0.0
@@ -259,7 +259,7 @@ class Node:
         metrics.HOLDS.labels(job.channel, verdict.reason).inc()
         self.tallies.count(job.tenant_id, job.channel, "held", verdict.reason)
 
-    async def _take_budgets(self, calls: Sequence[Sequence[Budget]]) -> budget.Granted:
+    async def take_budgets(self, calls: Sequence[Sequence[Budget]]) -> budget.Granted:
         if not any(calls):
             return budget.Granted(len(calls))
         return await budget.take(await self._vendors.live(), calls)

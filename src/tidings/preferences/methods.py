@@ -14,7 +14,14 @@ from tidings.channels.check import check_values
 from tidings.channels.contract import Channel, Values
 from tidings.channels.models import ChannelSetting
 from tidings.channels.registry import CHANNELS
-from tidings.directory.contact_points import PREFILLED, locked_points, opened, same_address, write_point
+from tidings.directory.contact_points import (
+    PREFILLED,
+    locked_points,
+    opened,
+    remove_point,
+    same_address,
+    write_point,
+)
 from tidings.directory.members import known_member
 from tidings.directory.models import ContactPoint
 from tidings.directory.profile import looked_up
@@ -23,19 +30,21 @@ from tidings.kernel.versions import Expected
 from tidings.preferences.shape import Point, Shown, Wanted, field_of, standing, write_settings
 
 Points = Mapping[str, ContactPoint]
+KIND = "notification_settings"
+"""What the record calls them."""
 
 
 def settings_of_user(caller: Caller, login: str) -> Shown:
     """Raises 403, 404."""
     caller.require("administrator", to_write=False)
-    return _shown(known_member(caller.tenant_id, login))
+    return current_settings(known_member(caller.tenant_id, login))
 
 
 def own_settings(caller: Caller) -> Shown:
     """Raises 403."""
     person = caller.as_person()
     caller.require_scope("read")
-    return _shown(person)
+    return current_settings(person)
 
 
 def put_settings_of_user(caller: Caller, login: str, wanted: Wanted, expected: Expected) -> Shown:
@@ -57,7 +66,7 @@ def _put(caller: Caller, login: str, wanted: Wanted, expected: Expected, *, by_t
     points = locked_points(caller.tenant_id, login)
     lock_tenant(caller.tenant_id)
     person = known_member(caller.tenant_id, login)
-    before = _shown(person)
+    before = current_settings(person)
     expected.check(before.version, write_settings(before))
     checked = _checked(wanted, points)
     methods = list(person.methods if wanted.methods is None else wanted.methods)
@@ -71,11 +80,9 @@ def _put(caller: Caller, login: str, wanted: Wanted, expected: Expected, *, by_t
     person.methods = methods
     person.version += 1
     person.save(update_fields=["methods", "version"])
-    after = _shown(person, made=_made(wanted, checked, before))
+    after = current_settings(person, made=_made(wanted, checked, before))
     told = {"before": _told(before), "after": {**_told(after), "contact_points_changed": changed}}
-    record_change(
-        caller.tenant_id, caller.name, "change", "notification_settings", person.login, **told, stale=("directory",)
-    )
+    record_change(caller.tenant_id, caller.name, "change", KIND, person.login, **told, stale=("directory",))
     return after
 
 
@@ -99,7 +106,7 @@ def _change(
 ) -> bool:
     if values is None:
         if point:
-            point.delete()
+            remove_point(point)
         return point is not None
     stored = opened(point)
     kept = point is not None and point.verified_at is not None and same_address(kind, values, stored)
@@ -129,7 +136,7 @@ def _made(wanted: Wanted, checked: Mapping[str, Values | None], before: Shown) -
     return made
 
 
-def _shown(person: Person, *, made: Mapping[str, Values] | None = None) -> Shown:
+def current_settings(person: Person, *, made: Mapping[str, Values] | None = None) -> Shown:
     points = {one.channel: one for one in ContactPoint.objects.for_tenant(person.tenant_id).filter(person=person)}
     on = _switched_on(person.tenant_id)
     return Shown(

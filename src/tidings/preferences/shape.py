@@ -80,9 +80,10 @@ def write_settings(shown: Shown) -> dict[str, Any]:
         body[_key(code)] = None if point.values is None else _contact(CHANNELS[code], point.values, shown)
     body["channels"] = {code: standing(point) for code, point in shown.points.items()}
     if waiting := [code for code, point in shown.points.items() if point.values is not None and not point.verified]:
+        calls = ", ".join(f"POST /api/v1/me/contact-points/{code}/{CHANNELS[code].verified_by}" for code in waiting)
         body["note"] = (
-            f"Nothing is sent yet by {', '.join(waiting)}: a new address has to be verified first. This version cannot "
-            "do that by itself; an administrator can confirm the address by saving it."
+            f"Nothing is sent yet by {', '.join(waiting)}: a new address has to be verified first. Its owner does that "
+            f"({calls}), or an administrator confirms the address by saving it."
         )
     return body
 

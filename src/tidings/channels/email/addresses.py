@@ -38,7 +38,7 @@ def checked_address(text: str) -> str:
             text, check_deliverability=False, allow_smtputf8=False, globally_deliverable=False, strict=True
         )
     except EmailNotValidError as error:
-        raise InvalidField(f"cannot be written to: {error}") from None
+        raise InvalidField(f"cannot be written to: {error} Write it as in ann@example.com.") from None
     if valid.ascii_email is None:
         raise InvalidField("must have plain letters before the @")
     return valid.ascii_email

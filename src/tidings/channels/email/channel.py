@@ -9,8 +9,16 @@ from typing import ClassVar
 from msgspec.structs import replace
 
 from tidings.channels.answer import said
-from tidings.channels.contract import Channel, Field, Outcome, Parcel, Sent, TryLater, Values, Wire
-from tidings.channels.email.addresses import checked_address, checked_host, checked_port, checked_sender, sender_of
+from tidings.channels.contract import Channel, Code, Field, Outcome, Parcel, Sent, TryLater, Values, Wire
+from tidings.channels.email.addresses import (
+    Sender,
+    checked_address,
+    checked_host,
+    checked_port,
+    checked_sender,
+    sender_of,
+)
+from tidings.channels.email.code import code_letter
 from tidings.channels.email.kept import close_kept, connection
 from tidings.channels.email.mime import Letter, letter
 from tidings.channels.email.smtp import Answered, Broken, Progress, Server
@@ -59,14 +67,21 @@ class EmailChannel(Channel):
 
     async def send(self, parcel: Parcel, wire: Wire) -> Outcome:
         sender = sender_of(str(parcel.settings["from"]))
-        mail, progress = letter(parcel, sender), Progress()
+        return await self._deliver(letter(parcel, sender), sender, parcel.settings, wire)
+
+    async def send_code(self, code: Code, wire: Wire) -> Outcome:
+        sender = sender_of(str(code.settings["from"]))
+        return await self._deliver(code_letter(code, sender), sender, code.settings, wire, code.digits)
+
+    async def _deliver(self, mail: Letter, sender: Sender, settings: Values, wire: Wire, *hide: str) -> Outcome:
+        hidden, progress = [*_hidden(mail.recipient, settings), *hide], Progress()
         try:
             async with asyncio.timeout(self._seconds):
-                words = await _submit(_server(parcel.settings, sender.domain), mail, wire, progress)
-            return Sent(provider_id=mail.message_id, said=said(250, words, hide=_hidden(parcel)))
+                words = await _submit(_server(settings, sender.domain), mail, wire, progress)
+            return Sent(provider_id=mail.message_id, said=said(250, words, hide=hidden))
         except Answered as answer:
             outcome = verdict(answer.stage, answer.code, answer.words)
-            return replace(outcome, said=said(answer.code, answer.words, hide=_hidden(parcel)))
+            return replace(outcome, said=said(answer.code, answer.words, hide=hidden))
         except (Broken, TimeoutError) as error:
             # After the final dot the mail may have been taken. The next try has the same Message-ID, by which the
             # receiving side can tell a repeat.
@@ -105,10 +120,9 @@ def _server(settings: Values, hello: str) -> Server:
     )
 
 
-def _hidden(parcel: Parcel) -> list[str]:
+def _hidden(address: str, settings: Values) -> list[str]:
     """What a server may repeat: "<bo@example.com>: no such user", "unknown command AGFubgBzZWNyZXQ="."""
-    username = str(parcel.settings.get("username") or "")
-    password = str(parcel.settings.get("password") or "")
+    username, password = str(settings.get("username") or ""), str(settings.get("password") or "")
     spoken = [username, password, f"\0{username}\0{password}"]
     encoded = [b64encode(words.encode()).decode() for words in spoken] if username else []
-    return [str(parcel.contact["address"]), username, password, *encoded]
+    return [address, username, password, *encoded]

@@ -9,13 +9,15 @@ import hashlib
 import html
 import re
 from base64 import encodebytes
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from email.header import Header
 from email.utils import format_datetime
 from functools import cache
 from importlib.resources import files
 from string import Template
+from uuid import UUID
 
 from tidings.channels.contract import Parcel
 from tidings.channels.email.addresses import Sender
@@ -51,25 +53,48 @@ class Letter:
 
 
 def letter(parcel: Parcel, sender: Sender) -> Letter:
-    document, recipient = parcel.document, str(parcel.contact["address"])
-    message_id = f"<{parcel.identity.hex}@{sender.domain}>"
-    thread = f"<{thread_of(document, sender)}@{sender.domain}>"
-    boundary = f"=_{parcel.identity.hex}"  # neither base64 nor quoted-printable can contain "=_" (RFC 2045, 6.7)
-    text, page = as_text(document, parcel.settings_url), as_html(document, parcel.settings_url)
+    document = parcel.document
+    return write_letter(
+        parcel.identity,
+        sender,
+        str(parcel.contact["address"]),
+        parcel.now,
+        subject=subject_of(document),
+        text=as_text(document, parcel.settings_url),
+        page=as_html(document, parcel.settings_url),
+        thread=f"<{thread_of(document, sender)}@{sender.domain}>",
+        unsubscribe=_unsubscribe(parcel),
+    )
+
+
+def write_letter(
+    identity: UUID,
+    sender: Sender,
+    recipient: str,
+    now: datetime,
+    *,
+    subject: str,
+    text: str,
+    page: str,
+    thread: str = "",
+    unsubscribe: Iterable[tuple[str, str]] = (),
+) -> Letter:
+    """One text in two forms, to one address."""
+    message_id = f"<{identity.hex}@{sender.domain}>"
+    boundary = f"=_{identity.hex}"  # neither base64 nor quoted-printable can contain "=_" (RFC 2045, 6.7)
     headers = [
-        ("Date", format_datetime(parcel.now)),
+        ("Date", format_datetime(now)),
         ("From", f"{_name(sender.name)} <{sender.address}>" if sender.name else sender.address),
         ("To", recipient),
-        ("Subject", _encoded("Subject", subject_of(document))),
+        ("Subject", _encoded("Subject", subject)),
         ("Message-ID", message_id),
         # A root that is never sent: clients that thread as RFC 5256 does make a container for it, so the mails about
         # one subject stand together whichever of them arrives first. https://www.jwz.org/doc/threading.html
-        ("In-Reply-To", thread),
-        ("References", thread),
+        *([("In-Reply-To", thread), ("References", thread)] if thread else []),
         # No vacation notes in answer: RFC 3834, 5; the second is Exchange's own (MS-OXCMAIL, 2.1.3.2.20).
         ("Auto-Submitted", "auto-generated"),
         ("X-Auto-Response-Suppress", "All"),
-        *_unsubscribe(parcel),
+        *unsubscribe,
         ("MIME-Version", "1.0"),
         ("Content-Type", f'multipart/alternative; boundary="{boundary}"'),
     ]
@@ -117,18 +142,27 @@ def as_text(document: Document, settings_url: str) -> str:
 
 def as_html(document: Document, settings_url: str) -> str:
     label, url, settings_link = wording(document.language).label, web_link(document.url), web_link(settings_url)
-    return _fill(
-        "page",
-        language=HTML_LANGUAGES.get(document.language, document.language),
-        tone=TONES[document.tone],
+    return fill_page(
+        document.language,
+        document.tone,
         earlier=_fill("earlier", text=document.earlier) if document.earlier else "",
         headline=cut(one_line(document.headline), HEADLINE_LENGTH),
-        todo=_fill("todo", text=cut(paragraph(document.todo), TEXT_LENGTH)) if document.todo else "",
+        todo=fill_todo(document.todo),
         facts=Html("".join(_fill("fact", label=fact.label, value=fact.value) for fact in _facts(document))),
         button=_fill("button", url=url, label=one_line(document.link_label) or label("open")) if url else "",
         why=cut(paragraph(document.why), TEXT_LENGTH),
         settings=_fill("settings", url=settings_link, label=label("unsubscribe")) if settings_link else "",
     )
+
+
+def fill_page(language: str, tone: Tone, **parts: str) -> str:
+    """The whole page; a part that is not given is left out."""
+    absent = dict.fromkeys(("earlier", "headline", "todo", "facts", "button", "why", "settings"), "")
+    return _fill("page", **absent | parts, language=HTML_LANGUAGES.get(language, language), tone=TONES[tone])
+
+
+def fill_todo(text: str) -> str:
+    return _fill("todo", text=cut(paragraph(text), TEXT_LENGTH)) if text else ""
 
 
 class Html(str):
