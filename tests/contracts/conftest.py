@@ -87,8 +87,10 @@ DOCUMENTS = {
 
 
 def vendor_of(code: str) -> type[Vendor]:
-    """`vendors/<code>.py`: loaded by hand, since pytest's importlib mode puts no test folder on the path."""
-    name, path = f"contracts_vendors_{code}", HERE / "vendors" / f"{code}.py"
+    """`vendors/<channel>.py`: loaded by hand, since pytest's importlib mode puts no test folder on the path. A channel
+    that speaks in several forms has a vendor for each besides: `webhook-dms`."""
+    channel, _, form = code.partition("-")
+    name, path = f"contracts_vendors_{channel}", HERE / "vendors" / f"{channel}.py"
     if name not in sys.modules:
         if not path.exists():
             raise LookupError(
@@ -100,15 +102,20 @@ def vendor_of(code: str) -> type[Vendor]:
         sys.modules[name] = module_from_spec(spec)
         spec.loader.exec_module(sys.modules[name])
     kind: type[Vendor] = sys.modules[name].Vendored
-    return kind
+    return kind.forms[form] if form else kind
+
+
+def every_vendor() -> list[str]:
+    forms = {code: vendor_of(code).forms for code in CHANNELS}
+    return [*CHANNELS, *(f"{code}-{form}" for code in CHANNELS for form in forms[code])]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "row" in metafunc.fixturenames:
-        rows = [(code, row) for code in CHANNELS for row in vendor_of(code).rows]
+        rows = [(code, row) for code in every_vendor() for row in vendor_of(code).rows]
         metafunc.parametrize("code, row", rows, ids=[f"{code}: {row.name}" for code, row in rows])
     elif "code" in metafunc.fixturenames:
-        metafunc.parametrize("code", list(CHANNELS))
+        metafunc.parametrize("code", every_vendor())
 
 
 @pytest.fixture
@@ -121,7 +128,7 @@ async def wire() -> AsyncIterator[LocalMemory]:
 
 @pytest.fixture
 async def channel(code: str) -> AsyncIterator[Channel]:
-    channel = CHANNELS[code]
+    channel = CHANNELS[code.partition("-")[0]]
     yield channel
     await channel.close()
 

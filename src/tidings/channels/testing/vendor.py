@@ -39,6 +39,10 @@ class Vendor(ABC):
     secrets: ClassVar[Sequence[str]]
     """Every secret in the settings and the contact: none may be seen in an outcome, an error or a log."""
     most_bytes: ClassVar[int]
+    forms: ClassVar[Mapping[str, "type[Vendor]"]] = {}
+    """Vendors of the other forms this channel can speak in, where it has any."""
+    longest_link: ClassVar[int] = 1_974
+    """Of a link that a message of any length has in it."""
 
     @abstractmethod
     async def __aenter__(self) -> Self: ...
@@ -67,6 +71,10 @@ class Vendor(ABC):
     @abstractmethod
     def payload(self, parcel: Parcel) -> str:
         """What the channel hands to the network, readable, for the golden files. Nothing is sent."""
+
+    def identity_of(self, parcel: Parcel) -> str:
+        """What `Received.identity` has in it: the same over the tries of a delivery, and in no other event's."""
+        return parcel.identity.hex
 
     @abstractmethod
     def nowhere(self) -> Mapping[str, dict[str, Value]]:
