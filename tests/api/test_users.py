@@ -243,7 +243,7 @@ def test_the_contact_point_follows_the_email_until_another_is_chosen(api: Any, o
 def test_an_email_that_is_taken_away_takes_its_contact_point_along(api: Any, organisation: Any) -> None:
     api("root").put("/users/amy", ANN)
     api("root").put("/users/amy", {"email": None})
-    assert _points(organisation, "amy") == {}
+    assert "email" not in _points(organisation, "amy")
 
 
 def test_an_unchanged_user_gets_a_missing_contact_point(api: Any, organisation: Any) -> None:
