@@ -335,3 +335,46 @@ def test_a_person_on_duty_sees_how_a_channel_is_doing(api: Any, organisation: An
     assert api("carol").get("/channels/email/health").body["average_ms"] is None
     assert api("ann").get("/channels/webhook/health").status == 403
     assert api("carol").get("/channels/fax/health").status == 404
+
+
+# DingTalk
+
+
+def test_dingtalk_is_set_up_tried_out_and_says_what_is_wrong(api: Any, organisation: Any, local_calls: None) -> None:
+    from tidings.channels.testing.dingtalk import DingTalk
+
+    root = api("root")
+    app = {"app_key": "dingapp", "app_secret": "app-secret-of-acme", "agent_id": 3_456_789_012}
+    with aside(DingTalk(**app, people={"13800138000": "zhangsan"})) as vendor:
+        answer = root.put("/channels/dingtalk", {"enabled": True, "settings": {**app, "endpoint": vendor.url("/")}})
+        assert answer.status == 200
+        assert (answer.body["settings"]["app_secret"], answer.body["settings"]["robot_code"]) == ("********", None)
+        root.put("/users/bo/notification-settings", {"methods": ["dingtalk"], "mobile": "+8613800138000"})
+        root.put("/users/ann/notification-settings", {"methods": ["dingtalk"], "mobile": "+8613900139000"})
+        outcomes = [root.post("/channels/dingtalk/test", {"to": login}).body for login in ("bo", "ann", "bo")]
+        settings = answer.body["settings"]
+        root.put("/channels/dingtalk", {"enabled": True, "settings": {**settings, "app_secret": "wrong"}})
+        wrong = root.post("/channels/dingtalk/test", {"to": "bo"}).body
+    assert [one["outcome"] for one in outcomes] == ["sent", "refused", "sent"]
+    assert outcomes[1]["reason"] == "no_dingtalk_account"
+    assert (wrong["outcome"], wrong["reason"]) == ("try_later", "wrong_app_secret")
+    # Two tests of one day are two messages: DingTalk would have dropped the second if they were equal.
+    assert [told.user for told in vendor.told] == ["zhangsan", "zhangsan"]
+    assert vendor.complaints == []
+
+
+def test_a_group_robot_is_tried_out(api: Any, organisation: Any, local_calls: None) -> None:
+    from tidings.channels.testing.dingtalk_robot import GroupRobots, Robot
+
+    root = api("root")
+    with aside(GroupRobots({"token-of-a-group": Robot(keywords=["DMS"], secret="SECgroup")})) as vendor:
+        root.put("/channels/dingtalk_robot", {"enabled": True, "settings": {"endpoint": vendor.url("/")}})
+        url = "https://oapi.dingtalk.com/robot/send?access_token=token-of-a-group"
+        for secret in ("SECgroup", "SECother"):
+            robot = {"url": url, "secret": secret}
+            root.put("/users/bo/notification-settings", {"methods": ["dingtalk_robot"], "dingtalk_robot": robot})
+            answer = root.post("/channels/dingtalk_robot/test", {"to": "bo"}).body
+            assert answer["outcome"] == ("sent" if secret == "SECgroup" else "refused")
+            assert "SEC" not in answer["said"]
+    [posted] = vendor.posted
+    assert "Test message from Tidings" in posted.content["text"]

@@ -358,3 +358,81 @@ def test_a_login_is_found_however_its_letters_are_composed(api: Any) -> None:
 
 def test_what_no_login_can_hold_is_not_found(api: Any) -> None:
     assert api("root").put("/users/a%00b/notification-settings", {"webhook": {"url": URL}}).status == 404
+
+
+# DingTalk
+
+
+ROBOT_URL = "https://oapi.dingtalk.com/robot/send?access_token=5f3a9c1be20d774e6a8c9b0d1f2e3a4b"
+
+
+def test_dingtalk_is_reached_by_the_mobile_or_by_a_user_id(api: Any, organisation: Any) -> None:
+    root = api("root")
+    answer = root.put(PATH, {"methods": ["dingtalk"], "mobile": "+86 138 0013 8000"})
+    assert (answer.status, answer.body["mobile"], answer.body["dingtalk_user_id"]) == (200, "+8613800138000", None)
+    assert _standing(answer, "dingtalk") == (True, False)
+    assert answer.body["channels"]["dingtalk"]["address"] == "+86***8000"
+    assert _values(organisation, "dingtalk") == {"mobile": "+8613800138000"}
+    assert root.put(PATH, root.get(PATH).body).etag == answer.etag
+    known = root.put(PATH, {"dingtalk_user_id": "zhangsan"})
+    assert (known.body["dingtalk_user_id"], _standing(known, "dingtalk")) == ("zhangsan", (True, False))
+    assert _values(organisation, "dingtalk") == {"user_id": "zhangsan"}
+    assert root.put(PATH, root.get(PATH).body).etag == known.etag
+    gone = root.put(PATH, {"dingtalk_user_id": None})
+    assert (gone.body["dingtalk_user_id"], _point(organisation, "dingtalk")) == (None, None)
+
+
+def test_the_mobile_of_the_user_leads_to_dingtalk_until_another_place_is_chosen(api: Any, organisation: Any) -> None:
+    root = api("root")
+    root.put("/users/ann", {"mobile": "+8613800138000"})
+    assert _values(organisation, "dingtalk") == {"mobile": "+8613800138000"}
+    root.put("/users/ann", {"mobile": "+8613800138001"})
+    assert _values(organisation, "dingtalk") == {"mobile": "+8613800138001"}
+    root.put(PATH, {"dingtalk_user_id": "zhangsan"})
+    root.put("/users/ann", {"mobile": "+8613800138002"})
+    assert _values(organisation, "dingtalk") == {"user_id": "zhangsan"}
+
+
+def test_the_administrators_word_about_a_mobile_vouches_for_no_user_id(api: Any) -> None:
+    api("root").put("/users/ann", {"mobile": "+8613800138000"})
+    ann = api("ann")
+    assert _standing(ann.put(ME, {"methods": ["dingtalk"]}), "dingtalk") == (True, False)
+    taken = ann.put(ME, {"dingtalk_user_id": "the-boss"})
+    assert (taken.status, _standing(taken, "dingtalk")) == (200, (False, False))
+    back = ann.put(ME, {"dingtalk_user_id": None, "mobile": "+8613800138000"})
+    assert _standing(back, "dingtalk") == (True, False)
+    assert _standing(ann.put(ME, {"mobile": "+8613900139000"}), "dingtalk") == (False, False)
+
+
+def test_a_group_robot_is_a_url_and_a_secret_that_is_never_shown(api: Any, organisation: Any) -> None:
+    root = api("root")
+    given = {"url": f"{ROBOT_URL}&timestamp=1&sign=x", "secret": "SECwhatever"}
+    answer = root.put(PATH, {"methods": ["dingtalk_robot"], "dingtalk_robot": given})
+    assert (answer.status, answer.body["dingtalk_robot"]) == (200, {"url": ROBOT_URL, "secret": MASK})
+    assert answer.body["channels"]["dingtalk_robot"]["address"] == "https://oapi.dingtalk.com/…3a4b"
+    assert _values(organisation, "dingtalk_robot") == {"url": ROBOT_URL, "secret": "SECwhatever"}
+    assert root.put(PATH, root.get(PATH).body).etag == answer.etag
+    for endpoint, destination in (
+        (None, "oapi.dingtalk.com:443"),
+        ("https://ding.acme.example", "ding.acme.example:443"),
+    ):
+        settings = {"keyword": "DMS", "endpoint": endpoint}
+        assert root.put("/channels/dingtalk_robot", {"enabled": True, "settings": settings}).status == 200
+        assert _point(organisation, "dingtalk_robot").destination == destination
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "says"),
+    [
+        ({"mobile": "12345"}, "mobile", "country's code"),
+        ({"mobile": 5}, "mobile", "text"),
+        ({"dingtalk_user_id": "a,b"}, "dingtalk_user_id", "commas"),
+        ({"dingtalk_robot": ROBOT_URL}, "dingtalk_robot", "object with url, secret"),
+        ({"dingtalk_robot": {}}, "dingtalk_robot.url", "missing"),
+        ({"dingtalk_robot": {"url": "https://oapi.dingtalk.com/robot/send"}}, "dingtalk_robot.url", "Webhook URL"),
+    ],
+)
+def test_what_dingtalk_cannot_use_is_named(api: Any, body: Any, field: str, says: str) -> None:
+    answer = api("root").put(PATH, body)
+    assert (answer.status, [error["field"] for error in answer.body["errors"]]) == (422, [field])
+    assert says in answer.body["errors"][0]["problem"]

@@ -11,13 +11,15 @@ from tidings.kernel.urls import UrlRefused, read_url
 
 MASK = "********"
 MAX_LENGTH = 2_000
-MAX_NUMBER = 2**31 - 1
+# The greatest that every reader of JSON keeps exactly; DingTalk's AgentIds are beyond 31 bits.
+MAX_NUMBER = 2**53 - 1
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _NOT_IN_URLS = re.compile(r"[\s\\]")
 
 
 def check_values(fields: Sequence[Field], given: Mapping[str, Any], stored: Values) -> dict[str, Value]:
-    """The values to store. Raises `Problem` 422 with `errors` [{"field", "problem"}].
+    """The values to store. Raises `Problem` 422 with `errors` [{"field", "problem"}]. A field that does not exist
+    beside the others' values is not looked at and not kept.
 
     A secret that is missing or masked keeps the stored one; null takes it away (or has a new one made, where one can
     be made). Anything else that is missing falls back to its default.
@@ -30,6 +32,8 @@ def check_values(fields: Sequence[Field], given: Mapping[str, Any], stored: Valu
             names = ", ".join(known) or "none"
             problems.append({"field": str(name)[:100], "problem": f"is not known here; the fields are: {names}"})
     for field in fields:
+        if not _exists(field, fields, values):
+            continue
         try:
             value = _checked(field, given, stored)
             if field.check_with and isinstance(value, str):
@@ -66,6 +70,14 @@ def checked_url(text: str) -> str:
         raise InvalidField("must be a whole URL, such as https://hooks.example.com/tidings") from None
 
 
+def _exists(field: Field, fields: Sequence[Field], values: Values) -> bool:
+    """Beside these values of the fields declared before it."""
+    if field.when is None:
+        return True
+    name, wanted = field.when
+    return values.get(name, next(one.default for one in fields if one.name == name)) == wanted
+
+
 def _checked(field: Field, given: Mapping[str, Any], stored: Values) -> Value:
     value = given.get(field.name)
     if field.kind == "secret" and (value == MASK or field.name not in given):
@@ -92,7 +104,7 @@ def _absent(field: Field) -> Value:
 def _number(field: Field, value: object) -> int:
     # Forms send digits, JSON sends numbers; true is neither.
     if isinstance(value, str) and value.isascii() and value.isdigit():
-        value = int(value[:10])
+        value = int(value[:17])
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_NUMBER:
         raise InvalidField("must be a whole number")
     return int(field.check(str(value))) if field.check else value

@@ -8,7 +8,7 @@ from django.db import connection, transaction
 from django.db.models import F
 
 from tidings.accounts.models import Person, Tenant
-from tidings.channels.contract import Channel, Values
+from tidings.channels.contract import Channel, Value, Values
 from tidings.channels.models import ChannelSetting
 from tidings.channels.registry import CHANNELS
 from tidings.directory.models import ContactPoint, FormerAddress, Verification
@@ -17,7 +17,7 @@ from tidings.kernel.secrets import SecretUnreadable, seal, unseal
 
 DEPARTED = "person_departed"
 # The channels that what is said of a person prefills, and by which part of it.
-PREFILLED: Mapping[str, str] = {"email": "email", "sms": "mobile"}
+PREFILLED: Mapping[str, str] = {"email": "email", "sms": "mobile", "dingtalk": "mobile"}
 
 
 def locked_points(tenant_id: UUID, login: str) -> dict[str, ContactPoint]:
@@ -53,9 +53,16 @@ def settings_of(tenant_id: UUID, channel: str) -> Values:
         return {}
 
 
+def address_of(kind: Channel, values: Values) -> dict[str, Value]:
+    """Where it leads: what its channel requires, or where it may be one thing or another, whatever is given of them."""
+    required = [field.name for field in kind.contact if field.required]
+    names = required or [field.name for field in kind.contact if field.kind != "secret"]
+    return {name: values[name] for name in names if values.get(name) is not None}
+
+
 def same_address(kind: Channel, one: Values, other: Values) -> bool:
-    """Whether both lead to the same place: what a channel requires is the address, the rest are its secrets."""
-    return all(one.get(field.name) == other.get(field.name) for field in kind.contact if field.required)
+    """Whether both lead to the same place."""
+    return address_of(kind, one) == address_of(kind, other)
 
 
 def write_point(person: Person, kind: Channel, point: ContactPoint | None, values: Values, *, verified: bool) -> None:
@@ -100,7 +107,7 @@ def prefill(person: Person, before: Mapping[str, str], points: Mapping[str, Cont
             continue
         said, was, point = str(getattr(person, part)), before.get(part, ""), points.get(code)
         name = kind.contact[0].name
-        follows = point is None or (bool(was) and opened(point).get(name) == was)
+        follows = point is None or (bool(was) and address_of(kind, opened(point)) == {name: was})
         returns = point is not None and point.disabled_reason == DEPARTED
         if said and (returns or (follows and said != was)):
             write_point(person, kind, point, {name: said}, verified=True)

@@ -16,6 +16,7 @@ from tidings.channels.models import ChannelSetting
 from tidings.channels.registry import CHANNELS
 from tidings.directory.contact_points import (
     PREFILLED,
+    address_of,
     locked_points,
     opened,
     remove_point,
@@ -27,7 +28,7 @@ from tidings.directory.models import ContactPoint
 from tidings.directory.profile import looked_up
 from tidings.kernel.problems import Problem, invalid
 from tidings.kernel.versions import Expected
-from tidings.preferences.shape import Point, Shown, Wanted, field_of, standing, write_settings
+from tidings.preferences.shape import Point, Shown, Wanted, field_of, standing, whole, write_settings
 
 Points = Mapping[str, ContactPoint]
 KIND = "notification_settings"
@@ -93,9 +94,11 @@ def _checked(wanted: Wanted, points: Points) -> dict[str, Values | None]:
     for code, given in wanted.contacts.items():
         try:
             stored = opened(points.get(code))
-            checked[code] = None if given is None else check_values(CHANNELS[code].contact, given, stored)
+            wanted_whole = whole(code, given, stored)
+            checked[code] = None if wanted_whole is None else check_values(CHANNELS[code].contact, wanted_whole, stored)
         except Problem as problem:
-            problems += [{**error, "field": field_of(code, error["field"])} for error in problem.errors]
+            told = [{**error, "field": field_of(code, error["field"])} for error in problem.errors]
+            problems += [error for error in told if error not in problems]
     if problems:
         raise invalid("These settings do not fit: see errors.", problems)
     return checked
@@ -121,7 +124,7 @@ def _change(
 def _said_of(person: Person, kind: Channel, values: Values) -> bool:
     """The administrators gave this very address as the person's own."""
     part = PREFILLED.get(kind.code)
-    return part is not None and values[kind.contact[0].name] == getattr(person, part)
+    return part is not None and address_of(kind, values) == {kind.contact[0].name: getattr(person, part)}
 
 
 def _made(wanted: Wanted, checked: Mapping[str, Values | None], before: Shown) -> dict[str, Values]:

@@ -6,19 +6,25 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tidings.channels.check import masked
-from tidings.channels.contract import Channel, Values
+from tidings.channels.contract import Channel, Value, Values
 from tidings.channels.registry import CHANNELS
 from tidings.kernel.problems import invalid
 
-# Channels whose contact point is one value, and what people call it; every other one is an object under its own code.
-FLAT: Mapping[str, str] = {"email": "email", "sms": "mobile", "dingtalk": "dingtalk_user_id"}
+# What people call a part of a contact point, and where it belongs; a channel with none of these is an object under its
+# own code. One mobile leads to both: DingTalk finds by it whoever gave no user id.
+FLAT: Mapping[str, Mapping[str, str]] = {
+    "email": {"email": "address"},
+    "mobile": {"sms": "mobile", "dingtalk": "mobile"},
+    "dingtalk_user_id": {"dingtalk": "user_id"},
+}
 # Only told, never written.
 TOLD = ("channels", "note")
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is left out (None, or a channel that is not there) stays; a channel's None takes its contact point away."""
+    """What is left out (None, or a channel that is not there) stays; a channel's None takes its contact point away. Of
+    a channel that is no object of its own, what is left out of its contact point stays too: see `whole`."""
 
     methods: tuple[str, ...] | None = None
     contacts: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
@@ -48,24 +54,25 @@ class Shown:
 
 def read_settings(body: Mapping[str, Any]) -> Wanted:
     """Raises 422 naming all that does not fit."""
-    code_of = {_key(code): code for code in CHANNELS}
-    contacts: dict[str, Mapping[str, Any] | None] = {}
+    keys = [key for code in CHANNELS for key in _keys(code)]
+    contacts: dict[str, Any] = {}
     problems: list[dict[str, str]] = []
     for key, value in body.items():
         if key == "methods" or key in TOLD:
             continue
-        code = code_of.get(key)
-        if code is None:
+        if key not in keys:
             # A channel that other versions have: that it is not set here is true.
             if value is not None:
-                text = f"is not known here; the fields are: {', '.join(('methods', *code_of))}"
+                text = f"is not known here; the fields are: {', '.join(dict.fromkeys(('methods', *keys)))}"
                 problems.append({"field": key[:100], "problem": text})
-        elif code in FLAT:
-            contacts[code] = None if value in (None, "") else {CHANNELS[code].contact[0].name: value}
+        elif key in FLAT:
+            for code, name in FLAT[key].items():
+                if code in CHANNELS:
+                    contacts.setdefault(code, {})[name] = value
         elif value is None or isinstance(value, dict):
-            contacts[code] = value
+            contacts[key] = value
         else:
-            names = ", ".join(one.name for one in CHANNELS[code].contact)
+            names = ", ".join(one.name for one in CHANNELS[key].contact)
             problems.append({"field": key, "problem": f"must be an object with {names}, or null"})
     methods, refused = _methods(body.get("methods"))
     if problems := refused + problems:
@@ -77,7 +84,11 @@ def write_settings(shown: Shown) -> dict[str, Any]:
     """`channels` tells how each of them stands."""
     body: dict[str, Any] = {"methods": list(shown.methods)}
     for code, point in shown.points.items():
-        body[_key(code)] = None if point.values is None else _contact(CHANNELS[code], point.values, shown)
+        for key in _keys(code):
+            if key in FLAT:
+                body[key] = _first(shown.points, FLAT[key])
+            else:
+                body[key] = None if point.values is None else _contact(CHANNELS[code], point.values, shown)
     body["channels"] = {code: standing(point) for code, point in shown.points.items()}
     if waiting := [code for code, point in shown.points.items() if point.values is not None and not point.verified]:
         calls = ", ".join(f"POST /api/v1/me/contact-points/{code}/{CHANNELS[code].verified_by}" for code in waiting)
@@ -98,14 +109,30 @@ def standing(point: Point) -> dict[str, Any]:
     }
 
 
+def whole(code: str, given: Mapping[str, Any] | None, stored: Values) -> Mapping[str, Any] | None:
+    """The contact point that is wanted, with what stays of it; None for one with nothing in it."""
+    if given is None or not any(code in places for places in FLAT.values()):
+        return given
+    merged = {**stored, **given}
+    if merged.get("user_id"):
+        # Who is known by an ID need not be found by a mobile; beside it, another mobile would be another address.
+        merged["mobile"] = None
+    return merged if any(value not in (None, "") for value in merged.values()) else None
+
+
 def field_of(code: str, name: str) -> str:
     """What people call this part of a channel's contact point."""
-    return FLAT.get(code, f"{code}.{name}")
+    return next((key for key, places in FLAT.items() if places.get(code) == name), f"{code}.{name}")
 
 
-def _contact(kind: Channel, values: Values, shown: Shown) -> Any:
-    contact = masked(kind.contact, values) | dict(shown.made.get(kind.code, {}))
-    return contact[kind.contact[0].name] if kind.code in FLAT else contact
+def _first(points: Mapping[str, Point], places: Mapping[str, str]) -> Value:
+    """What two channels may share, of the first that has it."""
+    values = [point.values.get(name) for code, name in places.items() if (point := points.get(code)) and point.values]
+    return next((value for value in values if value is not None), None)
+
+
+def _contact(kind: Channel, values: Values, shown: Shown) -> dict[str, Any]:
+    return masked(kind.contact, values) | dict(shown.made.get(kind.code, {}))
 
 
 def _methods(methods: Any) -> tuple[tuple[str, ...] | None, list[dict[str, str]]]:
@@ -119,5 +146,5 @@ def _methods(methods: Any) -> tuple[tuple[str, ...] | None, list[dict[str, str]]
     return tuple(dict.fromkeys(methods)), []
 
 
-def _key(code: str) -> str:
-    return FLAT.get(code, code)
+def _keys(code: str) -> list[str]:
+    return [key for key, places in FLAT.items() if code in places] or [code]

@@ -41,6 +41,8 @@ class Vendor(ABC):
     most_bytes: ClassVar[int]
     forms: ClassVar[Mapping[str, "type[Vendor]"]] = {}
     """Vendors of the other forms this channel can speak in, where it has any."""
+    longest_link: ClassVar[int] = 1_974
+    """Of a link that a message of any length has in it."""
 
     @abstractmethod
     async def __aenter__(self) -> Self: ...
@@ -69,6 +71,10 @@ class Vendor(ABC):
     @abstractmethod
     def payload(self, parcel: Parcel) -> str:
         """What the channel hands to the network, readable, for the golden files. Nothing is sent."""
+
+    def identity_of(self, parcel: Parcel) -> str:
+        """What `Received.identity` has in it: the same over the tries of a delivery, and in no other event's."""
+        return parcel.identity.hex
 
     @abstractmethod
     def nowhere(self) -> Mapping[str, dict[str, Value]]:
