@@ -201,7 +201,10 @@ def test_an_address_goes_to_who_has_it_now() -> None:
 
 def test_those_named_may_see_the_event_even_if_nobody_tells_them() -> None:
     planned = plan_event(event(SUCCESS, submitter="ann", approvers=["bo", "zoe"], related=["bo", "dan"]), view(*PEOPLE))
-    assert planned.people_ids() == sorted(id_of(login) for login in ("ann", "bo", "dan"))
+    assert [recipient.member.login for recipient in planned.plan.recipients] == ["ann"]
+    assert planned.not_told() == {id_of("bo"), id_of("dan")}
+    off = view(*PEOPLE, rules={SUCCESS: rule(enabled=False)})
+    assert plan_event(event(SUCCESS, submitter="ann"), off).not_told() == {id_of("ann")}
 
 
 # always
