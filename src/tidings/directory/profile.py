@@ -8,16 +8,13 @@ from functools import cache
 from typing import Any
 from zoneinfo import available_timezones
 
-import phonenumbers
-
 from tidings.accounts.models import SYSTEM_ROLES
 from tidings.channels.contract import InvalidField
-from tidings.channels.email.addresses import checked_address
+from tidings.directory.spelling import checked_email, checked_mobile
 from tidings.kernel.problems import invalid
 
 LOGIN_LENGTH = 100
 TEXT_LENGTH = 200
-EMAIL_LENGTH = 320
 # What people and systems write, and the language it stands for.
 LANGUAGES: Mapping[str, str] = {
     "en": "en",
@@ -33,7 +30,6 @@ _NOT_IN_LOGINS = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf", "Cs", "Co"})
 # Letters and marks by category, yet nothing to be seen (Unicode, Default_Ignorable_Code_Point).
 _INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-_MOBILE = re.compile(r"\+[0-9 ().\-/]{4,30}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,21 +86,6 @@ def unprintable(text: str) -> bool:
     return bool(_UNPRINTABLE.search(text))
 
 
-def checked_mobile(text: str) -> str:
-    """E.164."""
-    text = unicodedata.normalize("NFKC", text).strip()
-    if not _MOBILE.fullmatch(text):
-        raise InvalidField("must begin with + and the country's code and go on in digits, such as +86 138 0013 8000")
-    try:
-        number = phonenumbers.parse(text, None)
-    except phonenumbers.NumberParseException as error:
-        raise InvalidField(f"is no telephone number of any country: {error}") from None
-    # Whether a number may exist, not whether its range is assigned today: plans change faster than the library.
-    if not phonenumbers.is_possible_number(number):
-        raise InvalidField("has too few or too many digits for its country")
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-
-
 def checked_language(text: str) -> str:
     try:
         return LANGUAGES[text.strip().lower().replace("_", "-")]
@@ -124,13 +105,6 @@ def _timezones() -> frozenset[str]:
     return frozenset({"UTC", *available_timezones()})
 
 
-def _email(text: str) -> str:
-    address = checked_address(text.strip())
-    if len(address) > EMAIL_LENGTH:
-        raise InvalidField(f"is longer than {EMAIL_LENGTH} characters")
-    return address
-
-
 def _roles(roles: Sequence[str]) -> list[str]:
     if unknown := sorted(set(roles) - set(SYSTEM_ROLES)):
         raise InvalidField(f"has {', '.join(unknown)}, which is not known; the roles are: {', '.join(SYSTEM_ROLES)}")
@@ -148,7 +122,7 @@ def _text(text: str) -> str:
 
 _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "name": _text,
-    "email": _email,
+    "email": checked_email,
     "mobile": checked_mobile,
     "external_id": _text,
     "roles": _roles,

@@ -70,4 +70,5 @@ def _named(ref: PersonRef, people: People) -> Named:
     if isinstance(ref, PersonKey):
         member = people.find(email=ref.email, mobile=ref.mobile, external_id=ref.external_id)
         return Named(member.login if member else str(ref), member)
-    return Named(ref, people.by_login.get(ref))
+    # Nearly every event names people by the very login that is kept: that is one look and no call.
+    return Named(ref, people.by_login.get(ref) or people.find(login=ref))
