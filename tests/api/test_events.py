@@ -1,5 +1,7 @@
 """Events as they are kept: found, paged, and each with the record of who was told and why not."""
 
+import random
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -8,7 +10,9 @@ import pytest
 from tests.api.given import end, event, happen, lose_content, queries
 from tests.delivery.given import incoming, reach
 
-PENDING = "data_change.pending_approval"
+from tidings.kernel.ids import made_at
+
+PENDING, APPROVED = "data_change.pending_approval", "data_change.approved"
 
 
 def approval(**changes: Any) -> dict[str, Any]:
@@ -202,6 +206,66 @@ def test_others_find_what_concerns_them(api: Any, organisation: Any, database: s
     assert found("bo") == [str(told), str(asked)]
     assert found("ann") == [str(asked)]
     assert len(found("carol")) == 3
+
+
+def test_a_list_shows_what_each_event_shows_by_itself(api: Any, organisation: Any, database: str) -> None:
+    chance = random.Random(7)
+    logins = ["ann", "bo", "dan", "nobody-knows-me"]
+    ids = happen(
+        organisation,
+        database,
+        *[
+            event(
+                type=chance.choice([PENDING, APPROVED]),
+                subject=f"t{number % 9}",
+                people={
+                    "submitter": chance.choice(logins),
+                    "approvers": chance.sample(logins, 2),
+                    "related": chance.sample(logins, chance.choice([0, 0, 1])),
+                },
+            )
+            for number in range(60)
+        ],
+    )
+    half = made_at(ids[30])
+    for login in ("ann", "bo", "dan", "eve"):
+        client = api(login)
+        alone = [client.get(f"/events/{key}").body["event"] for key in reversed(ids) if _is_there(client, key)]
+        assert login == "eve" or 10 < len(alone) < 60
+        wanted: list[tuple[dict[str, Any], Callable[[dict[str, Any]], bool]]] = [
+            ({}, lambda one: True),
+            ({"type": APPROVED}, lambda one: one["type"] == APPROVED),
+            ({"feature": "data_change", "subject_kind": "ticket"}, lambda one: True),
+            ({"subject_id": "t3"}, lambda one: one["subject"]["id"] == "t3"),
+            ({"source": "dms", "until": half.isoformat()}, lambda one: _accepted(one) < half),
+            (
+                {"since": half.isoformat(), "type": PENDING},
+                lambda one: _accepted(one) >= half and one["type"] == PENDING,
+            ),
+        ]
+        for filters, fits in wanted:
+            assert _by_pages(client, "/events", **filters) == [one["id"] for one in alone if fits(one)]
+        assert sorted(_by_pages(client, "/subjects")) == sorted({one["subject"]["id"] for one in alone})
+
+
+def _accepted(one: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(one["accepted_at"])
+
+
+def _is_there(client: Any, key: UUID) -> bool:
+    return bool(client.get(f"/events/{key}").status == 200)
+
+
+def _by_pages(client: Any, path: str, **filters: Any) -> list[str]:
+    """The ids of all items, seven at a time."""
+    found: list[str] = []
+    cursor = None
+    while True:
+        page = client.get(path, limit=7, **filters, **({"cursor": cursor} if cursor else {})).body
+        found += [one["id"] for one in page["items"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            return found
 
 
 def test_a_list_costs_the_same_however_long(api: Any, organisation: Any, database: str) -> None:

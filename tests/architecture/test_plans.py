@@ -7,7 +7,7 @@ was prepared long ago.
 import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
@@ -18,12 +18,24 @@ from tidings.events.sources import park
 from tidings.kernel.database import Connection, connect, plain_array, text_array
 from tidings.planning import views
 
+if TYPE_CHECKING:
+    from tidings.accounts.permissions import Caller
+
 ROWS = 50_000
 TENANTS = 5
 TENANT = UUID("01900000-0000-7000-8000-000000a00000")
-LARGE = ("events_event", "events_subject", "events_recipient", "events_body", "events_parked", "delivery_delivery")
+LARGE = (
+    "events_event",
+    "events_subject",
+    "events_recipient",
+    "events_involved",
+    "events_body",
+    "events_parked",
+    "delivery_delivery",
+)
 # Event n of 50,000; its recipient is number 1 of its children, its delivery number 2. Each has a subject and a person of
-# its own, but every hundredth, which share one. One in a hundred is pending, one in a hundred in a node's hands.
+# its own, but every hundredth, which share one; it involves the person of event n + 5,000 too, or the shared one. One in
+# a hundred is pending, one in a hundred in a node's hands.
 FILL = (
     """
     CREATE FUNCTION key(n int, child int DEFAULT 0) RETURNS uuid IMMUTABLE LANGUAGE sql AS
@@ -47,9 +59,9 @@ FILL = (
     FROM generate_series(1, {ROWS}) n
     """,
     f"""
-    INSERT INTO events_event (id, tenant_id, source, source_id, type, time, subject_id, number, hash, involved, fault)
+    INSERT INTO events_event (id, tenant_id, source, source_id, type, time, subject_id, number, hash, fault)
     SELECT key(n), key(10, n % {TENANTS}), 'dms', 'e' || n, 'data_change.successful', now(),
-           key(CASE WHEN n % 100 = 0 THEN 100 ELSE n END, 7), n, '', '{{}}', CASE WHEN n % 10000 = 0 THEN 'KeyError' END
+           key(CASE WHEN n % 100 = 0 THEN 100 ELSE n END, 7), n, '', CASE WHEN n % 10000 = 0 THEN 'KeyError' END
     FROM generate_series(1, {ROWS}) n
     """,
     f"""
@@ -64,6 +76,11 @@ FILL = (
     f"""
     INSERT INTO events_recipient (id, tenant_id, person_id, because)
     SELECT key(n, 1), key(10, n % {TENANTS}), key(CASE WHEN n % 100 = 0 THEN 100 ELSE n END, 8), '[]'
+    FROM generate_series(1, {ROWS}) n
+    """,
+    f"""
+    INSERT INTO events_involved (id, tenant_id, person_id)
+    SELECT key(n), key(10, n % {TENANTS}), key(CASE WHEN n % 100 = 50 THEN 100 ELSE (n + 4999) % {ROWS} + 1 END, 8)
     FROM generate_series(1, {ROWS}) n
     """,
     f"""
@@ -172,6 +189,11 @@ STATEMENTS: Mapping[str, tuple[str, Any, set[str]]] = {
     ),
     "parked payloads that were read": (park._RESOLVE, (plain_array(HUNDRED), TEXTS, TENANT), {"events_parked_pkey"}),
     "old parked payloads": (park._DROP, (UUID("01900000-0000-7000-8000-000010000000"), 100), {"events_parked_pkey"}),
+    "who might see what is gone": (
+        retention._INVOLVED,
+        {"before": UUID("01900000-0000-7000-8000-000010000000"), "slice": 100},
+        {"events_involved_pkey", "events_event_pkey"},
+    ),
     "old records": (
         retention._OLD_EVENTS,
         {"after": UUID(int=0), "before": UUID("01900000-0000-7000-8000-000010000000"), "slice": 100},
@@ -242,6 +264,73 @@ async def test_what_it_reads_depends_on_what_it_is_asked_for_and_not_on_the_tabl
 # what people look at, by Django
 
 
+def caller_of(login: str) -> "Caller":
+    from tidings.accounts.models import Person
+    from tidings.accounts.permissions import Caller
+
+    person = Person.objects.for_tenant(TENANT).get(login=login)
+    return Caller(TENANT, login, frozenset({"read"}), person)
+
+
+def analysed(statement: str, values: Any) -> dict[str, Any]:
+    import json
+
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (FORMAT JSON, ANALYZE, BUFFERS) {statement}", values)
+        [found] = cursor.fetchone()
+    plan: dict[str, Any] = (json.loads(found) if isinstance(found, str) else found)[0]["Plan"]
+    return plan
+
+
+def blocks(plan: dict[str, Any]) -> int:
+    return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
+
+
+# One who was told of one event and is involved in another; and one with 500 of each, a page of which is read.
+WHO = [("p5", 2, 60), ("p100", 50, 700)]
+
+
+@pytest.mark.parametrize(("login", "found", "at_most"), WHO)
+@pytest.mark.parametrize("filters", [{}, {"type": "data_change.successful"}], ids=["all", "of a type"])
+def test_what_one_person_may_see_is_found_without_the_rest(
+    filled: str, login: str, found: int, at_most: int, filters: dict[str, str]
+) -> None:
+    from tidings.events.find import Which, events_of
+
+    page = events_of(caller_of(login), Which(**filters)).order_by("-place")[:50]
+    assert len(page) == found
+    plan = analysed(*page.query.sql_with_params())
+    judge(plan, {"recipient_inbox", "events_involved_pkey", "events_event_pkey"})
+    assert blocks(plan) < at_most
+
+
+@pytest.mark.parametrize(("login", "found", "at_most"), [("p5", 2, 60), ("p100", 50, 6_000)])
+def test_so_are_the_subjects(filled: str, login: str, found: int, at_most: int) -> None:
+    from tidings.events.find import subjects_of
+
+    page = subjects_of(caller_of(login)).order_by("-id")[:50]
+    assert len(page) == found
+    plan = analysed(*page.query.sql_with_params())
+    judge(plan, {"recipient_inbox", "events_involved_pkey", "events_event_pkey", "events_subject_pkey"})
+    assert blocks(plan) < at_most
+
+
+@pytest.mark.parametrize("which", [{}, {"channel": "webhook"}, {"state": "sent"}], ids=["all", "channel", "state"])
+@pytest.mark.parametrize(
+    ("recipient", "start", "at_most"),
+    [("p5", "recipient_inbox", 60), ("p100", "recipient_inbox", 2_500), (None, "delivery_delivery_pkey", 1_000)],
+)
+def test_so_are_deliveries(filled: str, recipient: str | None, start: str, at_most: int, which: dict[str, str]) -> None:
+    from tidings.delivery import find
+
+    chosen = find.choose(TENANT, find.Which(**which), recipient=recipient)
+    plan = analysed(find._SHOWN.format(chosen=chosen.sql), {**chosen.parameters, "limit": 50})
+    judge(plan, {start, "delivery_delivery_pkey"})
+    assert blocks(plan) < at_most
+
+
 QUERIES: Mapping[str, tuple[str, dict[str, Any], set[str]]] = {
     "told": (
         told._TOLD,
@@ -258,17 +347,10 @@ QUERIES: Mapping[str, tuple[str, dict[str, Any], set[str]]] = {
 
 @pytest.mark.parametrize("name", QUERIES)
 def test_a_decision_record_is_read_by_the_primary_keys(filled: str, name: str) -> None:
-    import json
-
-    from django.db import connection
-
     statement, values, indexes = QUERIES[name]
-    with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN (FORMAT JSON, ANALYZE, BUFFERS) {statement}", values)
-        [found] = cursor.fetchone()
-    plan = (json.loads(found) if isinstance(found, str) else found)[0]["Plan"]
+    plan = analysed(statement, values)
     judge(plan, indexes)
-    assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 900
+    assert blocks(plan) < 900
 
 
 def plan_of(query: Any) -> dict[str, Any]:

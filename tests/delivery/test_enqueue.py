@@ -63,6 +63,19 @@ async def test_one_event_is_five_rows_and_each_says_what_it_should(desk: Desk) -
     assert event_of(recipient) == event_of(delivery) == kept.id
 
 
+INVOLVED = """
+SELECT p.login FROM events_involved i JOIN accounts_person p ON p.id = i.person_id
+JOIN events_event e ON e.id = i.id WHERE i.tenant_id = %s AND e.source_id = %s ORDER BY 1
+"""
+
+
+async def test_who_is_involved_and_not_told_has_a_row_to_find_the_event_by(desk: Desk) -> None:
+    named = {"submitter": "ann", "approvers": ["bo", "nobody-knows-me"], "related": ["ann", "dan"]}
+    await desk.keep(event(id="e-1", people=named), event(id="e-2"))
+    assert await desk.rows(INVOLVED, desk.tenant_id, "e-1") == [("bo",), ("dan",)]
+    assert await desk.rows(INVOLVED, desk.tenant_id, "e-2") == []
+
+
 async def test_a_skip_stands_with_what_it_is_about(desk: Desk) -> None:
     await desk.keep(event(to="dan"), event(to="nobody-knows-me"))
     [[of_dan]] = await desk.rows("SELECT skips FROM events_recipient WHERE tenant_id = %s", desk.tenant_id)
@@ -391,12 +404,14 @@ async def test_an_event_that_cannot_be_planned_is_kept_and_blocks_nobody(desk: D
 
 async def test_once_it_can_be_planned_it_is_and_its_people_are_told(desk: Desk) -> None:
     await break_rule(desk)
-    await desk.keep(event(subject=77), event(subject=77))
+    await desk.keep(event(subject=77), event(subject=77, id="e-2", people={"submitter": "ann", "related": ["dan"]}))
     assert await plan_again(desk.connection, desk.views) == 0
+    assert await desk.rows(INVOLVED, desk.tenant_id, "e-2") == []
     await break_rule(desk, roles="{}")
     assert await plan_again(desk.connection, desk.views) == 2
     assert await desk.deliveries("state", "number") == [("pending", 1), ("pending", 2)]
     assert await desk.value("SELECT count(*) FROM events_recipient WHERE tenant_id = %s", desk.tenant_id) == 2
+    assert await desk.rows(INVOLVED, desk.tenant_id, "e-2") == [("dan",)]
     assert await plan_again(desk.connection, desk.views) == 0
 
 

@@ -62,6 +62,7 @@ async def age_records(desk: Desk, number: int) -> None:
     for place, old in enumerate(ids):
         new = UUID(int=base + ((place + 1) << ORDINAL_BITS))
         await desk.run("UPDATE events_event SET id = %s, time = now() - interval '1 year' WHERE id = %s", new, old)
+        await desk.run("UPDATE events_involved SET id = %s WHERE id = %s", new, old)
         for name in ("events_recipient", "delivery_delivery"):
             for (child,) in await desk.rows(
                 f"SELECT id FROM {name} WHERE id BETWEEN %s AND %s", old, child_of(old, (1 << ORDINAL_BITS) - 1)
@@ -199,11 +200,26 @@ async def test_a_subject_stays_while_it_has_an_event(house: Desk) -> None:
     assert await house.value("SELECT last_number FROM events_subject") == 2
 
 
+async def test_who_might_see_an_event_is_forgotten_with_it(house: Desk) -> None:
+    mine = await house.register()
+    people = {"submitter": "ann", "related": ["dan", "eve"]}
+    await house.finish(*(await house.keep(event(people=people), event(people=people), lease=mine)).jobs)
+    await house.keep(event(people=people), lease=mine)
+    await age_records(house, 91)
+    assert await retention.delete_involved(house.connection) == 0
+    # when: two of the events end; the third is on its way still
+    assert await retention.delete_records(house.connection) == 2
+    assert await retention.delete_involved(house.connection) == 4
+    left = await house.rows("SELECT DISTINCT i.id = e.id FROM events_involved i CROSS JOIN events_event e")
+    assert left == [(True,)]
+    assert await retention.delete_involved(house.connection) == 0
+
+
 async def test_records_end_in_slices(house: Desk) -> None:
     await house.run("""
-        INSERT INTO events_event (id, tenant_id, source, source_id, type, time, subject_id, number, hash, involved)
+        INSERT INTO events_event (id, tenant_id, source, source_id, type, time, subject_id, number, hash)
         SELECT ('01000000-0000-7000-8' || lpad(to_hex(n), 3, '0') || '-000000000000')::uuid, gen_random_uuid(), 's',
-               n::text, 't', now(), gen_random_uuid(), 1, '', '{}' FROM generate_series(1, 2500) n
+               n::text, 't', now(), gen_random_uuid(), 1, '' FROM generate_series(1, 2500) n
     """)
     assert [await retention.delete_records(house.connection) for _ in range(4)] == [1_000, 1_000, 500, 0]
 

@@ -168,6 +168,30 @@ def test_a_person_is_known_by_login_mail_mobile_and_external_id(ref: Any) -> Non
     assert told(event(submitter=ref), view(*PEOPLE)) == {"ann": ["submitter"]}
 
 
+@pytest.mark.parametrize(
+    "ref",
+    [
+        "jose\u0301",  # the accent by itself, as macOS writes it
+        {"email": " Jos@BÜCHER.example "},
+        {"email": "jos@xn--bcher-kva.example"},
+        {"email": "jos@ＢÜＣＨＥＲ．example"},
+        {"mobile": "+86 138-0013 8000"},
+        {"mobile": "＋８６ １３８００１３８０００"},
+        {"external_id": " rene\u0301-7 "},
+    ],
+)
+def test_who_is_written_otherwise_than_kept_is_known_all_the_same(ref: Any) -> None:
+    kept = member(
+        "josé", "webhook", email="jos@xn--bcher-kva.example", mobile="+8613800138000", external_id="ren\u00e9-7"
+    )
+    assert told(event(submitter=ref), view(kept)) == {"josé": ["submitter"]}
+
+
+@pytest.mark.parametrize("ref", [{"email": "josé"}, {"mobile": "13800138000"}, {"mobile": "+1"}, "jos\u00e9\u0301"])
+def test_what_is_no_address_is_nobodys(ref: Any) -> None:
+    assert told(event(submitter=ref), view(member("josé", email="", mobile=""))) == {}
+
+
 def test_one_person_under_two_names_is_one_recipient() -> None:
     one = event(APPROVAL, approvers=["ann", {"email": "ann@example.com"}, {"external_id": "u-1"}])
     assert told(one, view(*PEOPLE)) == {"ann": ["approver"]}
@@ -201,7 +225,10 @@ def test_an_address_goes_to_who_has_it_now() -> None:
 
 def test_those_named_may_see_the_event_even_if_nobody_tells_them() -> None:
     planned = plan_event(event(SUCCESS, submitter="ann", approvers=["bo", "zoe"], related=["bo", "dan"]), view(*PEOPLE))
-    assert planned.people_ids() == sorted(id_of(login) for login in ("ann", "bo", "dan"))
+    assert [recipient.member.login for recipient in planned.plan.recipients] == ["ann"]
+    assert planned.not_told() == {id_of("bo"), id_of("dan")}
+    off = view(*PEOPLE, rules={SUCCESS: rule(enabled=False)})
+    assert plan_event(event(SUCCESS, submitter="ann"), off).not_told() == {id_of("ann")}
 
 
 # always

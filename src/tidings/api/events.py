@@ -98,7 +98,7 @@ class DecisionRecord(Schema):
 def list_events(request: HttpRequest, filters: Query[EventFilters], paging: Query[Paging]) -> dict[str, Any]:
     """Newest first."""
     who = caller(request)
-    page = page_of(events_of(who, Which(**filters.dict())), paging)
+    page = page_of(events_of(who, Which(**filters.dict())), paging, by="-place")
     return {"items": _summaries(who, page.rows), "next_cursor": page.next_cursor}
 
 

@@ -56,7 +56,7 @@ class Page(Generic[T]):
 
 
 def page_of(rows: QuerySet[M], paging: Paging, *, by: str = "-id") -> Page[M]:
-    """One query. `by` is a field that is unique among `rows`; with a minus, the greatest come first."""
+    """One query. `by` is a field or an annotation, unique among `rows`; with a minus, the greatest come first."""
     name = by.removeprefix("-")
     after = cursor_of(paging.cursor, lambda key: _python(rows, name, key))
     if after is not None:
@@ -88,7 +88,8 @@ def write_cursor(key: object) -> str:
 
 
 def _python(rows: QuerySet[M], name: str, key: str) -> Any:
-    field = rows.model._meta.get_field(name)
+    annotated = rows.query.annotations.get(name)
+    field = annotated.output_field if annotated else rows.model._meta.get_field(name)
     assert isinstance(field, models.Field)
     try:
         return field.clean(key, None)

@@ -1,4 +1,4 @@
-"""Keep a group of planned events and queue its deliveries: subjects, events, bodies, recipients and deliveries in one
+"""Keep a group of planned events and queue its deliveries: subjects, events, bodies, people and deliveries in one
 transaction, in one statement whatever the group's size.
 
 The subjects come first, folded and sorted: their row locks put the groups of all nodes in one order, without deadlock,
@@ -48,19 +48,19 @@ WITH s AS (
             WHERE g.together < s.last_number AND was.tenant_id = s.tenant_id AND was.kind = s.kind AND was.key = s.key
            ) AS seen
     FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::int[], %s::int[], %s::text[], %s::text[],
-                %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::text[],
-                string_to_array(%s, E'\\x01'))
-        AS g(id, tenant_id, kind, key, behind, together, source, source_id, type, time, hash, involved, skips, fault,
-             body)
+                %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::text[], string_to_array(%s, E'\\x01'))
+        AS g(id, tenant_id, kind, key, behind, together, source, source_id, type, time, hash, skips, fault, body)
     JOIN s USING (tenant_id, kind, key)
 ), kept AS (
     INSERT INTO events_event
-        (id, tenant_id, source, source_id, type, time, subject_id, number, hash, involved, skips, fault)
-    SELECT id, tenant_id, source, source_id, type, time, subject_id, number, decode(hash, 'hex'), involved::uuid[],
+        (id, tenant_id, source, source_id, type, time, subject_id, number, hash, skips, fault)
+    SELECT id, tenant_id, source, source_id, type, time, subject_id, number, decode(hash, 'hex'),
            nullif(skips, '')::jsonb, nullif(fault, '')
     FROM given
 ), bodies AS (
     INSERT INTO events_body (id, day, body) SELECT id, %s::date, body FROM given
+), involved AS (
+    INSERT INTO events_involved (id, tenant_id, person_id) SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[])
 ), told AS (
     INSERT INTO events_recipient (id, tenant_id, person_id, because, skips)
     SELECT id, tenant_id, person_id, because::jsonb, nullif(skips, '')::jsonb
@@ -88,11 +88,12 @@ WHERE e.fault IS NOT NULL AND e.id > %s ORDER BY e.id LIMIT 100 FOR UPDATE OF e 
 """
 _PLANNED = """
 WITH given AS MATERIALIZED (
-    SELECT g.id, e.tenant_id, e.subject_id, e.number, g.skips, g.involved
-    FROM unnest(%s::uuid[], %s::text[], %s::text[]) AS g(id, involved, skips) JOIN events_event e USING (id)
+    SELECT g.id, e.tenant_id, e.subject_id, e.number, g.skips
+    FROM unnest(%s::uuid[], %s::text[]) AS g(id, skips) JOIN events_event e USING (id)
 ), planned AS (
-    UPDATE events_event e SET fault = NULL, skips = nullif(g.skips, '')::jsonb, involved = g.involved::uuid[]
-    FROM given g WHERE e.id = g.id
+    UPDATE events_event e SET fault = NULL, skips = nullif(g.skips, '')::jsonb FROM given g WHERE e.id = g.id
+), involved AS (
+    INSERT INTO events_involved (id, tenant_id, person_id) SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[])
 ), told AS (
     INSERT INTO events_recipient (id, tenant_id, person_id, because, skips)
     SELECT id, tenant_id, person_id, because::jsonb, nullif(skips, '')::jsonb
@@ -135,7 +136,8 @@ async def enqueue(connection: Connection, group: Sequence[Keep], *, lease: int |
     subjects, places = _fold_subjects(group)
     events = _event_columns(group, places)
     recipients, deliveries = _people_columns(group)
-    cursor = await connection.execute(_KEEP, (*subjects, *events, today, *recipients, lease, *deliveries), binary=True)
+    people = (*_involved_columns(group), *recipients)
+    cursor = await connection.execute(_KEEP, (*subjects, *events, today, *people, lease, *deliveries), binary=True)
     return [Queued(*row) for row in await cursor.fetchall()]
 
 
@@ -153,10 +155,9 @@ async def enqueue_late(connection: Connection, group: Sequence[Keep]) -> None:
     recipients, deliveries = _people_columns(group)
     events = (
         plain_array([keep.id.hex for keep in group]),
-        text_array([_ids(keep.planned) for keep in group]),
         text_array([_skips(keep.planned.plan.skips) if keep.planned else "" for keep in group]),
     )
-    await connection.execute(_PLANNED, (*events, *recipients, *deliveries))
+    await connection.execute(_PLANNED, (*events, *_involved_columns(group), *recipients, *deliveries))
 
 
 def _fold_subjects(group: Sequence[Keep]) -> tuple[tuple[str, ...], list[tuple[int, int]]]:
@@ -203,11 +204,20 @@ def _event_columns(group: Sequence[Keep], places: Sequence[tuple[int, int]]) -> 
         text_array([event.type for event in events]),
         text_array([one.time.isoformat() for one in incoming]),
         plain_array([one.hash.hex() for one in incoming]),
-        text_array([_ids(keep.planned) for keep in group]),
         text_array([_skips(keep.planned.plan.skips) if keep.planned else "" for keep in group]),
         text_array([keep.fault for keep in group]),
         # In JSON a control character is always escaped, so it can stand between two; nothing has to be quoted.
         "\x01".join([one.body.decode() for one in incoming]),
+    )
+
+
+def _involved_columns(group: Sequence[Keep]) -> tuple[str, str, str]:
+    """Who is not told, and may see the event all the same."""
+    rows = [(keep, person.hex) for keep in group if keep.planned for person in keep.planned.not_told()]
+    return (
+        plain_array([keep.id.hex for keep, _ in rows]),
+        plain_array([keep.tenant_id.hex for keep, _ in rows]),
+        plain_array([person for _, person in rows]),
     )
 
 
@@ -261,10 +271,6 @@ def order_key(keep: Keep, recipient: Recipient, send: Send) -> tuple[UUID, str, 
     """What deliveries wait for one another on: person, channel and subject."""
     subject = keep.incoming.event.subject
     return keep.tenant_id, subject.kind, subject.id, recipient.member.id, send.channel
-
-
-def _ids(planned: Planned | None) -> str:
-    return plain_array([person_id.hex for person_id in planned.people_ids()]) if planned else "{}"
 
 
 def _because(because: Sequence[Because]) -> str:

@@ -4,7 +4,7 @@ There is no index on (tenant, id): it would have to be written with every delive
 the state that has an index, or by walking its events, or one person's recipient rows, whose keys they continue.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,22 +17,29 @@ from tidings.accounts.permissions import Caller
 from tidings.kernel.ids import event_of, first_at
 from tidings.kernel.problems import not_found
 
+# Where it starts and what it asks of a delivery, of events and of recipients. OFFSET 0 keeps the planner, which cannot
+# know how few deliveries an event has, from reading a tenant's whole table instead.
+#
 # Index: delivery_failed, delivery_due or delivery_open; then the primary key of events.
 _BY_STATE = """
 FROM delivery_delivery d JOIN events_event e ON e.id = (left(d.id::text, 31) || '00000')::uuid
-WHERE d.tenant_id = %(tenant)s
+WHERE d.tenant_id = %(tenant)s {of_deliveries} {of_others}
 """
 # Index: event_latest; then a range of the primary key of deliveries for each event.
 _BY_EVENT = """
-FROM events_event e JOIN delivery_delivery d ON d.id BETWEEN e.id AND (left(e.id::text, 31) || 'fffff')::uuid
-WHERE e.tenant_id = %(tenant)s AND d.tenant_id = %(tenant)s
+FROM events_event e CROSS JOIN LATERAL (
+    SELECT * FROM delivery_delivery d WHERE d.id BETWEEN e.id AND (left(e.id::text, 31) || 'fffff')::uuid
+    AND d.tenant_id = %(tenant)s {of_deliveries} OFFSET 0
+) d WHERE e.tenant_id = %(tenant)s {of_others}
 """
 # Index: person_login, recipient_inbox; then the primary keys.
 _BY_PERSON = """
-FROM events_recipient r JOIN events_event e ON e.id = (left(r.id::text, 31) || '00000')::uuid
-JOIN delivery_delivery d ON d.id BETWEEN e.id AND (left(e.id::text, 31) || 'fffff')::uuid AND d.person_id = r.person_id
+FROM events_recipient r CROSS JOIN LATERAL (
+    SELECT * FROM delivery_delivery d WHERE d.id BETWEEN r.id AND (left(r.id::text, 31) || 'fffff')::uuid
+    AND d.tenant_id = %(tenant)s AND d.person_id = r.person_id {of_deliveries} OFFSET 0
+) d JOIN events_event e ON e.id = (left(r.id::text, 31) || '00000')::uuid
 WHERE r.person_id = (SELECT id FROM accounts_person WHERE tenant_id = %(tenant)s AND login = %(recipient)s)
-  AND r.tenant_id = %(tenant)s AND d.tenant_id = %(tenant)s
+  AND r.tenant_id = %(tenant)s {of_others}
 """
 _SHOWN = """
 WITH page AS MATERIALIZED (SELECT d.*, e.type {chosen} LIMIT %(limit)s)
@@ -106,7 +113,8 @@ def delivery_of(caller: Caller, delivery_id: UUID) -> Shown:
     if only:
         parameters["person"] = caller.as_person().id
     with connection.cursor() as cursor:
-        cursor.execute(_SHOWN.format(chosen=f"{_BY_STATE} AND d.id = %(id)s {only}"), parameters)
+        chosen = _BY_STATE.format(of_deliveries=f"AND d.id = %(id)s {only}", of_others="")
+        cursor.execute(_SHOWN.format(chosen=chosen), parameters)
         row = cursor.fetchone()
     if row is None:
         raise not_found("delivery")
@@ -120,22 +128,27 @@ def choose(tenant_id: UUID, which: Which, *, recipient: str | None, after: UUID 
         start, first = _BY_STATE, "d"
     else:
         start, first = _BY_EVENT, "e"
-    conditions: tuple[tuple[str, str, Any], ...] = (
-        ("state", "d.state = %(state)s", which.state),
-        ("channel", "d.channel = %(channel)s", which.channel),
-        ("type", "e.type = %(type)s", which.event_type),
-        ("since", f"{first}.id >= %(since)s", which.since and first_at(which.since)),
-        ("until", f"{first}.id < %(until)s", which.until and first_at(which.until)),
-        # A delivery's key is greater than its recipient's and its event's.
-        ("after", f"{first}.id < %(after)s AND d.id < %(after)s", after),
-    )
-    asked = [each for each in conditions if each[2] is not None]
+    of_deliveries = {
+        "state": ("d.state = %(state)s", which.state),
+        "channel": ("d.channel = %(channel)s", which.channel),
+        "before": ("d.id < %(before)s", after),
+    }
+    # A delivery's key is greater than its recipient's and its event's.
+    of_others = {
+        "type": ("e.type = %(type)s", which.event_type),
+        "since": (f"{first}.id >= %(since)s", which.since and first_at(which.since)),
+        "until": (f"{first}.id < %(until)s", which.until and first_at(which.until)),
+        "after": (f"{first}.id < %(after)s", after),
+    }
+    asked = {name: value for name, (_, value) in (of_deliveries | of_others).items() if value is not None}
+    chosen = start.format(of_deliveries=_all(of_deliveries, asked), of_others=_all(of_others, asked))
     return Chosen(
-        "\n".join(
-            [start.strip(), *(f"AND {condition}" for _, condition, _ in asked), f"ORDER BY {first}.id DESC, d.id DESC"]
-        ),
-        {"tenant": tenant_id, "recipient": recipient, **{name: value for name, _, value in asked}},
+        f"{chosen.strip()}\nORDER BY {first}.id DESC, d.id DESC", {"tenant": tenant_id, "recipient": recipient, **asked}
     )
+
+
+def _all(conditions: Mapping[str, tuple[str, Any]], asked: Collection[str]) -> str:
+    return " ".join(f"AND {condition}" for name, (condition, _) in conditions.items() if name in asked)
 
 
 def _shown(row: tuple[Any, ...]) -> Shown:

@@ -62,6 +62,22 @@ DELETE FROM events_subject s USING (
     AND NOT EXISTS (SELECT FROM events_event e WHERE e.subject_id = s.id) LIMIT %s
 ) old WHERE s.id = old.id AND s.last_number = old.last_number
 """
+# Index: the primary key of `events_involved`, person by person (a loose index scan), the oldest of each. One that leads
+# from an event to these rows would have to be written with every event.
+_INVOLVED = """
+WITH RECURSIVE people AS (
+    (SELECT person_id FROM events_involved ORDER BY person_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT i.person_id FROM events_involved i WHERE i.person_id > p.person_id ORDER BY i.person_id LIMIT 1)
+    FROM people p WHERE p.person_id IS NOT NULL
+), old AS (
+    SELECT p.person_id, slice.id FROM people p CROSS JOIN LATERAL (
+        SELECT i.id FROM events_involved i WHERE i.person_id = p.person_id AND i.id < %(before)s
+        AND NOT EXISTS (SELECT FROM events_event e WHERE e.id = i.id) ORDER BY i.id LIMIT %(slice)s
+    ) slice LIMIT %(slice)s
+)
+DELETE FROM events_involved i USING old WHERE i.person_id = old.person_id AND i.id = old.id
+"""
 _NO_KEY = UUID(int=0)
 
 
@@ -77,6 +93,8 @@ async def keep_house(connection: Connection) -> None:
         while await delete_records(connection):
             pass
         while await drop_parked(connection):
+            pass
+        while await delete_involved(connection):
             pass
     finally:
         if not connection.closed:
@@ -131,3 +149,9 @@ async def delete_records(connection: Connection, *, older_than: timedelta = RECO
         await connection.execute(_DELETE, tuple(map(list, zip(*rows, strict=True))))
     await connection.execute(_SUBJECTS, (limit["before"], SLICE))
     return len(rows)
+
+
+async def delete_involved(connection: Connection, *, older_than: timedelta = RECORDS) -> int:
+    """Delete one slice of what says who may see events that are gone; how many rows."""
+    limit = {"before": first_at(now() - older_than), "slice": SLICE}
+    return (await connection.execute(_INVOLVED, limit)).rowcount

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from tidings.directory.spelling import email_as_kept, mobile_as_kept, text_as_kept
+
 
 @dataclass(frozen=True, slots=True)
 class Point:
@@ -49,10 +51,15 @@ class People:
     by_external_id: dict[str, Member] = field(default_factory=dict)
     by_role: dict[str, list[Member]] = field(default_factory=dict)
 
-    def find(self, *, email: str = "", mobile: str = "", external_id: str = "") -> Member | None:
+    def find(self, *, login: str = "", email: str = "", mobile: str = "", external_id: str = "") -> Member | None:
+        """By whichever is given: as it is written, which it nearly always is, else as it would be kept."""
+        if login:
+            return self.by_login.get(login if login.isascii() else text_as_kept(login))
         if email:
-            return self.by_email.get(email.lower())
-        return self.by_mobile.get(mobile) if mobile else self.by_external_id.get(external_id)
+            return self.by_email.get(email.lower()) or self.by_email.get(email_as_kept(email))
+        if mobile:
+            return self.by_mobile.get(mobile) or self.by_mobile.get(mobile_as_kept(mobile))
+        return self.by_external_id.get(external_id) or self.by_external_id.get(text_as_kept(external_id).strip())
 
 
 def people_of(members: Iterable[Member]) -> People:

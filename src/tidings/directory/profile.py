@@ -10,13 +10,12 @@ from zoneinfo import available_timezones
 
 from tidings.accounts.models import SYSTEM_ROLES
 from tidings.channels.contract import InvalidField
-from tidings.channels.email.addresses import checked_address
 from tidings.channels.mobiles import checked_mobile
+from tidings.directory.spelling import checked_email
 from tidings.kernel.problems import invalid
 
 LOGIN_LENGTH = 100
 TEXT_LENGTH = 200
-EMAIL_LENGTH = 320
 # What people and systems write, and the language it stands for.
 LANGUAGES: Mapping[str, str] = {
     "en": "en",
@@ -107,13 +106,6 @@ def _timezones() -> frozenset[str]:
     return frozenset({"UTC", *available_timezones()})
 
 
-def _email(text: str) -> str:
-    address = checked_address(text.strip())
-    if len(address) > EMAIL_LENGTH:
-        raise InvalidField(f"is longer than {EMAIL_LENGTH} characters")
-    return address
-
-
 def _roles(roles: Sequence[str]) -> list[str]:
     if unknown := sorted(set(roles) - set(SYSTEM_ROLES)):
         raise InvalidField(f"has {', '.join(unknown)}, which is not known; the roles are: {', '.join(SYSTEM_ROLES)}")
@@ -131,7 +123,7 @@ def _text(text: str) -> str:
 
 _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "name": _text,
-    "email": _email,
+    "email": checked_email,
     "mobile": checked_mobile,
     "external_id": _text,
     "roles": _roles,

@@ -1,9 +1,9 @@
-"""Events and the tickets and task flows they are about. Written by `store.py` in sets; Django only reads them.
+"""Events and the tickets and task flows they are about. Written by `delivery/enqueue.py` in sets; Django only reads
+them.
 
 No Django foreign keys here: these rows come by the thousand a second, and each key would cost a look-up on every one.
 """
 
-from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from tidings.kernel.tenancy import TenantManager
@@ -41,7 +41,6 @@ class Event(models.Model):
     subject_id = models.UUIDField()
     number = models.IntegerField()
     hash = models.BinaryField(max_length=16)
-    involved = ArrayField(models.UUIDField())
     skips = models.JSONField(null=True)
     fault = models.TextField(null=True)
     objects = TenantManager()
@@ -112,3 +111,21 @@ class Parked(models.Model):
                 fields=["tenant_id", "source", "id"], condition=models.Q(resolved_at=None), name="parked_waiting"
             ),
         ]
+
+
+class Seen(models.Model):
+    """What one person may see: the events they were told of, and those they are involved in without being told
+    (`events_involved`, which has no other use). A view of both; each event is in it once for a person.
+
+    `id` is the recipient's or the event's: either way it orders as the event does.
+    """
+
+    id = models.UUIDField(primary_key=True)
+    tenant_id = models.UUIDField()
+    person_id = models.UUIDField()
+    event = models.ForeignKey(Event, models.DO_NOTHING, related_name="seen", db_constraint=False)
+    objects = TenantManager()
+
+    class Meta:
+        managed = False
+        db_table = "events_seen"

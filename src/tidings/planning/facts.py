@@ -21,10 +21,12 @@ class Planned(Struct, frozen=True):
     event_type: EventType
     involved: Involved
 
-    def people_ids(self) -> list[UUID]:
-        """Who may see the event without having been told: its submitter, approvers and related people."""
+    def not_told(self) -> set[UUID]:
+        """Who may see the event without being told: of its submitter, approvers and related people those who are no
+        recipients."""
         named = (self.involved.submitter, *self.involved.approvers, *self.involved.related)
-        return sorted({one.member.id for one in named if one and one.member})
+        told = {recipient.member.id for recipient in self.plan.recipients}
+        return {one.member.id for one in named if one and one.member} - told
 
 
 def plan_event(event: Event, view: View) -> Planned:
@@ -69,4 +71,5 @@ def _named(ref: PersonRef, people: People) -> Named:
     if isinstance(ref, PersonKey):
         member = people.find(email=ref.email, mobile=ref.mobile, external_id=ref.external_id)
         return Named(member.login if member else str(ref), member)
-    return Named(ref, people.by_login.get(ref))
+    # Nearly every event names people by the very login that is kept: that is one look and no call.
+    return Named(ref, people.by_login.get(ref) or people.find(login=ref))
