@@ -111,7 +111,7 @@ REFUSED = {
     "not UTF-8": (b'{"id":"\xff"}', "malformed_json"),
     "half a character": (b'{"id":"\xed\xa0\x80"}', "malformed_json"),
     "a lone surrogate": (b'{"id":"\\ud800"}', "malformed_json"),
-    "without end": (b'{"details":' + b'{"a":' * 20_000, "malformed_json"),
+    "without end": (b'{"details":' + b'{"a":' * 20_000, "too_deep"),
     "no id": (example(id=None), "invalid_event"),
     "an empty id": (example(id=""), "invalid_event"),
     "a long id": (example(id="x" * 201), "invalid_event"),
@@ -166,6 +166,21 @@ def test_what_cannot_be_kept_is_refused_with_a_reason(name: str) -> None:
 
 def test_a_refusal_names_the_place() -> None:
     assert "$.people.approvers[0]" in refusal(example(people={"approvers": [7]})).detail
+
+
+@pytest.mark.parametrize(
+    ("raw", "place"),
+    [
+        (b'{"id":"\\ud800"}', r"\ud800 at byte 7 is one half of a character"),
+        (b'{"id":"a\\uDE00b"}', r"\uDE00 at byte 8 is one half"),
+        (b'{"id":"\\ud83d\\ude00\\ud83d"}', r"\ud83d at byte 19 is one half"),
+        (b'{"id":"\xff"}', "byte 7 (0xff) is part of no character"),
+        ('{"id":"工单'.encode()[:-1], "byte 10 (0xe5) is part of no character"),
+        (b'{"id":"\\\\ud800', "truncated"),
+    ],
+)
+def test_a_broken_character_is_called_what_it_is(raw: bytes, place: str) -> None:
+    assert place in refusal(raw).detail
 
 
 # what is kept

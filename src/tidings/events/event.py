@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
+from tidings.events.unreadable import unreadable
 from tidings.kernel.problems import Problem
 
 MAX_EVENT_BYTES = 256 * 1024
@@ -95,7 +96,7 @@ def read_event(raw: bytes | msgspec.Raw, *, now: datetime, source: str = "") -> 
     except msgspec.ValidationError as error:
         raise Problem(422, "invalid_event", f"{error}.") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Problem(422, "malformed_json", f"The body is not JSON in UTF-8: {error}.") from None
+        raise unreadable(bytes(raw), error) from None
     return checked(event, now=now, source=source)
 
 
