@@ -94,8 +94,8 @@ async def accept(
 def _judge(
     group: Sequence[Submission], views: Mapping[UUID, View], known: Mapping[Key, Known]
 ) -> tuple[list[Verdict], list[tuple[UUID, Submission]]]:
-    """Who gets in: the token still lives, it speaks for others than ourselves, the key is new or names the same content,
-    and if it is new the type exists."""
+    """Who gets in: the token lives and speaks for others than ourselves, the key is new or names the same content, and
+    if it is new its type exists."""
     seen: dict[Key, Known] = dict(known)
     verdicts: list[Verdict] = []
     fresh: list[tuple[UUID, Submission]] = []
