@@ -63,10 +63,10 @@ class EmailChannel(Channel):
         try:
             async with asyncio.timeout(self._seconds):
                 words = await _submit(_server(parcel.settings, sender.domain), mail, wire, progress)
-            return Sent(provider_id=mail.message_id, said=said(250, words, hide=_hidden(parcel)))
+            return Sent(provider_id=mail.message_id, said=said(250, words, **_hidden(parcel)))
         except Answered as answer:
             outcome = verdict(answer.stage, answer.code, answer.words)
-            return replace(outcome, said=said(answer.code, answer.words, hide=_hidden(parcel)))
+            return replace(outcome, said=said(answer.code, answer.words, **_hidden(parcel)))
         except (Broken, TimeoutError) as error:
             # After the final dot the mail may have been taken. The next try has the same Message-ID, by which the
             # receiving side can tell a repeat.
@@ -105,10 +105,10 @@ def _server(settings: Values, hello: str) -> Server:
     )
 
 
-def _hidden(parcel: Parcel) -> list[str]:
+def _hidden(parcel: Parcel) -> dict[str, list[str]]:
     """What a server may repeat: "<bo@example.com>: no such user", "unknown command AGFubgBzZWNyZXQ="."""
     username = str(parcel.settings.get("username") or "")
     password = str(parcel.settings.get("password") or "")
     spoken = [username, password, f"\0{username}\0{password}"]
     encoded = [b64encode(words.encode()).decode() for words in spoken] if username else []
-    return [str(parcel.contact["address"]), username, password, *encoded]
+    return {"hide": [password, *encoded], "whole": [str(parcel.contact["address"]), username]}
