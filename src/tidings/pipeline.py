@@ -73,6 +73,10 @@ async def accept(
         current = await views.current(connection, {one.tenant_id for one in group})
         known = await known_events(connection, [_key(one) for one in group]) if look_first else {}
         verdicts, fresh = _judge(group, current, known)
+        if not look_first and len(fresh) < len(group) and any(map(_of_unknown_type, verdicts)):
+            # It may be a repeat of what was accepted while that type was there.
+            look_first = True
+            continue
         keeps = [_plan(event, one, current[one.tenant_id]) for event, one in fresh]
         if lease is not None:
             keeps = _claim(keeps, room)
@@ -90,8 +94,8 @@ async def accept(
 def _judge(
     group: Sequence[Submission], views: Mapping[UUID, View], known: Mapping[Key, Known]
 ) -> tuple[list[Verdict], list[tuple[UUID, Submission]]]:
-    """Who gets in: the token still lives, it speaks for others than ourselves, the type exists, the key is new or names
-    the same content."""
+    """Who gets in: the token lives and speaks for others than ourselves, the key is new or names the same content, and
+    if it is new its type exists."""
     seen: dict[Key, Known] = dict(known)
     verdicts: list[Verdict] = []
     fresh: list[tuple[UUID, Submission]] = []
@@ -103,11 +107,11 @@ def _judge(
         if refused := _turned_away(one, view):
             verdicts.append(refused)
             continue
-        if event.type not in view.catalog.event_types:
-            verdicts.append(unknown_type(event.type, view))
-            continue
         before = seen.get(_key(one))
         if before is None:
+            if event.type not in view.catalog.event_types:
+                verdicts.append(unknown_type(event.type, view))
+                continue
             new = event_id()
             seen[_key(one)] = Known(new, one.incoming.hash)
             fresh.append((new, one))
@@ -135,6 +139,10 @@ def _turned_away(one: Submission, view: View) -> Problem | None:
         text = "`tidings` is where our own notices come from"
         return Problem(403, "reserved", f"{text}: name the system that this event comes from in `source`.")
     return None
+
+
+def _of_unknown_type(verdict: Verdict) -> bool:
+    return isinstance(verdict, Problem) and verdict.code == "unknown_event_type"
 
 
 def unknown_type(code: str, view: View) -> Problem:

@@ -241,10 +241,35 @@ def test_retry_after_is_seconds_or_a_date_or_nothing(value: str | None, seconds:
         ("x" * 300, (), "500 " + "x" * 199 + "…"),
         ("y" * 195 + " secret-9", ("secret-9",), "500 " + "y" * 195 + " …"),
         ("pre-secret-post secret", ("secret", "pre-secret-post"), "500 … …"),
+        ("unknown token S3CRETTOKENabcdefghi", ("/in/S3CRETTOKENabcdefghijkl",), "500 unknown token …"),
+        ("token S3CRETTO…, CRETTOK", ("S3CRETTOKENabcdefghijkl",), "500 token ……, CRETTOK"),
+        ("/in?token=abc&amp;key=def1234567 ?", ("/in?token=abc&key=def1234567",), "500 … ?"),
+        (r"{'path':'\/in\/abcdefgh1234'}", ("/in/abcdefgh1234",), r"500 {'path':'\/in\…'}"),
+        ("İstanbul, SECRET-SECRET", ("secret-secret",), "500 İstanbul, …"),
+        ("x" * 5_000 + "secret-secret", ("secret-secret",), "500 " + "x" * 199 + "…"),
+        ("&lt;b&gt;", (), "500 <b>"),
     ],
 )
 def test_a_vendors_words_are_one_short_clean_line_without_ours(words: Any, hide: Any, shown: str) -> None:
     assert said(500, words, hide=hide) == shown
+
+
+def test_an_address_is_hidden_where_it_stands_whole_and_its_domain_is_not() -> None:
+    words = "<Bo@example.com>: no such user at mx.example.com, bo@example.co"
+    assert said(550, words, whole=["bo@example.com"]) == "550 <…>: no such user at mx.example.com, bo@example.co"
+
+
+async def test_what_a_receiver_echoes_of_its_own_address_is_in_no_record(
+    english: Document, receiver: WebhookReceiver, wire: Wire
+) -> None:
+    path = "/in?token=S3CRETTOKENabcdefghijkl&key=def1234567"
+    receiver.script[path] = [
+        Reply(401, b"<p>Cannot POST /in?token=S3CRETTOKENabcdefghijkl&amp;key=def1234567</p>"),
+        Reply(401, b"unknown token S3CRETTOKENabcdefghi"),
+        Reply(401, b"unknown key def1234567"),
+    ]
+    words = [(await WEBHOOK.send(parcel(english, receiver.url(path)), wire)).said for _ in range(3)]
+    assert words == ["401 <p>Cannot POST …</p>", "401 unknown token …", "401 unknown key …"]
 
 
 @dataclass

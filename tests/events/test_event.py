@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tidings.channels.words import web_link
 from tidings.events.event import MAX_DEPTH, MAX_EVENT_BYTES, Incoming, PersonKey, read_event, stored_event
 from tidings.kernel.problems import Problem
 
@@ -111,7 +112,7 @@ REFUSED = {
     "not UTF-8": (b'{"id":"\xff"}', "malformed_json"),
     "half a character": (b'{"id":"\xed\xa0\x80"}', "malformed_json"),
     "a lone surrogate": (b'{"id":"\\ud800"}', "malformed_json"),
-    "without end": (b'{"details":' + b'{"a":' * 20_000, "malformed_json"),
+    "without end": (b'{"details":' + b'{"a":' * 20_000, "too_deep"),
     "no id": (example(id=None), "invalid_event"),
     "an empty id": (example(id=""), "invalid_event"),
     "a long id": (example(id="x" * 201), "invalid_event"),
@@ -164,8 +165,79 @@ def test_what_cannot_be_kept_is_refused_with_a_reason(name: str) -> None:
     assert problem.detail.endswith(".")
 
 
+LINKS = (
+    "https://dms.example.com/tickets/88123?tab=approval&from=mail#top", "http://localhost:8080/x", "https://dms",
+    "http://10.0.0.1/x", "http://[::1]:8080/x", "https://工单.例子/单/1?q=值", "HTTPS://DMS/x", "https://dms/a'b{c}|d^e",
+    "https://dms/a%20b%0d%0a", "https://a_b.internal/",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("url", LINKS)
+def test_a_link_may_be_any_web_address(url: str) -> None:
+    assert read(example(subject=EXAMPLE["subject"] | {"url": url})).event.subject.url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://", "https://", "http:///x", "https:dms/x", "//dms/x", "dms/x", "javascript:alert(1)//https://dms/",
+        "http://x\r\nBcc: a@b", 'http://a b"><script>', "http://x/a b", 'http://x/"', "http://x/<", "http://x/`",
+        "http://x\\@dms/", "https://dms.example.com@evil.example/", "https://u:p@dms/", "https://dms:99999999/",
+        "https://[::1/", "https://dms/\u202egpj.exe", "https://d\u200bms/", "https://dms/\u3000", "https://dms/\x7f",
+    ],
+)  # fmt: skip
+def test_what_is_no_link_is_refused(url: str) -> None:
+    problem = refusal(example(subject=EXAMPLE["subject"] | {"url": url}))
+    assert (problem.status, problem.code) == (422, "invalid_event")
+    assert "`subject.url` is no link" in problem.detail
+
+
+@pytest.mark.parametrize("url", LINKS)
+def test_what_is_taken_for_a_link_becomes_one_in_messages(url: str) -> None:
+    link = web_link(url)
+    assert (
+        link.replace("%27", "'").replace("%7B", "{").replace("%7D", "}").replace("%7C", "|").replace("%5E", "^") == url
+    )
+
+
+@pytest.mark.parametrize("text", ["工单 7", "a/b//c/", "/x", "%2F", "a?b#c", "a b", "\u3000x", "é", "...", "x\u0301"])
+def test_an_id_is_any_text_that_can_be_seen(text: str) -> None:
+    assert read(example(id=text, subject={"kind": "ticket", "id": text})).event.subject.id == text
+
+
+@pytest.mark.parametrize(
+    "text", ["a\nb", "a\r", "\t", "\x1b[0m", "\x7f", "\x85", "a\u200bb", "\ufeffa", "\u2028", "\u202ea"]
+)
+def test_an_id_with_what_cannot_be_seen_is_refused(text: str) -> None:
+    for event in (example(id=text), example(subject={"kind": "ticket", "id": text})):
+        problem = refusal(event)
+        assert (problem.status, problem.code) == (422, "invalid_event")
+        assert "id` holds a control or an invisible character" in problem.detail
+
+
+@pytest.mark.parametrize("text", [".", ".."])
+def test_an_id_that_is_a_step_in_a_path_is_refused_for_a_subject(text: str) -> None:
+    assert "is a step in a path" in refusal(example(subject={"kind": "ticket", "id": text})).detail
+    assert read(example(id=text)).event.id == text
+
+
 def test_a_refusal_names_the_place() -> None:
     assert "$.people.approvers[0]" in refusal(example(people={"approvers": [7]})).detail
+
+
+@pytest.mark.parametrize(
+    ("raw", "place"),
+    [
+        (b'{"id":"\\ud800"}', r"\ud800 at byte 7 is one half of a character"),
+        (b'{"id":"a\\uDE00b"}', r"\uDE00 at byte 8 is one half"),
+        (b'{"id":"\\ud83d\\ude00\\ud83d"}', r"\ud83d at byte 19 is one half"),
+        (b'{"id":"\xff"}', "byte 7 (0xff) is part of no character"),
+        ('{"id":"工单'.encode()[:-1], "byte 10 (0xe5) is part of no character"),
+        (b'{"id":"\\\\ud800', "truncated"),
+    ],
+)
+def test_a_broken_character_is_called_what_it_is(raw: bytes, place: str) -> None:
+    assert place in refusal(raw).detail
 
 
 # what is kept

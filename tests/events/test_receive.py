@@ -1,5 +1,6 @@
 """The shapes an event may arrive in. They all end in the same event, or in a problem that says what to send instead."""
 
+import time
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from tidings.events.event import MAX_BATCH_EVENTS, Incoming
 from tidings.events.receive import receive_many, receive_one
+from tidings.events.split import split_array
 from tidings.kernel.problems import Problem
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -116,7 +118,7 @@ CLOUDEVENTS_REFUSED: dict[str, tuple[Any, str]] = {
         "number_too_large",
     ),
     "a number without end": (msgspec.json.encode(STRUCTURED).replace(b'"LOW"', b"1e999"), "malformed_json"),
-    "without end": (b'{"specversion":"1.0","data":' + b'{"a":' * 20_000, "malformed_json"),
+    "without end": (b'{"specversion":"1.0","data":' + b'{"a":' * 20_000, "too_deep"),
 }
 
 
@@ -162,6 +164,71 @@ def test_what_is_no_list_is_refused_as_a_whole(body: bytes) -> None:
     with pytest.raises(Problem) as refused:
         many(body)
     assert (refused.value.status, refused.value.code) == (422, "malformed_json")
+
+
+BROKEN: dict[str, tuple[bytes, str]] = {
+    "half a character": (b'{"id":"\\ud800"}', "malformed_json"),
+    "not UTF-8": (b'{"id":"\xff"}', "malformed_json"),
+    "too deep": (b'{"details":' + b'{"a":' * 5_000 + b"1" + b"}" * 5_001, "too_deep"),
+    "deep lists": (b'{"details":{"a":' + b"[" * 5_000 + b"]" * 5_000 + b"}}", "too_deep"),
+    "a wrong number": (b'{"id":01}', "malformed_json"),
+    "a wrong word": (b'{"id":nil}', "malformed_json"),
+    "brackets that do not match": (b'{"details":{"a":[}]}', "malformed_json"),
+    "brackets in a text": (b'{"id":nil,"type":"]}\\"],[{"}', "malformed_json"),
+    "nothing": (b"", "malformed_json"),
+}
+
+
+@pytest.mark.parametrize("headers", [JSON, CLOUDEVENTS], ids=["native", "cloudevents"])
+@pytest.mark.parametrize("name", BROKEN)
+def test_one_event_that_cannot_be_read_does_not_take_the_others_with_it(name: str, headers: dict[str, str]) -> None:
+    broken, code = BROKEN[name]
+    content = NATIVE if headers is JSON else STRUCTURED
+    good = [msgspec.json.encode(content | {"id": f'{number} "],[{{'}) for number in range(3)]
+    first, refused, second, other, third = many(
+        b" [" + b" ,\n".join([good[0], broken, good[1], broken, good[2]]) + b"\n]\r\n", headers
+    )
+    kept = [each.event.id for each in (first, second, third) if isinstance(each, Incoming)]
+    assert kept == ['0 "],[{', '1 "],[{', '2 "],[{']
+    for each in (refused, other):
+        assert isinstance(each, Problem)
+        assert (each.status, each.code) == (422, code)
+
+
+@pytest.mark.parametrize(
+    "body", [b'[{"a":nil},{}', b"[nil] ,", b"[nil]]", b"nil,[]", b'{"a":nil}', b'["a', b'[nil,"]', b'"', b"[nil}x"]
+)
+def test_a_batch_that_is_cut_off_is_refused_as_a_whole(body: bytes) -> None:
+    with pytest.raises(Problem) as refused:
+        many(body)
+    assert refused.value.code == "malformed_json"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"[" * 8_000_000, b"[" + b"[]" * 4_000_000, b"[" + b'""' * 4_000_000, b'["' + b'\\"' * 4_000_000,
+     b'["' + b"\\" * 8_000_001, b"[" + b"," * 8_000_000, b'["a"' * 2_000_000, b"[x" + b"1" * 8_000_000],
+    ids=["open", "pairs", "texts", "escapes", "backslashes", "commas", "both", "digits"],
+)  # fmt: skip
+def test_no_batch_however_hostile_keeps_a_node_busy_for_long(body: bytes) -> None:
+    began = time.process_time()
+    with pytest.raises(Problem):
+        many(body)
+    assert time.process_time() - began < 3  # a fraction of a second where nothing else runs
+
+
+items = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(st.lists(items, min_size=1))
+def test_an_array_is_taken_apart_as_it_would_be_read(array: list[Any]) -> None:
+    for raw in (msgspec.json.encode(array), msgspec.json.format(msgspec.json.encode(array), indent=2)):
+        parts = split_array(raw)
+        assert parts is not None
+        assert [msgspec.json.decode(part) for part in parts] == array
 
 
 def test_an_empty_batch_is_a_batch() -> None:

@@ -129,6 +129,21 @@ async def test_a_source_speaks_for_itself_only(stage: Stage) -> None:
     assert (batch.body["accepted"], batch.body["rejected"][0]["code"]) == (1, "wrong_source")
 
 
+async def test_a_repeat_is_a_repeat_after_its_event_type_is_gone(stage: Stage) -> None:
+    done = {"type": "release.done", "en": "Done", "class": "success", "default_role": "submitter"}
+    feature = {"subject": "release", "en": "Release", "events": [done]}
+    await as_root(stage, "PUT", "/catalog/features/release", feature)
+    content = event(type="release.done", to="ann")
+    [first] = await stage.post(content)
+    await as_root(stage, "PUT", "/catalog/features/release", feature | {"events": [done | {"type": "release.out"}]})
+    answer = await stage.send("POST", "/api/v1/events", content)
+    assert (answer.status, answer.body) == (202, {"id": first, "duplicate": True})
+    answer = await stage.send("POST", "/api/v1/events", content | {"actor": "bo"})
+    assert (answer.status, answer.body["code"]) == (409, "event_id_reused")
+    answer = await stage.send("POST", "/api/v1/events", event(type="release.done", to="ann"))
+    assert (answer.status, answer.body["code"]) == (422, "unknown_event_type")
+
+
 async def test_nobody_passes_for_tidings_itself(stage: Stage) -> None:
     root = await in_django(lambda: stage.organisation.token("root"))
     notice = event(type="tidings.contact_point_disabled") | {

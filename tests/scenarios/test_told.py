@@ -1,8 +1,10 @@
 """An event comes in; the right people get a message, once."""
 
+from urllib.parse import quote
+
 import pytest
 from tests.delivery.given import event
-from tests.scenarios.stage import WEB, WORKER, Stage
+from tests.scenarios.stage import WEB, WORKER, Stage, in_django
 
 APPROVAL, APPROVED, REJECTED, SUCCESS = (
     f"data_change.{status}" for status in ("pending_approval", "approved", "rejected", "successful")
@@ -74,6 +76,22 @@ async def test_a_batch_tells_each_its_own_and_names_what_is_wrong(stage: Stage) 
     await stage.messages("ann")
     await stage.messages("bo")
     await stage.settled("sent", "sent")
+
+
+ODD_IDS = (
+    "a/b", "/a", "a/", "a//b", "//", "a/../b", "./a", "...", "%2F", "%", "a%20b", "a b", " a ", "?x=1", "#", "a+b", "a;b",
+    "工单/7", "😀", "\u3000", "é", "&=", "\\", '"', "'", "<b>", "{kind}", ":", "@", "~", "-", "x" * 200,
+)  # fmt: skip
+
+
+async def test_every_subject_can_be_read_back_by_its_id(stage: Stage) -> None:
+    secret = await in_django(lambda: stage.organisation.token("root"))
+    await stage.post(*(event(subject=each) for each in ODD_IDS))
+    for each in ODD_IDS:
+        answer = await stage.send("GET", f"/api/v1/subjects/ticket/{quote(each, safe='')}", token=secret)
+        assert (answer.status, answer.body["id"]) == (200, each)
+    for wrong in ("a\nb", "a\u200bb", ".."):
+        assert (await stage.send("POST", "/api/v1/events", event(subject=wrong))).status == 422
 
 
 async def test_a_batch_of_five_hundred_arrives_whole(stage: Stage) -> None:

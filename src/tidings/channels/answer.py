@@ -1,31 +1,68 @@
 """Reading what a provider answered: its own words, with nothing of ours in them, and when it wants us back."""
 
-import re
+import html
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
 
 from tidings.channels.words import CUT, cut, one_line
 
 SAID_LENGTH = 200
+LOOKED_AT = 1_000
+"""Characters: more than can be said of them once what is hidden is out."""
 MAX_RETRY_AFTER = timedelta(hours=6)
 # Shorter ones occur in ordinary words; hiding them would make the answer unreadable and protect nobody.
 SHORTEST_HIDDEN = 4
+PIECE = 8
+"""A receiver may echo a part of a secret ("unknown token 5f3a9c..."); shorter parts help nobody to guess the rest."""
 
 
-def said(code: int, words: str | bytes, *, hide: Iterable[str] = ()) -> str:
+def said(code: int, words: str | bytes, *, hide: Iterable[str] = (), whole: Iterable[str] = ()) -> str:
     """Status and words on one line, at most `SAID_LENGTH` characters of them. `hide`: what a provider may echo and
-    nobody may read in a record (secrets, addresses, the path of a URL)."""
-    text = one_line(words if isinstance(words, str) else words.decode(errors="replace"))
-    if not text:
+    nobody may read in a record, nor any piece of it (secrets, the path of a URL). `whole`: the same for what is hidden
+    only where all of it stands there, since its parts are ordinary words (a mail address, a user name)."""
+    if not words:
         return str(code)
+    text = words[: 4 * LOOKED_AT].decode(errors="replace") if isinstance(words, bytes) else words
+    if "&" in text:  # a page echoes `?a=b&amp;c=d`
+        text = html.unescape(text)
+    text = one_line(text)[:LOOKED_AT]
+    return f"{code} {cut(_without(text, tuple(hide), whole), SAID_LENGTH)}" if text else str(code)
+
+
+def _without(text: str, hide: tuple[str, ...], whole: Iterable[str]) -> str:
+    pieces, short = _pieces(hide)
+    lowered = _lower(text)
+    hidden = bytearray(len(text))
+    for at in range(len(text) - PIECE + 1) if pieces else ():
+        if lowered[at : at + PIECE] in pieces:
+            hidden[at : at + PIECE] = b"\1" * PIECE
+    for each in (*short, *(_lower(one_line(one)) for one in whole)):
+        at = lowered.find(each) if len(each) >= SHORTEST_HIDDEN else -1
+        while at >= 0:
+            hidden[at : at + len(each)] = b"\1" * len(each)
+            at = lowered.find(each, at + 1)
+    if not any(hidden):
+        return text
+    runs = groupby(zip(hidden, text, strict=True), itemgetter(0))
+    return "".join([CUT if out else "".join(map(itemgetter(1), run)) for out, run in runs])
+
+
+@lru_cache(maxsize=1024)
+def _pieces(hide: tuple[str, ...]) -> tuple[frozenset[str], tuple[str, ...]]:
+    """All pieces of those that are long enough to have one, and the others."""
+    lowered = [_lower(one_line(each)) for each in hide]
+    pieces = {each[at : at + PIECE] for each in lowered for at in range(len(each) - PIECE + 1)}
+    return frozenset(pieces), tuple(each for each in lowered if len(each) < PIECE)
+
+
+def _lower(text: str) -> str:
+    """Of the same length: the small form of some letters has two."""
     lowered = text.lower()
-    # The longest first: a part of a secret must not spoil the whole for the search.
-    for secret in sorted({one_line(item) for item in hide}, key=len, reverse=True):
-        if len(secret) >= SHORTEST_HIDDEN and secret.lower() in lowered:
-            text = re.sub(re.escape(secret), CUT, text, flags=re.IGNORECASE)
-            lowered = text.lower()
-    return f"{code} {cut(text, SAID_LENGTH)}"
+    return lowered if len(lowered) == len(text) else "".join([each.lower()[:1] for each in text])
 
 
 def retry_after(value: str | None, now: datetime) -> timedelta | None:

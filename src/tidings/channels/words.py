@@ -36,10 +36,13 @@ def paragraph(text: str) -> str:
 
 def web_link(url: str) -> str:
     """The URL if it may become a link in a message (no `javascript:`, nothing that ends an attribute or a header),
-    else nothing."""
+    else nothing. Marks that some leave as they are and others do not are percent-encoded."""
+    if not _WEB_LINK.match(url):
+        url = url.translate(_MARKS)
     return url if _WEB_LINK.match(url) else ""
 
 
+_MARKS = str.maketrans({each: f"%{ord(each):02X}" for each in "'^{|}"})
 _WEB_LINK = re.compile(r"(?i)https?://[^\s\x00-\x20\x7f-\x9f\"'<>\\^`{|}]+\Z")
 
 

@@ -2,12 +2,15 @@
 event. The types are the outside contract; unknown names are refused, so that a typing error never loses a recipient."""
 
 import hashlib
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
+from unicodedata import category
 
 import msgspec
 from msgspec import Meta, Struct
 
+from tidings.events.unreadable import unreadable
 from tidings.kernel.problems import Problem
 
 MAX_EVENT_BYTES = 256 * 1024
@@ -17,6 +20,12 @@ MAX_DEPTH = 32
 MAX_AHEAD = timedelta(hours=24)
 # Older than any data platform. What is earlier was never set: Go writes 0001-01-01T00:00:00Z for no time.
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+
+# Most links, at a glance; then what may be one.
+_PLAIN_URL = re.compile(r"https?://[a-z0-9][a-z0-9.-]*+(?::[0-9]{1,5})?+/[A-Za-z0-9!#$%&()*+,./:;=?@\[\]_~-]*+")
+_LINK = re.compile(r"https?://(?:[\w-][\w.-]*|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?(?:[/?#][^\s\"<>\\`]*)?", re.IGNORECASE)
+_UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
+_STEPS = (".", "..")
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Part = Annotated[str, Meta(max_length=200)]
@@ -95,7 +104,7 @@ def read_event(raw: bytes | msgspec.Raw, *, now: datetime, source: str = "") -> 
     except msgspec.ValidationError as error:
         raise Problem(422, "invalid_event", f"{error}.") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Problem(422, "malformed_json", f"The body is not JSON in UTF-8: {error}.") from None
+        raise unreadable(bytes(raw), error) from None
     return checked(event, now=now, source=source)
 
 
@@ -109,8 +118,11 @@ def checked(event: Event, *, now: datetime, source: str = "") -> Incoming:
         event = msgspec.structs.replace(event, time=time)
     if event.details:
         _check_details(event.details, 1)
-    if event.subject.url and not event.subject.url.startswith(("https://", "http://")):
-        raise Problem(422, "invalid_event", "`subject.url` must start with https:// or http://.")
+    subject = event.subject
+    if not (event.id.isprintable() and subject.id.isprintable()) or subject.id in _STEPS:
+        _check_ids(event)
+    if subject.url and not _PLAIN_URL.fullmatch(subject.url):
+        _check_url(subject.url)
     for ref in (event.people.submitter, event.actor, *event.people.approvers, *event.people.related):
         if isinstance(ref, PersonKey) and bool(ref.email) + bool(ref.mobile) + bool(ref.external_id) != 1:
             raise Problem(422, "invalid_event", "A person is a login, or one of email, mobile, external_id.")
@@ -135,6 +147,25 @@ def _moment(time: datetime, now: datetime) -> datetime:
         hint = "Send when the status changed, or leave `time` out: then it is the time of arrival."
         raise Problem(422, "time_before_1970", f"`time` is before 1970, so it was probably never set. {hint}")
     return time.astimezone(UTC)
+
+
+def _check_ids(event: Event) -> None:
+    """What is not seen makes two ids look alike, and a line break cannot stand in a URL, nor `.` and `..`: whoever
+    sends a URL with these steps asks for another one."""
+    for name, text in (("id", event.id), ("subject.id", event.subject.id)):
+        if any(category(each) in _UNSEEN and each != "\0" for each in text):  # of that speaks a problem of its own
+            raise Problem(422, "invalid_event", f"`{name}` holds a control or an invisible character: leave it out.")
+    if event.subject.id in _STEPS:
+        raise Problem(
+            422, "invalid_event", "`subject.id` is a step in a path: GET /subjects/{kind}/{id} needs another."
+        )
+
+
+def _check_url(url: str) -> None:
+    """It becomes a link in messages."""
+    if not (url.isprintable() and _LINK.fullmatch(url)):
+        what = "https:// or http:// and a host, without spaces, quotes, angle brackets or a user name"
+        raise Problem(422, "invalid_event", f"`subject.url` is no link: {what}; percent-encode the rest.")
 
 
 def _check_details(value: Any, depth: int) -> None:

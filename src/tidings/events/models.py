@@ -4,6 +4,7 @@ them.
 No Django foreign keys here: these rows come by the thousand a second, and each key would cost a look-up on every one.
 """
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from tidings.kernel.tenancy import TenantManager

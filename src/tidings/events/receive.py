@@ -11,6 +11,8 @@ from urllib.parse import unquote
 import msgspec
 
 from tidings.events.event import MAX_BATCH_EVENTS, Incoming, read_event
+from tidings.events.split import split_array
+from tidings.events.unreadable import unreadable
 from tidings.kernel.problems import Problem
 
 Received = Sequence[Incoming | Problem]
@@ -38,10 +40,7 @@ def receive_many(headers: Mapping[str, str], body: bytes, *, now: datetime, sour
     if content_type.startswith(("application/x-ndjson", "application/jsonl", "application/ndjson")):
         items: Sequence[bytes | msgspec.Raw] = [line for line in body.split(b"\n") if line.strip()]
     elif content_type.startswith(("application/json", "application/cloudevents-batch")):
-        try:
-            items = _raw_list.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise Problem(422, "malformed_json", f"The body is not a JSON array: {error}.") from None
+        items = _items(body)
     else:
         raise Problem(
             415, "unsupported_media_type", "Send application/json, application/x-ndjson or a CloudEvents batch."
@@ -63,11 +62,25 @@ def receive_many(headers: Mapping[str, str], body: bytes, *, now: datetime, sour
     return [read(item) for item in items]
 
 
+def _items(body: bytes) -> Sequence[bytes | msgspec.Raw]:
+    try:
+        return _raw_list.decode(body)
+    except msgspec.ValidationError as error:
+        raise Problem(422, "malformed_json", f"The body is not a JSON array: {error}.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        items = split_array(body)
+        if items is None:
+            raise unreadable(body, error) from None
+        return items
+
+
 def _decode_object(body: bytes | msgspec.Raw) -> dict[str, Any]:
     try:
         return _object.decode(body)
+    except msgspec.ValidationError as error:
+        raise Problem(422, "malformed_json", f"This is not a JSON object: {error}.") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Problem(422, "malformed_json", f"The body is not a JSON object: {error}.") from None
+        raise unreadable(bytes(body), error) from None
 
 
 def _binary_cloudevent(headers: Mapping[str, str], body: bytes) -> dict[str, Any]:

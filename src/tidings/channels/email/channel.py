@@ -74,14 +74,14 @@ class EmailChannel(Channel):
         return await self._deliver(code_letter(code, sender), sender, code.settings, wire, code.digits)
 
     async def _deliver(self, mail: Letter, sender: Sender, settings: Values, wire: Wire, *hide: str) -> Outcome:
-        hidden, progress = [*_hidden(mail.recipient, settings), *hide], Progress()
+        hidden, progress = _hidden(mail.recipient, settings, *hide), Progress()
         try:
             async with asyncio.timeout(self._seconds):
                 words = await _submit(_server(settings, sender.domain), mail, wire, progress)
-            return Sent(provider_id=mail.message_id, said=said(250, words, hide=hidden))
+            return Sent(provider_id=mail.message_id, said=said(250, words, **hidden))
         except Answered as answer:
             outcome = verdict(answer.stage, answer.code, answer.words)
-            return replace(outcome, said=said(answer.code, answer.words, hide=hidden))
+            return replace(outcome, said=said(answer.code, answer.words, **hidden))
         except (Broken, TimeoutError) as error:
             # After the final dot the mail may have been taken. The next try has the same Message-ID, by which the
             # receiving side can tell a repeat.
@@ -120,9 +120,9 @@ def _server(settings: Values, hello: str) -> Server:
     )
 
 
-def _hidden(address: str, settings: Values) -> list[str]:
+def _hidden(address: str, settings: Values, *more: str) -> dict[str, list[str]]:
     """What a server may repeat: "<bo@example.com>: no such user", "unknown command AGFubgBzZWNyZXQ="."""
     username, password = str(settings.get("username") or ""), str(settings.get("password") or "")
     spoken = [username, password, f"\0{username}\0{password}"]
     encoded = [b64encode(words.encode()).decode() for words in spoken] if username else []
-    return [address, username, password, *encoded]
+    return {"hide": [password, *encoded, *more], "whole": [address, username]}

@@ -1,6 +1,5 @@
 """Standard Webhooks: a signed POST; the status is the verdict."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -48,8 +47,6 @@ REASONS: Mapping[int, Outcome] = {
     504: TryLater("receiver_unavailable"),
 }
 HEADERS = {"content-type": "application/json; charset=utf-8"}
-# A path segment this long is taken for a token.
-TOKEN_LENGTH = 12
 
 
 class WebhookChannel(Channel):
@@ -139,12 +136,8 @@ class Place:
 def _place(url: str) -> Place:
     target = read_url(url)
     path = target.path
-    pieces = {path, path.partition("?")[0], *re.split(r"[/?&=]", path)}
-    hidden = {piece for piece in pieces if len(piece) >= TOKEN_LENGTH or piece in (path, path.partition("?")[0])} - {
-        "/"
-    }
     return Place(
         destination=f"{target.bracketed}:{target.port}",
         shown=f"{target.scheme}://{target.authority}/{CUT if path != '/' else ''}",
-        hidden=tuple(hidden | {unquote(piece) for piece in hidden}),
+        hidden=tuple(sorted({path, path.partition("?")[0], unquote(path)})),
     )
