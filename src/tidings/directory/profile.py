@@ -8,11 +8,10 @@ from functools import cache
 from typing import Any
 from zoneinfo import available_timezones
 
-import phonenumbers
-
 from tidings.accounts.models import SYSTEM_ROLES
 from tidings.channels.contract import InvalidField
 from tidings.channels.email.addresses import checked_address
+from tidings.channels.sms.number import checked_mobile
 from tidings.kernel.problems import invalid
 
 LOGIN_LENGTH = 100
@@ -33,7 +32,6 @@ _NOT_IN_LOGINS = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf", "Cs", "Co"})
 # Letters and marks by category, yet nothing to be seen (Unicode, Default_Ignorable_Code_Point).
 _INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-_MOBILE = re.compile(r"\+[0-9 ().\-/]{4,30}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,21 +86,6 @@ def looked_up(login: str) -> str:
 def unprintable(text: str) -> bool:
     """Whether it has what no line of text shows and PostgreSQL may not store."""
     return bool(_UNPRINTABLE.search(text))
-
-
-def checked_mobile(text: str) -> str:
-    """E.164."""
-    text = unicodedata.normalize("NFKC", text).strip()
-    if not _MOBILE.fullmatch(text):
-        raise InvalidField("must begin with + and the country's code and go on in digits, such as +86 138 0013 8000")
-    try:
-        number = phonenumbers.parse(text, None)
-    except phonenumbers.NumberParseException as error:
-        raise InvalidField(f"is no telephone number of any country: {error}") from None
-    # Whether a number may exist, not whether its range is assigned today: plans change faster than the library.
-    if not phonenumbers.is_possible_number(number):
-        raise InvalidField("has too few or too many digits for its country")
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
 def checked_language(text: str) -> str:
