@@ -29,6 +29,7 @@ class FieldShown(Schema):
     required: bool
     default: str | int | bool | None
     choices: list[str]
+    when: tuple[str, str] | None = Field(description="another field and its value: this one exists only then")
 
 
 class ChannelShown(Schema):

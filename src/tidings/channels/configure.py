@@ -1,7 +1,7 @@
 """Switch a tenant's channel on or off and set it up. Secrets are encrypted at rest and never shown again."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -66,9 +66,9 @@ def configure(
     caller: Caller, code: str, enabled: bool, given: Mapping[str, Any] | None, expected: Expected, moved: Moved
 ) -> ShownChannel:
     """`given` None keeps the settings; else a secret that is missing or masked keeps the stored one. Settings are
-    complete or there are none: a channel that is off and was never set up may stay so. `moved` is called in the
-    transaction, before the lock that orders the tenant's changes is taken. Raises 403, 404, 409, 412, and 422 with
-    everything that is missing or wrong."""
+    complete or there are none: a channel that is off and was never set up may stay so. A secret that was made here is
+    shown this once. `moved` is called in the transaction, before the lock that orders the tenant's changes is taken.
+    Raises 403, 404, 409, 412, and 422 with everything that is missing or wrong."""
     caller.require("administrator")
     one = known_channel(code)
     kept = _locked(caller.tenant_id, code)
@@ -84,6 +84,7 @@ def configure(
     after = _show(one, kept)
     moved(caller.tenant_id, code, values)
     new_secrets = [field.name for field in _secrets(one) if values.get(field.name) != stored.get(field.name)]
+    made = {field.name: values[field.name] for field in _secrets(one) if _was_made(field, given, values, stored)}
     record_change(
         caller.tenant_id,
         caller.name,
@@ -94,7 +95,7 @@ def configure(
         after={"enabled": after.enabled, "settings": dict(after.settings), "new_secrets": new_secrets},
         stale=("rules",),
     )
-    return after
+    return replace(after, settings={**after.settings, **made})
 
 
 def _locked(tenant_id: UUID, code: str) -> ChannelSetting:
@@ -134,6 +135,12 @@ def _opened(kept: ChannelSetting | None, *, lost_is_empty: bool = False) -> Valu
 def _says_nothing(one: Channel, given: Mapping[str, Any]) -> bool:
     defaults = {field.name: field.default for field in one.settings}
     return all(name in defaults and value in (None, "", defaults[name]) for name, value in given.items())
+
+
+def _was_made(field: Field, given: Mapping[str, Any], values: Values, stored: Values) -> bool:
+    """Nobody gave it and nobody knows it yet."""
+    fresh = field.name in values and values[field.name] != stored.get(field.name)
+    return field.generate is not None and fresh and not given.get(field.name)
 
 
 def _secrets(one: Channel) -> list[Field]:
