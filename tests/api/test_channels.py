@@ -58,6 +58,8 @@ def test_a_secret_that_was_made_is_shown_this_once(api: Any, organisation: Any) 
     made = answer.body["settings"]["receipt_key"]
     assert len(made) == 32
     assert answer.body["settings"]["access_key_secret"] == "********"
+    assert answer.body["receipts_url"].endswith(f"/api/v1/receipts/sms/{organisation.id}")
+    assert root.get("/channels/webhook").body["receipts_url"] is None
     shown = root.get(path).body["settings"]
     assert shown["receipt_key"] == "********"
     again = root.put(path, {"enabled": True, "settings": shown})

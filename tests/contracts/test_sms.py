@@ -21,17 +21,18 @@ from twilio.request_validator import RequestValidator
 
 from tidings.channels.check import check_values
 from tidings.channels.contract import Acknowledged, Call, Code, InvalidField, NotAuthentic, Parcel, Receipt, Sent
+from tidings.channels.mobiles import checked_mobile
 from tidings.channels.registry import channel
 from tidings.channels.sms.aliyun_signature import signed
 from tidings.channels.sms.aliyun_template import checked_template, fitted, notice_template, values_for
-from tidings.channels.sms.number import checked_mobile, is_in, masked_number
+from tidings.channels.sms.number import masked_number
 from tidings.channels.sms.segments import in_words, is_gsm, segments, wide_segments
-from tidings.channels.sms.twilio import signature, text_of
+from tidings.channels.sms.twilio import form, signature, text_of
 from tidings.channels.testing.aliyun_sms import AliyunSms, Template
 from tidings.channels.testing.http_server import HttpServer, Reply, Request
 from tidings.channels.testing.twilio import TwilioServer
 from tidings.kernel.problems import Problem
-from tidings.messages.document import Document
+from tidings.messages.document import SOMEBODY, Document
 
 SMS = channel("sms")
 IDENTITY = UUID("019a9f5c-2f40-7c31-8a6e-3d5b00000001")
@@ -93,17 +94,6 @@ def test_a_number_is_one_however_it_is_written() -> None:
     for wrong in ("13812345678", "+86 138", "+999 1234567", "+86 1381234567890123", "tel:+8613812345678", "+86138x"):
         with pytest.raises(InvalidField):
             checked_mobile(wrong)
-
-
-async def test_only_the_tenants_countries_are_sent_to(english: Document, wire: Any) -> None:
-    assert is_in(MAINLAND, "65,86")
-    assert not is_in(MAINLAND, "65,852")
-    async with aliyun() as double:
-        chosen = settings(ALIYUN, endpoint=double.url(), countries="+65, 44", code_template_code="SMS_9")
-        assert chosen["countries"] == "65,44"
-        for outcome in (await SMS.send(parcel(english, chosen), wire), await SMS.send_code(code_for(chosen), wire)):
-            assert (outcome.reason, outcome.of) == ("country_not_allowed", "message")  # type: ignore[union-attr]
-        assert double.texts == []
 
 
 # segments
@@ -407,6 +397,20 @@ def test_an_english_text_that_is_cut_stays_narrow(english: Document) -> None:
     assert text.endswith("?tab=approval&from=mail")
 
 
+def test_a_link_that_does_not_fit_stays_away(english: Document) -> None:
+    for length, there in ((170, True), (400, False), (4_000, False)):
+        url = "https://dms.example.com/".ljust(length, "a")
+        text = text_of(replace(english, occasion=replace(english.occasion, title="index " * 80, url=url)))
+        assert (url in text, "https://" in text) == (there, there)
+        assert len(text) <= 325
+
+
+def test_somebody_of_whom_nothing_is_known_is_said_in_words(english: Document) -> None:
+    nobody = replace(english, occasion=replace(english.occasion, actor=SOMEBODY))
+    [who] = values_for(notice_template(settings(ALIYUN, template="${who}"), "en"), nobody).values()
+    assert who not in (SOMEBODY, "-", "")
+
+
 async def test_without_a_sender_nothing_is_called(english: Document, wire: Any) -> None:
     chosen = settings({**TWILIO, "from": None}, endpoint="http://127.0.0.1:1")
     outcome = await SMS.send(parcel(english, chosen), wire)
@@ -615,6 +619,34 @@ async def test_twilios_calls_name_the_delivery_whatever_their_order(english: Doc
         assert twilio.called_back == [200, 200, 200]
         receipt = Receipt("delivered", IDENTITY, sent.provider_id, said="delivered")  # type: ignore[union-attr]
         assert ours.receipts == [receipt, receipt]  # nothing for "sent", which came late
+
+
+@pytest.mark.parametrize(
+    ("receipts_url", "own", "told"),
+    [
+        ("https://t.example.com/api/v1/receipts/sms/0", None, f"https://t.example.com/api/v1/receipts/sms/0/{KEY}"),
+        ("http://127.0.0.1:8420/api/v1/receipts/sms/0", None, None),  # Twilio refuses the message for such an address
+        ("", None, None),
+        ("http://127.0.0.1:8420/x", f"https://relay.example.com/{KEY}?a=1", f"https://relay.example.com/{KEY}?a=1"),
+    ],
+)
+def test_twilio_is_told_where_to_report_if_it_can_get_there(
+    receipts_url: str, own: str | None, told: str | None, english: Document
+) -> None:
+    sent = replace(parcel(english, settings(TWILIO, status_callback=own), ABROAD), receipts_url=receipts_url)
+    callback = dict(parse_qsl(form(sent, "x").decode())).get("StatusCallback")
+    mark = "&" if own else "?"
+    assert callback == (f"{told}{mark}delivery={IDENTITY.hex}" if told else None)
+
+
+def test_an_address_of_the_tenants_own_is_what_twilio_signs() -> None:
+    chosen = settings(TWILIO, status_callback=f"https://relay.example.com/{KEY}?a=1")
+    query = f"?a=1&delivery={IDENTITY.hex}"
+    call = twilio_call(url=f"https://t.example.com{PATH}{query}", signed_url=f"https://relay.example.com/{KEY}{query}")
+    [receipt] = SMS.acknowledge(call, chosen).receipts
+    assert receipt.identity == IDENTITY
+    with pytest.raises(NotAuthentic):
+        SMS.acknowledge(call, settings(TWILIO))
 
 
 @pytest.mark.parametrize(

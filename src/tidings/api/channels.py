@@ -39,6 +39,7 @@ class ChannelShown(Schema):
     settings: dict[str, str | int | bool | None]
     version: int
     fields: list[FieldShown]
+    receipts_url: str | None = Field(description="where its provider reports to; the key in its settings is to follow")
 
 
 class ReasonCount(Schema):

@@ -15,6 +15,7 @@ from tidings.channels.models import ChannelSetting
 from tidings.channels.registry import CHANNELS, UnknownChannel, channel
 from tidings.kernel.problems import Problem
 from tidings.kernel.secrets import SecretUnreadable, seal, unseal
+from tidings.kernel.settings import settings as installation
 from tidings.kernel.versions import Expected
 
 READERS = ("administrator", "dba")
@@ -24,7 +25,8 @@ Moved = Callable[[UUID, str, Values], object]
 
 @dataclass(frozen=True, slots=True)
 class ShownChannel:
-    """`settings` are masked; `version` 0: nobody has set it up yet."""
+    """`settings` are masked; `version` 0: nobody has set it up yet. `receipts_url`: where a provider reports to that
+    does so by itself."""
 
     channel: str
     labels: Mapping[str, str]
@@ -32,19 +34,21 @@ class ShownChannel:
     settings: Mapping[str, Value]
     version: int
     fields: Sequence[Field]
+    receipts_url: str | None = None
 
 
 def channels_of(caller: Caller) -> list[ShownChannel]:
     caller.require(*READERS, to_write=False)
     kept = {each.channel: each for each in ChannelSetting.objects.for_tenant(caller.tenant_id)}
-    return [_show(one, kept.get(code)) for code, one in CHANNELS.items()]
+    return [_show(caller.tenant_id, one, kept.get(code)) for code, one in CHANNELS.items()]
 
 
 def channel_of(caller: Caller, code: str) -> ShownChannel:
     """Raises 403, 404."""
     caller.require(*READERS, to_write=False)
     one = known_channel(code)
-    return _show(one, ChannelSetting.objects.for_tenant(caller.tenant_id).filter(channel=code).first())
+    kept = ChannelSetting.objects.for_tenant(caller.tenant_id).filter(channel=code).first()
+    return _show(caller.tenant_id, one, kept)
 
 
 def known_channel(code: str) -> Channel:
@@ -72,7 +76,7 @@ def configure(
     caller.require("administrator")
     one = known_channel(code)
     kept = _locked(caller.tenant_id, code)
-    before = _show(one, kept)
+    before = _show(caller.tenant_id, one, kept)
     expected.check(before.version, _without_fields(before))
     stored = _opened(kept, lost_is_empty=True)
     if given is None:
@@ -81,7 +85,7 @@ def configure(
     values = {} if untouched else check_values(one.settings, given, stored)
     kept.enabled, kept.sealed, kept.version = enabled, seal(dict(values)), kept.version + 1
     ChannelSetting.objects.for_tenant(caller.tenant_id).bulk_update([kept], ["enabled", "sealed", "version"])
-    after = _show(one, kept)
+    after = _show(caller.tenant_id, one, kept)
     moved(caller.tenant_id, code, values)
     new_secrets = [field.name for field in _secrets(one) if values.get(field.name) != stored.get(field.name)]
     made = {field.name: values[field.name] for field in _secrets(one) if _was_made(field, given, values, stored)}
@@ -106,10 +110,12 @@ def _locked(tenant_id: UUID, code: str) -> ChannelSetting:
     return rows.select_for_update().get(channel=code)
 
 
-def _show(one: Channel, kept: ChannelSetting | None) -> ShownChannel:
+def _show(tenant_id: UUID, one: Channel, kept: ChannelSetting | None) -> ShownChannel:
     values = masked(one.settings, _opened(kept, lost_is_empty=True))
     enabled, version = (kept.enabled, kept.version) if kept else (False, 0)
-    return ShownChannel(one.code, one.label, enabled, values, version, one.settings)
+    hears = type(one).acknowledge is not Channel.acknowledge
+    address = f"{installation().base_url}/api/v1/receipts/{one.code}/{tenant_id}" if hears else None
+    return ShownChannel(one.code, one.label, enabled, values, version, one.settings, address)
 
 
 def _without_fields(shown: ShownChannel) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from zoneinfo import available_timezones
 from tidings.accounts.models import SYSTEM_ROLES
 from tidings.channels.contract import InvalidField
 from tidings.channels.email.addresses import checked_address
-from tidings.channels.sms.number import checked_mobile
+from tidings.channels.mobiles import checked_mobile
 from tidings.kernel.problems import invalid
 
 LOGIN_LENGTH = 100

@@ -29,7 +29,7 @@ RECEIPT_KEY = "canary-receipt-key-5f3a9c"
 NUMBER_INVALID = Refused("number_invalid", "address")
 OPTED_OUT = Refused("opted_out", "address")
 CONTENT = Refused("content_refused", "message")
-BUSY = TryLater("provider_busy")
+AWAY = TryLater("vendor_unavailable")
 THROTTLED = TryLater("throttled")
 UNEXPECTED = TryLater("unexpected_answer")
 
@@ -69,12 +69,12 @@ class Vendored(Vendor):
         waits("触发小时级流控Permits:5", timedelta(hours=1)),
         waits("触发天级流控Permits:10", timedelta(days=1)),
         waits("业务限流", None),
-        row("isp.SYSTEM_ERROR", "系统错误，请重新调用", BUSY),
-        row("isp.GATEWAY_ERROR", "调用发送应用模块失败", BUSY),
+        row("isp.SYSTEM_ERROR", "系统错误，请重新调用", AWAY),
+        row("isp.GATEWAY_ERROR", "调用发送应用模块失败", AWAY),
         row("Throttling.User", "Request was denied due to user flow control.", THROTTLED, "GATEWAY-ASK", 400),
         row("Throttling", "Request was denied due to request throttling.", THROTTLED, "GATEWAY", 400),
-        row("InternalError", "The request processing has failed due to some unknown error.", BUSY, "GATEWAY", 500),
-        row("ServiceUnavailable", "The request has failed due to a temporary failure.", BUSY, "GATEWAY", 503),
+        row("InternalError", "The request processing has failed due to some unknown error.", AWAY, "GATEWAY", 500),
+        row("ServiceUnavailable", "The request has failed due to a temporary failure.", AWAY, "GATEWAY", 503),
         # Signature and template.
         row("isv.SMS_SIGNATURE_ILLEGAL", "该账号下找不到对应签名", ours("signature_refused")),
         row("isv.SMS_SIGN_NAME_ILLEGAL", "The signature does not exist.", ours("signature_refused"), "SMS-INTL"),
@@ -133,14 +133,14 @@ class Vendored(Vendor):
         row("InvalidApi.NotFound", "Specified api is not found.", ours("request_refused"), "GATEWAY-ASK", 404),
         # Nobody knows.
         row("isv.BRAND_NEW_CODE", "一个新的错误", UNEXPECTED),
-        row("Strange.Failure", "Hm", BUSY, "GATEWAY", 500),
+        row("Strange.Failure", "Hm", AWAY, "GATEWAY", 500),
         row("OK", "OK", UNEXPECTED, "GATEWAY", 400, "OK with a 400"),
         Row("no code", Reply(200, b'{"Message":"OK"}'), UNEXPECTED, "SDK"),
         Row("a list", Reply(200, b"[]"), UNEXPECTED, "SDK"),
         Row("bytes", Reply(200, bytes(range(256)) * 40), UNEXPECTED, "SDK"),
         page(200, UNEXPECTED),
         page(403, UNEXPECTED),
-        page(502, BUSY),
+        page(502, AWAY),
     )  # fmt: skip
     secrets = (KEY_ID, KEY_SECRET, NUMBER, DIGITS, DIGITS[2:], RECEIPT_KEY)
     most_bytes = 500 * 3

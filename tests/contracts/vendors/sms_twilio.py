@@ -24,7 +24,7 @@ CALLBACK = f"https://tidings.example.com/api/v1/receipts/sms/acme/{RECEIPT_KEY}"
 
 NUMBER_INVALID = Refused("number_invalid", "address")
 THROTTLED = TryLater("throttled")
-BUSY = TryLater("provider_busy")
+AWAY = TryLater("vendor_unavailable")
 UNEXPECTED = TryLater("unexpected_answer")
 MADE = Text(NUMBER, "+15005550006", "Hello", "SM00112233445566778899aabbccddeeff", "")
 
@@ -62,8 +62,8 @@ class Vendored(Vendor):
         row(20429, "Too Many Requests", TryLater("throttled", after=timedelta(seconds=7)), 429, retry_after="7"),
         row(21611, "This 'From' number has exceeded the maximum number of queued messages", THROTTLED, 429),
         row(14107, "SMS send rate limit exceeded", THROTTLED, 429),
-        row(20500, "Internal Server Error", BUSY, 500),
-        row(20503, "Service Unavailable", TryLater("provider_busy", after=timedelta(minutes=2)), 503, retry_after="120"),
+        row(20500, "Internal Server Error", AWAY, 500),
+        row(20503, "Service Unavailable", TryLater("vendor_unavailable", after=timedelta(minutes=2)), 503, retry_after="120"),
         # The account.
         row(20003, "Authenticate", ours("auth_failed"), 401),
         row(20404, "The requested resource was not found", ours("auth_failed"), 404),
@@ -88,10 +88,10 @@ class Vendored(Vendor):
         # By their status alone.
         row(99999, "Something new", UNEXPECTED),
         row(99999, "Something new", ours("auth_failed"), 403),
-        row(99999, "Something new", BUSY, 502),
+        row(99999, "Something new", AWAY, 502),
         Row("a page with 401", Reply(401, b"<html>"), ours("auth_failed"), "TW-RESP"),
         Row("a page with 429", Reply(429, b"slow down"), THROTTLED, "TW-RESP"),
-        Row("a page with 503", Reply(503, b"<html>"), BUSY, "TW-RESP"),
+        Row("a page with 503", Reply(503, b"<html>"), AWAY, "TW-RESP"),
         # No sense at all.
         Row("200 and no sid", Reply(200, b"{}"), UNEXPECTED, "TW-MSG"),
         Row("201 and no JSON", Reply(201, b"ok"), UNEXPECTED, "TW-MSG"),
@@ -102,6 +102,7 @@ class Vendored(Vendor):
     most_bytes = 320 * 4
     carries = frozenset({"url", "earlier"})
     cut_mark = "..."
+    longest_link = 170
 
     def __init__(self) -> None:
         self.twilio = TwilioServer(SID, TOKEN)

@@ -47,8 +47,8 @@ DAY = timedelta(days=1)
 
 class _Answer(Struct):
     Code: str
-    Message: str = ""
-    BizId: str = ""
+    Message: str | None = None
+    BizId: str | None = None
 
 
 class _Report(Struct):
@@ -172,9 +172,9 @@ def _outcome(answer: Answer, sent: Parcel | Code, counted: str) -> Outcome:
         outcome = verdict(answer.status, "", "", number)
         return replace(outcome, said=said(answer.status, answer.body, hide=hide))
     if (answer.status, read.Code) == (200, "OK"):
-        return Sent(read.BizId, "; ".join(["200 OK", counted]) if counted else "200 OK")
-    words = said(answer.status, f"{read.Code} {read.Message}", hide=hide)
-    return replace(verdict(answer.status, read.Code, read.Message, number), said=words)
+        return Sent(read.BizId or "", "; ".join(["200 OK", counted]) if counted else "200 OK")
+    words = said(answer.status, f"{read.Code} {read.Message or ''}", hide=hide)
+    return replace(verdict(answer.status, read.Code, read.Message or "", number), said=words)
 
 
 def _receipt(report: _Report) -> Receipt:

@@ -20,7 +20,7 @@ NO_CREDIT = TryLater("no_credit", technical=True)
 SIGNATURE = TryLater("signature_refused", technical=True)
 TEMPLATE = TryLater("template_refused", technical=True)
 REQUEST = TryLater("request_refused", technical=True)
-BUSY = TryLater("provider_busy")
+AWAY = TryLater("vendor_unavailable")
 THROTTLED = TryLater("throttled")
 CONTENT = Refused("content_refused", of="message")
 UNEXPECTED = TryLater("unexpected_answer")
@@ -38,10 +38,10 @@ CODES: Mapping[str, Outcome] = {
     "isv.SMS_CONTENT_MISMATCH_TEMPLATE_TYPE": CONTENT,
     # Not now.
     "isv.BUSINESS_LIMIT_CONTROL": THROTTLED,
-    "isp.SYSTEM_ERROR": BUSY,
-    "isp.GATEWAY_ERROR": BUSY,
-    "InternalError": BUSY,
-    "ServiceUnavailable": BUSY,
+    "isp.SYSTEM_ERROR": AWAY,
+    "isp.GATEWAY_ERROR": AWAY,
+    "InternalError": AWAY,
+    "ServiceUnavailable": AWAY,
     # The client sends a call again that broke before an answer came; this is its second arrival.
     "SignatureNonceUsed": TryLater("result_unknown"),
     # What the tenant has at Alibaba Cloud, or has told us of it.
@@ -123,7 +123,7 @@ def verdict(status: int, code: str, message: str, number: str) -> Outcome:
     """Of an answer that is not OK; the words are not in it yet."""
     found = CODES.get(code) or next((outcome for begin, outcome in FAMILIES if code.startswith(begin)), None)
     if found is None:
-        return BUSY if status >= 500 else UNEXPECTED
+        return AWAY if status >= 500 else UNEXPECTED
     if code == "isv.BUSINESS_LIMIT_CONTROL":
         return replace(THROTTLED, after=next((wait for word, wait in WAITS if word in message), None))
     # To a number abroad this may also say that the template is for the mainland only.

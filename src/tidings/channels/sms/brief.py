@@ -6,7 +6,8 @@ from msgspec import Struct
 
 from tidings.channels.words import one_line
 from tidings.messages.compose import clock_time
-from tidings.messages.document import Document
+from tidings.messages.document import SOMEBODY, Document
+from tidings.messages.wording import wording
 
 
 class Brief(Struct, frozen=True):
@@ -32,11 +33,15 @@ def brief(document: Document) -> Brief:
         status=_label(occasion.event_labels, document.language) or event,
         title=one_line(occasion.title),
         where=one_line(occasion.resources[0]) if occasion.resources else "",
-        who=one_line(occasion.actor or occasion.submitter),
+        who=_person(occasion.actor or occasion.submitter, document.language),
         time=clock_time(occasion.time, document.reader.timezone)[:16],
         earlier=one_line(document.earlier),
         link=document.url,
     )
+
+
+def _person(name: str, language: str) -> str:
+    return wording(language).label("somebody") if name == SOMEBODY else one_line(name)
 
 
 def _label(labels: Mapping[str, str], language: str) -> str:

@@ -56,11 +56,12 @@ _SENDER = re.compile(r"\+?[0-9]{3,15}|[A-Za-z0-9 ]{1,11}")
 
 
 class _Message(Struct):
-    """Success has a sid, an error a code; both may say `error_code` of a message that was made and cannot go."""
+    """Success has a sid, an error a code; a message that was made and cannot go has both a sid and an `error_code`. Read
+    leniently: an answer that is not understood is sent again."""
 
     sid: str = ""
     status: str | int = ""
-    num_segments: str | None = None
+    num_segments: str | int | None = None
     error_code: int | None = None
     error_message: str | None = None
     code: int = 0
@@ -93,7 +94,7 @@ class Twilio(Provider):
         Field(
             "status_callback",
             "url",
-            "Where Twilio reports to: https://<your Tidings>/api/v1/receipts/sms/<tenant>/<receipt_key>.",
+            "Where Twilio reports to, if it reaches Tidings by another address: https://.../<receipt_key>.",
         ),
     )
 
@@ -114,7 +115,7 @@ class Twilio(Provider):
         except (ValueError, UnicodeDecodeError):
             raise ValueError("not a form as Twilio sends it") from None
         given = call.headers.get("x-twilio-signature", "")
-        known = [signature(str(settings["auth_token"]), url, pairs) for url in _ports(call.url)]
+        known = [signature(str(settings["auth_token"]), url, pairs) for url in _ports(_called(call, settings))]
         if not any(hmac.compare_digest(given.encode(), one.encode()) for one in known):
             raise NotAuthentic
         receipt = _receipt(dict(pairs), call.url)
@@ -143,11 +144,26 @@ def form(sent: Parcel | Code, text: str) -> bytes:
         "MessagingServiceSid": settings.get("messaging_service_sid"),
         "Body": text,
     }
-    if callback := settings.get("status_callback"):
+    if callback := _callback(sent):
         # Twilio has no place for our identity but this; it is signed with the rest.
-        mark = "&" if "?" in str(callback) else "?"
+        mark = "&" if "?" in callback else "?"
         fields["StatusCallback"] = f"{callback}{mark}delivery={sent.identity.hex}"
     return urlencode({name: value for name, value in fields.items() if value}).encode()
+
+
+def _callback(sent: Parcel | Code) -> str:
+    """Nothing where Twilio could not call: it refuses a whole message for such an address (error 21609)."""
+    if isinstance(sent, Code):
+        return ""
+    if own := sent.settings.get("status_callback"):
+        return str(own)
+    return f"{sent.receipts_url}/{sent.settings['receipt_key']}" if sent.receipts_url.startswith("https://") else ""
+
+
+def _called(call: Call, settings: Values) -> str:
+    """The address as Twilio knows and signs it; what stands before the query is ours to know."""
+    own = str(settings.get("status_callback") or "").partition("?")[0]
+    return own + call.url[len(call.url.partition("?")[0]) :] if own else call.url
 
 
 def text_of(document: Document) -> str:
@@ -190,7 +206,7 @@ def _outcome(answer: Answer, sent: Parcel | Code, text: str) -> Outcome:
     except (msgspec.DecodeError, UnicodeDecodeError):
         return replace(verdict(answer.status, 0), said=said(answer.status, answer.body, hide=hide))
     if 200 <= answer.status < 300 and read.sid and not read.error_code:
-        counted = read.num_segments or ""
+        counted = str(read.num_segments or "")
         count = int(counted) if counted.isdecimal() and int(counted) else segments(text)
         words = in_words(count, str(sent.settings.get("price_per_segment") or ""))
         return Sent(read.sid, said(answer.status, f"{read.status}; {words}", hide=hide))

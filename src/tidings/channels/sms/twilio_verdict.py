@@ -12,7 +12,7 @@ ACCOUNT = TryLater("account_unusable", technical=True)
 AUTH = TryLater("auth_failed", technical=True)
 SENDER = TryLater("sender_refused", technical=True)
 REQUEST = TryLater("request_refused", technical=True)
-BUSY = TryLater("provider_busy")
+AWAY = TryLater("vendor_unavailable")
 THROTTLED = TryLater("throttled")
 NUMBER = Refused("number_invalid", of="address")
 UNEXPECTED = TryLater("unexpected_answer")
@@ -33,8 +33,8 @@ CODES: Mapping[int, Outcome] = {
     20429: THROTTLED,
     21611: THROTTLED,  # ten hours of messages wait already
     14107: THROTTLED,
-    20500: BUSY,
-    20503: BUSY,
+    20500: AWAY,
+    20503: AWAY,
     # The account and what is set up there.
     20003: AUTH,
     20404: AUTH,  # no such account
@@ -74,4 +74,4 @@ REPORTS: Mapping[int, tuple[str, Literal["message", "address"]]] = {
 
 def verdict(status: int, code: int) -> Outcome:
     """Of an answer that is no success; the words are not in it yet."""
-    return CODES.get(code) or BY_STATUS.get(status) or (BUSY if status >= 500 else UNEXPECTED)
+    return CODES.get(code) or BY_STATUS.get(status) or (AWAY if status >= 500 else UNEXPECTED)

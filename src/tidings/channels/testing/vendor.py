@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 from tidings.channels.contract import Outcome, Parcel, Value
 
-PARTS = frozenset({"headline", "todo", "why", "facts", "url", "long_url", "earlier"})
+PARTS = frozenset({"headline", "todo", "why", "facts", "url", "earlier"})
 """Of a message. Whatever a medium has no room for, the subject's id and status, as much of the title as fits, and the
 current status of a message that was overtaken are always there."""
 
@@ -48,6 +48,8 @@ class Vendor(ABC):
     carries: ClassVar[frozenset[str]] = PARTS
     """Which parts of a message its medium has room for."""
     cut_mark: ClassVar[str] = "…"
+    longest_link: ClassVar[int] = 1_974
+    """Of a link that a message of any length has in it."""
 
     @abstractmethod
     async def __aenter__(self) -> Self: ...
