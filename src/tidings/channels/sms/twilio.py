@@ -56,8 +56,8 @@ _SENDER = re.compile(r"\+?[0-9]{3,15}|[A-Za-z0-9 ]{1,11}")
 
 
 class _Message(Struct):
-    """Success has a sid, an error a code; a message that was made and cannot go has both a sid and an `error_code`. Read
-    leniently: an answer that is not understood is sent again."""
+    """Success has a sid, an error a code; a message that was made and cannot go has a sid and an `error_code`. Read
+    leniently: what was sent with an answer that is not understood is sent again."""
 
     sid: str = ""
     status: str | int = ""
