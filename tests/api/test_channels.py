@@ -34,6 +34,48 @@ def test_every_channel_is_there_from_the_start_and_off(api: Any) -> None:
     assert (fields["host"]["required"], fields["security"]["choices"]) == (True, ["none", "starttls", "tls"])
 
 
+SMS = {"provider": "aliyun", "access_key_id": "LTAI5t", "access_key_secret": PASSWORD, "sign_name": "数据平台"}
+
+
+def test_a_secret_that_was_made_is_shown_this_once(api: Any, organisation: Any) -> None:
+    from tidings.audit.models import Change
+
+    root, path = api("root"), "/channels/sms"
+    answer = root.put(path, {"enabled": True, "settings": {**SMS, "template_code": "SMS_1"}})
+    made = answer.body["settings"]["receipt_key"]
+    assert len(made) == 32
+    assert answer.body["settings"]["access_key_secret"] == "********"
+    assert answer.body["receipts_url"].endswith(f"/api/v1/receipts/sms/{organisation.id}")
+    assert root.get("/channels/webhook").body["receipts_url"] is None
+    shown = root.get(path).body["settings"]
+    assert shown["receipt_key"] == "********"
+    again = root.put(path, {"enabled": True, "settings": shown})
+    assert again.body["settings"] == shown
+    fresh = root.put(path, {"enabled": True, "settings": {**shown, "receipt_key": None}}).body["settings"][
+        "receipt_key"
+    ]
+    assert fresh not in (made, "********")
+    own = {**shown, "receipt_key": "a-key-of-our-own-making"}
+    assert root.put(path, {"enabled": True, "settings": own}).body["settings"]["receipt_key"] == "********"
+    text = "".join(f"{change.before}{change.after}" for change in Change.objects.for_tenant(organisation.id))
+    assert not [secret for secret in (made, fresh, "our-own-making", PASSWORD) if secret in text]
+
+
+def test_what_fields_there_are_hangs_on_the_provider(api: Any) -> None:
+    root = api("root")
+    fields = {field["name"]: field["when"] for field in root.get("/channels/sms").body["fields"]}
+    assert (fields["sign_name"], fields["account_sid"], fields["endpoint"]) == (
+        ["provider", "aliyun"],
+        ["provider", "twilio"],
+        None,
+    )
+    answer = root.put("/channels/sms", {"enabled": True, "settings": {**SMS, "provider": "twilio"}})
+    assert answer.status == 422
+    told = {error["field"]: error["problem"] for error in answer.body["errors"]}
+    assert told["sign_name"] == "exists only where provider is aliyun, and it is twilio; leave it out"
+    assert told["auth_token"].startswith("is missing")
+
+
 def test_settings_are_kept_sealed_and_secrets_are_masked(api: Any, organisation: Any) -> None:
     from tidings.audit.models import Change
     from tidings.channels.models import ChannelSetting

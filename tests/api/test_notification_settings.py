@@ -78,6 +78,26 @@ def test_an_administrator_writes_and_it_is_verified(api: Any, organisation: Any)
     assert b"secret-path" not in bytes(point.sealed)
 
 
+def test_a_mobile_is_kept_as_e164_and_shown_masked(api: Any, organisation: Any) -> None:
+    answer = api("root").put(PATH, {"methods": ["sms"], "mobile": "+86 138-1234-1234"})
+    assert (answer.status, answer.body["methods"], answer.body["mobile"]) == (200, ["sms"], "+8613812341234")
+    assert (answer.body["channels"]["sms"]["address"], _standing(answer, "sms")) == ("+86 138****1234", (True, False))
+    assert _values(organisation, "sms") == {"mobile": "+8613812341234"}
+    settings = {"provider": "aliyun", "access_key_id": "k", "access_key_secret": "s", "sign_name": "n"}
+    api("root").put("/channels/sms", {"enabled": True, "settings": settings | {"template_code": "SMS_1"}})
+    assert _point(organisation, "sms").destination == "dysmsapi.aliyuncs.com:443"
+    [error] = api("root").put(PATH, {"mobile": "13812341234"}).body["errors"]
+    assert (error["field"], "+86" in error["problem"]) == ("mobile", True)
+    assert api("root").put(PATH, {"mobile": None}).body["mobile"] is None
+
+
+def test_the_mobile_of_the_user_is_there_already(api: Any) -> None:
+    api("root").put("/users/ann", {"mobile": "+8613812341234"})
+    answer = api("ann").put(ME, {"methods": ["sms"]})
+    assert (answer.body["mobile"], _standing(answer, "sms")) == ("+8613812341234", (True, False))
+    assert _standing(api("ann").put(ME, {"mobile": "+8613812340000"}), "sms") == (False, False)
+
+
 def test_put_accepts_what_get_answers_and_changes_nothing(api: Any, organisation: Any) -> None:
     from tidings.audit.models import Change
 
@@ -158,10 +178,10 @@ def test_nodes_hear_of_it(api: Any, organisation: Any) -> None:
 @pytest.mark.parametrize(
     ("body", "field", "says"),
     [
-        ({"methods": ["pigeon"]}, "methods", "email, webhook"),
+        ({"methods": ["pigeon"]}, "methods", "email, sms, webhook"),
         ({"methods": "email"}, "methods", "list"),
         ({"methods": [{}]}, "methods", "list"),
-        ({"pigeon": "coo"}, "pigeon", "email, webhook"),
+        ({"pigeon": "coo"}, "pigeon", "email, mobile, webhook"),
         ({"email": "nobody"}, "email", "@"),
         ({"email": 7}, "email", "text"),
         ({"email": "a@example.com\r\nBcc: b@example.com"}, "email", "control"),

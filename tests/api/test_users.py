@@ -243,7 +243,9 @@ def test_the_contact_point_follows_the_email_until_another_is_chosen(api: Any, o
 def test_an_email_that_is_taken_away_takes_its_contact_point_along(api: Any, organisation: Any) -> None:
     api("root").put("/users/amy", ANN)
     api("root").put("/users/amy", {"email": None})
-    assert "email" not in _points(organisation, "amy")
+    assert set(_points(organisation, "amy")) == {"sms"}
+    api("root").put("/users/amy", {"mobile": None})
+    assert _points(organisation, "amy") == {}
 
 
 def test_an_unchanged_user_written_back_leaves_an_address_that_was_removed_away(api: Any, organisation: Any) -> None:

@@ -94,16 +94,39 @@ DOCUMENTS = {
 }
 
 
+def _vendors() -> dict[str, Path]:
+    """`vendors/<channel>.py`, or one `vendors/<channel>_<vendor>.py` for each vendor of a channel that has several:
+    "webhook", "sms (aliyun)", "sms (twilio)"."""
+    found: dict[str, Path] = {}
+    for code in CHANNELS:
+        own = HERE / "vendors" / f"{code}.py"
+        several = [
+            path
+            for path in sorted((HERE / "vendors").glob(f"{code}_*.py"))
+            if not any(path.stem.startswith(longer) for longer in CHANNELS if longer.startswith(f"{code}_"))
+        ]
+        if not own.exists() and not several:
+            where = own.relative_to(HERE.parent.parent)
+            raise LookupError(f"{where} is missing: every channel shows its vendor there")
+        found |= {code: own} if own.exists() else {}
+        found |= {f"{code} ({path.stem.removeprefix(f'{code}_')})": path for path in several}
+    return found
+
+
+VENDORS = _vendors()
+
+
+def channel_of(vendor: str) -> str:
+    return vendor.partition(" ")[0].partition("-")[0]
+
+
 def vendor_of(code: str) -> type[Vendor]:
-    """`vendors/<channel>.py`: loaded by hand, since pytest's importlib mode puts no test folder on the path. A channel
-    that speaks in several forms has a vendor for each besides: `webhook-dms`."""
-    channel, _, form = code.partition("-")
-    name, path = f"contracts_vendors_{channel}", HERE / "vendors" / f"{channel}.py"
+    """Loaded by hand, since pytest's importlib mode puts no test folder on the path. A vendor that speaks in several
+    forms has one for each besides: `webhook-dms`."""
+    vendor, _, form = code.partition("-")
+    path = VENDORS[vendor]
+    name = f"contracts_vendors_{path.stem}"
     if name not in sys.modules:
-        if not path.exists():
-            raise LookupError(
-                f"{path.relative_to(HERE.parent.parent)} is missing: every channel shows its vendor there"
-            )
         spec = spec_from_file_location(name, path)
         assert spec is not None
         assert spec.loader is not None
@@ -114,8 +137,7 @@ def vendor_of(code: str) -> type[Vendor]:
 
 
 def every_vendor() -> list[str]:
-    forms = {code: vendor_of(code).forms for code in CHANNELS}
-    return [*CHANNELS, *(f"{code}-{form}" for code in CHANNELS for form in forms[code])]
+    return [name for code in VENDORS for name in (code, *(f"{code}-{form}" for form in vendor_of(code).forms))]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -136,7 +158,7 @@ async def wire() -> AsyncIterator[LocalMemory]:
 
 @pytest.fixture
 async def channel(code: str) -> AsyncIterator[Channel]:
-    channel = CHANNELS[code.partition("-")[0]]
+    channel = CHANNELS[channel_of(code)]
     yield channel
     await channel.close()
 

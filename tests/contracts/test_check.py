@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tidings.channels.check import MASK, check_values, masked
+from tidings.channels.check import MASK, check_values, existing, masked
 from tidings.channels.contract import Field, InvalidField
 from tidings.kernel.problems import Problem
 
@@ -131,19 +131,55 @@ def test_an_unknown_name_is_not_repeated_at_length() -> None:
     assert [len(name) for name in found] == [100]
 
 
-BY_PROVIDER = (
-    Field("provider", "choice", "Which.", default="post", choices=("post", "pigeon")),
-    Field("stamp", "text", "A stamp.", required=True, when=("provider", "post")),
-    Field("loft", "text", "Where it starts.", when=("provider", "pigeon")),
+# fields that exist only where another has a certain value
+
+SHOPS = (
+    Field("shop", "choice", "Where it is bought.", default="north", choices=("north", "south")),
+    Field("north_key", "secret", "The key in the north.", required=True, when=("shop", "north")),
+    Field("north_page", "url", "A page there.", when=("shop", "north")),
+    Field("south_name", "text", "How it is called in the south.", required=True, when=("shop", "south")),
+    Field("note", "text", "Anything."),
 )
 
 
-def test_a_field_of_another_provider_is_neither_asked_for_nor_kept() -> None:
-    assert check_values(BY_PROVIDER, {"stamp": "s"}, {}) == {"provider": "post", "stamp": "s"}
-    given = {"provider": "pigeon", "stamp": "s", "loft": "l"}
-    assert check_values(BY_PROVIDER, given, {}) == {"provider": "pigeon", "loft": "l"}
+def told(given: dict[str, Any], stored: dict[str, Any] | None = None) -> dict[str, str]:
     with pytest.raises(Problem) as raised:
-        check_values(BY_PROVIDER, {"loft": "l"}, {})
-    assert [problem["field"] for problem in raised.value.errors] == ["stamp"]
-    shown = masked(BY_PROVIDER, {"provider": "pigeon", "loft": "l"})
-    assert check_values(BY_PROVIDER, shown, {}) == {"provider": "pigeon", "loft": "l"}
+        check_values(SHOPS, given, stored or {})
+    return {problem["field"]: problem["problem"] for problem in raised.value.errors}
+
+
+def test_only_the_fields_of_the_chosen_value_exist() -> None:
+    assert check_values(SHOPS, {"north_key": "k"}, {}) == {"shop": "north", "north_key": "k"}
+    assert check_values(SHOPS, {"shop": "south", "south_name": "s"}, {}) == {"shop": "south", "south_name": "s"}
+    assert told({"shop": "south"}) == {"south_name": "is missing. How it is called in the south."}
+
+
+def test_a_value_for_a_field_that_does_not_exist_is_named_with_what_it_hangs_on() -> None:
+    assert told({"shop": "south", "south_name": "s", "north_key": "k", "coal": 1}) == {
+        "north_key": "exists only where shop is north, and it is south; leave it out",
+        "coal": "is not known here; the fields are: shop, south_name, note",
+    }
+
+
+def test_an_empty_value_for_a_field_that_does_not_exist_is_no_mistake() -> None:
+    given = {"shop": "south", "south_name": "s", "north_key": None, "north_page": ""}
+    assert check_values(SHOPS, given, {}) == {"shop": "south", "south_name": "s"}
+
+
+def test_where_the_choice_itself_is_wrong_only_that_is_told() -> None:
+    assert told({"shop": "west", "north_key": "k", "south_name": "s"}) == {"shop": "must be one of: north, south"}
+
+
+def test_what_is_stored_goes_with_the_choice_that_wanted_it() -> None:
+    stored = {"shop": "north", "north_key": "k", "note": "n"}
+    moved = check_values(SHOPS, {"shop": "south", "south_name": "s", "note": "n"}, stored)
+    assert moved == {"shop": "south", "south_name": "s", "note": "n"}
+
+
+def test_only_fields_that_exist_are_shown_and_they_can_be_put_back() -> None:
+    stored = {"shop": "south", "south_name": "s"}
+    shown = masked(SHOPS, stored)
+    assert shown == {"shop": "south", "south_name": "s", "note": None}
+    assert check_values(SHOPS, shown, stored) == stored
+    assert list(masked(SHOPS, {})) == ["shop", "north_key", "north_page", "note"]
+    assert [field.name for field in existing(SHOPS, stored)] == list(shown)

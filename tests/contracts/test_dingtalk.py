@@ -61,8 +61,10 @@ async def vendor(clock: Clock) -> AsyncIterator[DingTalk]:
 
 
 def settings(vendor: DingTalk, **changes: Any) -> dict[str, Any]:
-    given = {"app_key": KEY, "app_secret": SECRET, "agent_id": AGENT, "endpoint": vendor.url("/")}
-    return check_values(DINGTALK.settings, given | changes, {})
+    given = {"app_key": KEY, "app_secret": SECRET, "endpoint": vendor.url("/")} | changes
+    if given.get("provider") != "robot":
+        given.setdefault("agent_id", AGENT)
+    return check_values(DINGTALK.settings, given, {})
 
 
 def parcel(vendor: DingTalk, document: Document, number: int = 1, **changes: Any) -> Parcel:

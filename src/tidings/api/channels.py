@@ -28,6 +28,7 @@ class FieldShown(Schema):
     required: bool
     default: str | int | bool | None
     choices: list[str]
+    when: tuple[str, str] | None = Field(description="another field and its value: this one exists only then")
 
 
 class ChannelShown(Schema):
@@ -37,6 +38,7 @@ class ChannelShown(Schema):
     settings: dict[str, str | int | bool | None]
     version: int
     fields: list[FieldShown]
+    receipts_url: str | None = Field(description="where its provider reports to; the key in its settings is to follow")
 
 
 class ReasonCount(Schema):

@@ -2,7 +2,7 @@
 they go out: without secrets."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from tidings.channels.contract import Field, InvalidField, Value, Values
@@ -26,35 +26,38 @@ def check_values(fields: Sequence[Field], given: Mapping[str, Any], stored: Valu
     """
     values: dict[str, Value] = {}
     problems: list[dict[str, str]] = []
-    known = {field.name: field for field in fields}
-    for name in given:
-        if name not in known:
-            names = ", ".join(known) or "none"
-            problems.append({"field": str(name)[:100], "problem": f"is not known here; the fields are: {names}"})
+    failed: set[str] = set()
     for field in fields:
-        if not _exists(field, fields, values):
+        if not _exists(field, values):
             continue
         try:
             value = _checked(field, given, stored)
             if field.check_with and isinstance(value, str):
                 value = field.check_with(value, values)
         except InvalidField as error:
+            failed.add(field.name)
             problems.append({"field": field.name, "problem": str(error)})
         else:
             if value is not None:
                 values[field.name] = value
-    if problems:
+    if problems := _misplaced(fields, given, values, failed) + problems:
         raise invalid("Some values cannot be used: see errors.", problems)
     return values
 
 
+def existing(fields: Sequence[Field], values: Values) -> list[Field]:
+    """Those of them that exist (see `Field.when`), given the values of the others."""
+    whole = {field.name: field.default for field in fields} | dict(values)
+    return [field for field in fields if _exists(field, whole)]
+
+
 def masked(fields: Sequence[Field], values: Values) -> dict[str, Value]:
-    """What may be shown: every declared field, a secret only as set or not set. PUT accepts it as it is."""
+    """What may be shown: every field that exists, a secret only as set or not set. PUT accepts it as it is."""
     return {
         field.name: (MASK if values.get(field.name) else None)
         if field.kind == "secret"
         else values.get(field.name, field.default)
-        for field in fields
+        for field in existing(fields, values)
     }
 
 
@@ -70,12 +73,28 @@ def checked_url(text: str) -> str:
         raise InvalidField("must be a whole URL, such as https://hooks.example.com/tidings") from None
 
 
-def _exists(field: Field, fields: Sequence[Field], values: Values) -> bool:
-    """Beside these values of the fields declared before it."""
-    if field.when is None:
-        return True
-    name, wanted = field.when
-    return values.get(name, next(one.default for one in fields if one.name == name)) == wanted
+def _exists(field: Field, values: Values) -> bool:
+    """A field stands after the one that decides whether there is any use for it."""
+    return field.when is None or values.get(field.when[0]) == field.when[1]
+
+
+def _misplaced(
+    fields: Sequence[Field], given: Mapping[str, Any], values: Values, failed: Collection[str]
+) -> list[dict[str, str]]:
+    """What is given for no field at all, or for one that does not exist with these values; where the field that decides
+    is wrong itself, nothing is said of those that hang on it."""
+    names = [field.name for field in fields if _exists(field, values)]
+    undecided = {field.name: field.when for field in fields if field.name not in names}
+    problems: list[dict[str, str]] = []
+    for name, value in given.items():
+        when = undecided.get(name)
+        if name not in names and when is None:
+            text = f"is not known here; the fields are: {', '.join(names) or 'none'}"
+            problems.append({"field": str(name)[:100], "problem": text})
+        elif when is not None and when[0] not in failed and value not in (None, ""):
+            text = f"exists only where {when[0]} is {when[1]}, and it is {values.get(when[0])}; leave it out"
+            problems.append({"field": name, "problem": text})
+    return problems
 
 
 def _checked(field: Field, given: Mapping[str, Any], stored: Values) -> Value:

@@ -269,6 +269,10 @@ class Channel(ABC):
 
     # For channels whose contact points are verified by a code.
 
+    def code_budgets(self, code: Code) -> Sequence[Budget]:
+        """As `budgets`, of the call that brings this code."""
+        return ()
+
     async def send_code(self, code: Code, wire: Wire) -> Outcome:
         raise NotImplementedError
 

@@ -80,6 +80,7 @@ class Node:
         self._connections: list[Lasting] = []
         self.front, self.connection_for_checks = self.connection("front"), self.connection("checks")
         self._lease_connection, self._vendors = self.connection("lease"), self.connection("vendors")
+        self._budgets, self._taking = self.connection("budgets"), asyncio.Lock()
         self.chores, self.receipts = Chores(self), Receipts(self)
 
     def connection(self, name: str) -> Lasting:
@@ -262,7 +263,9 @@ class Node:
     async def take_budgets(self, calls: Sequence[Sequence[Budget]]) -> budget.Granted:
         if not any(calls):
             return budget.Granted(len(calls))
-        return await budget.take(await self._vendors.live(), calls)
+        # One at a time, on a connection of their own: a transaction is the connection's, not the task's that began it.
+        async with self._taking:
+            return await budget.take(await self._budgets.live(), calls)
 
     def way(self, tenant_id: UUID, channel: str) -> SharedMemory:
         """The way out for a tenant's channel, with what is remembered for it."""

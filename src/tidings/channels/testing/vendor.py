@@ -8,6 +8,10 @@ from typing import Any, ClassVar, Self
 
 from tidings.channels.contract import Outcome, Parcel, Value
 
+PARTS = frozenset({"headline", "todo", "why", "facts", "url", "earlier"})
+"""Of a message. Whatever a medium has no room for, the subject's id and status, as much of the title as fits, and the
+current status of a message that was overtaken are always there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -41,6 +45,9 @@ class Vendor(ABC):
     most_bytes: ClassVar[int]
     forms: ClassVar[Mapping[str, "type[Vendor]"]] = {}
     """Vendors of the other forms this channel can speak in, where it has any."""
+    carries: ClassVar[frozenset[str]] = PARTS
+    """Which parts of a message its medium has room for."""
+    cut_mark: ClassVar[str] = "…"
     longest_link: ClassVar[int] = 1_974
     """Of a link that a message of any length has in it."""
 

@@ -4,36 +4,22 @@ keeps what arrived, and misbehaves per path as its script says."""
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from http import HTTPStatus
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any
 
 import msgspec
 
 from tidings.channels.testing.dms_webhook import dms_problem
+from tidings.channels.testing.http_server import HttpServer, Reply, Request
+
+__all__ = ["Arrival", "Reply", "WebhookReceiver"]
 
 MAX_BODY = 20_000
 # What a `Data` always has; receivers rely on it.
 MEMBERS = frozenset(
     {"event_id", "recipient", "language", "feature", "event", "subject", "headline", "todo", "why", "because", "facts"}
 )
-HANG_SECONDS = 3600.0
-DRIP_SECONDS = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """One answer. hang: read all and say nothing; drip: a byte every half second; reset: read all, cut the connection;
-    garbage: bytes that are no HTTP. `after`: seconds before anything is said."""
-
-    status: int = 200
-    body: bytes = b"ok"
-    headers: Mapping[str, str] = field(default_factory=dict)
-    manner: Literal["answer", "hang", "drip", "reset", "garbage"] = "answer"
-    after: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +35,7 @@ class Arrival:
     payload: Mapping[str, Any]
 
 
-class WebhookReceiver:
+class WebhookReceiver(HttpServer):
     """`async with WebhookReceiver(secret) as receiver:` then POST to `receiver.url("/bo")`.
 
     `script` maps a path to its answers in order, the last of which repeats; other paths answer 200. `secrets` are
@@ -65,6 +51,7 @@ class WebhookReceiver:
         secrets: Mapping[str, str] | None = None,
         script: Mapping[str, Sequence[Reply]] | None = None,
     ) -> None:
+        super().__init__()
         self.arrivals: list[Arrival] = []
         self.complaints: list[str] = []
         self.script: dict[str, Sequence[Reply]] = dict(script or {})
@@ -72,31 +59,6 @@ class WebhookReceiver:
         self._asked: Counter[str] = Counter()
         self._attempts: Counter[str] = Counter()
         self._came = asyncio.Event()
-        self._connections: set[asyncio.Task[None]] = set()
-        self._server: asyncio.Server | None = None
-
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._met, "127.0.0.1", 0)
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._server is not None:
-            self._server.close()
-        for task in self._connections:
-            task.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
-
-    @property
-    def port(self) -> int:
-        if self._server is None:
-            raise RuntimeError("the receiver is not running: use `async with`")
-        port: int = self._server.sockets[0].getsockname()[1]
-        return port
-
-    def url(self, path: str = "/") -> str:
-        return f"http://127.0.0.1:{self.port}{path}"
 
     async def arrived(self, count: int, *, within: float = 10.0) -> list[Arrival]:
         """The arrivals, once there are `count` of them. Raises TimeoutError."""
@@ -106,47 +68,9 @@ class WebhookReceiver:
                 await self._came.wait()
         return self.arrivals
 
-    def _met(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(self._serve(reader, writer))
-        self._connections.add(task)
-        task.add_done_callback(self._connections.discard)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while await self._call(reader, writer):
-                pass
-        except (asyncio.IncompleteReadError, ConnectionError, asyncio.LimitOverrunError, ValueError):
-            pass  # the caller went away, or does not speak HTTP
-        finally:
-            writer.close()
-            with suppress(ConnectionError):
-                await writer.wait_closed()
-
-    async def _call(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """One request and its answer; whether the connection stays open."""
-        first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-        method, path, _ = first.split(" ", 2)
-        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)}
-        body = await reader.readexactly(int(headers.get("content-length", "0")))
-        reply = self._checked(method, path, headers, body) or self._scripted(path)
-        await asyncio.sleep(reply.after)
-        match reply.manner:
-            case "hang":
-                await asyncio.sleep(HANG_SECONDS)
-            case "reset":
-                writer.transport.abort()
-                return False
-            case "garbage":
-                writer.write(b"\x00\xff not a status line\r\n\r\n")
-            case "drip":
-                for byte in _encoded(reply):
-                    writer.write(bytes((byte,)))
-                    await writer.drain()
-                    await asyncio.sleep(DRIP_SECONDS)
-            case "answer":
-                writer.write(_encoded(reply))
-        await writer.drain()
-        return reply.manner == "answer"
+    def reply(self, request: Request) -> Reply:
+        refused = self._checked(request.method, request.target, request.headers, request.body)
+        return refused or self._scripted(request.target)
 
     def _scripted(self, path: str) -> Reply:
         replies = self.script.get(path, (Reply(),))
@@ -207,10 +131,3 @@ def _problem(method: str, headers: Mapping[str, str], body: bytes, payload: Mapp
         return "timestamp: not ISO 8601"
     missing = MEMBERS - set(payload["data"])
     return f"data: without {', '.join(sorted(missing))}" if missing else ""
-
-
-def _encoded(reply: Reply) -> bytes:
-    phrase = HTTPStatus(reply.status).phrase if reply.status in HTTPStatus.__members__.values() else "Unknown"
-    headers = {"content-length": str(len(reply.body)), "content-type": "text/plain; charset=utf-8", **reply.headers}
-    lines = [f"HTTP/1.1 {reply.status} {phrase}", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
-    return "\r\n".join(lines).encode("latin-1") + reply.body

@@ -1,0 +1,197 @@
+"""Alibaba Cloud SMS (Dysmsapi 2017-05-25): text goes out as the values of a template that was approved there.
+
+https://help.aliyun.com/en/sms/developer-reference/api-dysmsapi-2017-05-25-sendsms
+"""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from tidings.channels.answer import said
+from tidings.channels.contract import (
+    Acknowledged,
+    Answer,
+    Budget,
+    Call,
+    Code,
+    Field,
+    Outcome,
+    Parcel,
+    Receipt,
+    Sent,
+    Values,
+    Wire,
+)
+from tidings.channels.sms.aliyun_signature import Signed, signed
+from tidings.channels.sms.aliyun_template import (
+    TEXTS,
+    Template,
+    checked_template,
+    code_template,
+    notice_template,
+    values_for,
+)
+from tidings.channels.sms.aliyun_verdict import IN_FLIGHT, REPORTS, verdict
+from tidings.channels.sms.number import MAINLAND_CHINA, spellings
+from tidings.channels.sms.provider import Provider, named
+from tidings.channels.sms.segments import in_words, segments, wide_segments
+from tidings.channels.words import cut, one_line
+
+DAY = timedelta(days=1)
+
+
+class _Answer(Struct):
+    Code: str
+    Message: str | None = None
+    BizId: str | None = None
+
+
+class _Report(Struct):
+    """https://help.aliyun.com/en/sms/developer-reference/smsreport-http"""
+
+    success: bool
+    biz_id: str
+    err_code: str = ""
+    err_msg: str = ""
+    sms_size: str | int = ""
+    out_id: str | None = None
+
+
+_read_answer = msgspec.json.Decoder(_Answer).decode
+_read_reports = msgspec.json.Decoder(list[_Report]).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class Aliyun(Provider):
+    name = "aliyun"
+    endpoint = "https://dysmsapi.aliyuncs.com"
+    fields = (
+        Field("access_key_id", "text", "Of a RAM user with AliyunDysmsFullAccess.", required=True),
+        Field("access_key_secret", "secret", "The secret of that AccessKey.", required=True),
+        Field("sign_name", "text", "The approved signature, without 【】.", required=True),
+        Field("template_code", "text", "The approved notice template, such as SMS_152550005.", required=True),
+        Field(
+            "template",
+            "text",
+            f"Its text, with the variables you applied for. Left out: {TEXTS['zh-hans']}",
+            check=checked_template,
+        ),
+        Field("code_template_code", "text", "The approved template of verification codes; its variable is ${code}."),
+        Field("sign_name_en", "text", "The signature for readers of English, if it is another one."),
+        Field("template_code_en", "text", "The notice template for readers of English."),
+        Field("template_en", "text", f"Its text. Left out: {TEXTS['en']}", check=checked_template),
+        Field("code_template_code_en", "text", "The template of verification codes for readers of English."),
+    )
+
+    def account(self, settings: Values) -> str:
+        return f"aliyun:{named(str(settings['access_key_id']))}"
+
+    async def send(self, parcel: Parcel, wire: Wire) -> Outcome:
+        template = notice_template(parcel.settings, parcel.document.language)
+        values = values_for(template, parcel.document)
+        number = str(parcel.contact["mobile"])
+        call = self._call(parcel, template, values)
+        answer = await wire.request("POST", call.url, headers=call.headers, body=b"")
+        if number.startswith(MAINLAND_CHINA):
+            count = wide_segments(template.filled(values))
+        else:
+            count = segments(template.filled(values, "[]"))
+        words = in_words(count, str(parcel.settings.get("price_per_segment") or ""))
+        return _outcome(answer, parcel, words)
+
+    async def send_code(self, code: Code, wire: Wire) -> Outcome:
+        call = self._call(code, code_template(code.settings, code.language), {"code": code.digits})
+        return _outcome(await wire.request("POST", call.url, headers=call.headers, body=b""), code, "")
+
+    def budgets(self, parcel: Parcel) -> Sequence[Budget]:
+        """https://help.aliyun.com/document_detail/44335.htm: any 24 hours, mainland numbers only."""
+        template, number = notice_template(parcel.settings, parcel.document.language), str(parcel.contact["mobile"])
+        if not number.startswith(MAINLAND_CHINA):
+            return ()
+        return (Budget(f"aliyun:{named(template.sign_name, template.code, number)}", 50, DAY, "number_at_its_limit"),)
+
+    def code_budgets(self, code: Code) -> Sequence[Budget]:
+        """The minute and the hour are the clock's there, and any there may be here, which is never more."""
+        template, number = code_template(code.settings, code.language), str(code.contact["mobile"])
+        if not number.startswith(MAINLAND_CHINA):
+            return ()
+        key = f"aliyun:code:{named(template.sign_name, number)}"
+        spans = (("minute", 1, timedelta(minutes=1)), ("hour", 5, timedelta(hours=1)), ("day", 10, DAY))
+        return tuple([Budget(f"{key}:{span}", most, per, "number_at_its_limit") for span, most, per in spans])
+
+    def acknowledge(self, call: Call, settings: Values) -> Acknowledged:
+        """The account's reports, of other senders' messages too. It looks for a number in `code` and pushes again
+        after 1, 5 and 10 minutes where it finds none."""
+        try:
+            reports = _read_reports(call.body)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise ValueError("not a list of reports as SmsReport has them") from None
+        receipts = [_receipt(report) for report in reports if report.success or report.err_code != IN_FLIGHT]
+        return Acknowledged(receipts, body='{"code":0,"msg":"接收成功"}'.encode())
+
+    def _call(self, sent: Parcel | Code, template: Template, values: Mapping[str, str]) -> Signed:
+        return send_sms(
+            self.base(sent.settings), template, values, sent.settings, str(sent.contact["mobile"]), sent.identity,
+            nonce=uuid.uuid4().hex, now=sent.now,
+        )  # fmt: skip
+
+
+def send_sms(
+    base: str,
+    template: Template,
+    values: Mapping[str, str],
+    settings: Values,
+    number: str,
+    identity: UUID,
+    *,
+    nonce: str,
+    now: datetime,
+) -> Signed:
+    query = {
+        "PhoneNumbers": number.removeprefix("+"),
+        "SignName": template.sign_name,
+        "TemplateCode": template.code,
+        "TemplateParam": _encode(values).decode(),
+        "OutId": identity.hex,
+    }
+    key_id, secret = str(settings["access_key_id"]), str(settings["access_key_secret"])
+    return signed(base, "SendSms", query, key_id=key_id, secret=secret, nonce=nonce, now=now)
+
+
+def _outcome(answer: Answer, sent: Parcel | Code, counted: str) -> Outcome:
+    number = str(sent.contact["mobile"])
+    hide = [*spellings(number), str(sent.settings["access_key_id"]), str(sent.settings["access_key_secret"])]
+    try:
+        read = _read_answer(answer.body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        outcome = verdict(answer.status, "", "", number)
+        return replace(outcome, said=said(answer.status, answer.body, hide=hide))
+    if (answer.status, read.Code) == (200, "OK"):
+        return Sent(read.BizId or "", "; ".join(["200 OK", counted]) if counted else "200 OK")
+    words = said(answer.status, f"{read.Code} {read.Message or ''}", hide=hide)
+    return replace(verdict(answer.status, read.Code, read.Message or "", number), said=words)
+
+
+def _receipt(report: _Report) -> Receipt:
+    words = [f"{report.err_code} {report.err_msg}".strip()]
+    if str(report.sms_size).isdecimal():
+        words.append(in_words(int(report.sms_size), ""))
+    told = cut(one_line("; ".join(filter(None, words))), 200)
+    identity = _identity(report.out_id)
+    if report.success:
+        return Receipt("delivered", identity, report.biz_id, said=told)
+    reason, of = REPORTS.get(report.err_code, ("undelivered", "message"))
+    return Receipt("failed", identity, report.biz_id, reason, told, of)
+
+
+def _identity(out_id: str | None) -> UUID | None:
+    """Ours, if it is: others send with the same account."""
+    try:
+        return UUID(hex=out_id) if out_id and len(out_id) == 32 else None
+    except ValueError:
+        return None
