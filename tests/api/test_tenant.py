@@ -15,6 +15,7 @@ def test_a_tenant_begins_with_the_countries_of_dms(api: Any, organisation: Any) 
         "language": "en",
         "timezone": "UTC",
         "sms_countries": DMS,
+        "fallback": False,
         "version": 1,
     }
 

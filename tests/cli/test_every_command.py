@@ -38,7 +38,12 @@ IN_ORDER: Sequence[tuple[str, str, str]] = (
     ("check --ledger", "", "The sums add up."),
 )
 NODES = ("serve", "web", "worker")
-ELSEWHERE = {"demo": "tests/demo/test_demo.py"}
+ELSEWHERE = {
+    "demo": "tests/demo/test_demo.py",
+    "database dump": "tests/cli/test_database.py",
+    "database restore": "tests/cli/test_database.py",
+    "database upgrade": "tests/cli/test_database.py",
+}
 
 
 def leaves(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[str]:

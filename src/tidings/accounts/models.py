@@ -33,6 +33,8 @@ class Tenant(models.Model):
     timezone = models.CharField(max_length=60, default="UTC")
     sms_countries = ArrayField(models.SmallIntegerField(), default=default_sms_countries)
     """Calling codes of the countries to which verification codes are sent."""
+    fallback = models.BooleanField(default=False)
+    """Whether another way is tried when nothing reaches somebody who is asked to act."""
     version = models.IntegerField(default=1)
 
 

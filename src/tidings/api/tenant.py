@@ -26,6 +26,9 @@ class TenantWanted(Schema):
     sms_countries: list[Text] | None = Field(
         None, max_length=250, description="calling codes, such as +86: verification codes are sent to no other country"
     )
+    fallback: bool | None = Field(
+        None, description="try another way when nothing reaches somebody who is asked to act; off from the start"
+    )
     version: int | None = Field(None, description="the version you saw; 409 when it is no longer the current one")
 
 
@@ -34,6 +37,7 @@ class TenantShown(Schema):
     language: str
     timezone: str
     sms_countries: list[str]
+    fallback: bool
     version: int
 
 
@@ -44,7 +48,7 @@ def get_tenant(request: HttpRequest, response: HttpResponse) -> dict[str, Any]:
 
 @router.put("/tenant", response=TenantShown)
 def put_tenant(request: HttpRequest, response: HttpResponse, body: TenantWanted) -> dict[str, Any]:
-    profile = TenantProfile(body.name, body.language, body.timezone, body.sms_countries)
+    profile = TenantProfile(body.name, body.language, body.timezone, body.sms_countries, body.fallback)
     return _shown(put_tenant_settings(caller(request), profile, Expected(body.version, if_match(request))), response)
 
 

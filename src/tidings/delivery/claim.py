@@ -57,9 +57,10 @@ FROM due WHERE d.id = due.id
 RETURNING d.id, d.tenant_id, d.person_id, d.subject_id, d.number, d.contact_point_id, d.channel,
           CASE WHEN d.attempts IS NULL THEN 0 ELSE jsonb_array_length(d.attempts) - coalesce((
               SELECT max(a.place) FROM jsonb_array_elements(d.attempts) WITH ORDINALITY AS a(try, place)
-              WHERE a.try ->> 'outcome' = 'retried_by'), 0) END,
+              WHERE a.try ->> 'outcome' IN ('retried_by', 'fallback_for')), 0) END,
           (SELECT max(a.try ->> 'at') FROM jsonb_array_elements(d.attempts) AS a(try)
-           WHERE a.try ->> 'outcome' = 'retried_by')::timestamptz
+           WHERE a.try ->> 'outcome' IN ('retried_by', 'fallback_for'))::timestamptz,
+          coalesce(d.attempts -> 0 ->> 'outcome' = 'fallback_for', false)
 """
 # Index: the primary keys of events, bodies (of each day's partition), recipients and subjects.
 _STORIES = """
@@ -85,7 +86,8 @@ WHERE d.id = c.id AND d.lease = %s AND d.state = 'sending'
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """`attempts` counts the tries since the last retry by hand, at `retried_at`: with one, the schedule starts over."""
+    """`attempts` counts the tries since the last retry by hand, at `retried_at`: with one, the schedule starts over, as
+    it does for another way (`fallback`), which need not be a method that the person chose."""
 
     id: UUID
     tenant_id: UUID
@@ -96,6 +98,7 @@ class Claimed:
     channel: str
     attempts: int
     retried_at: datetime | None
+    fallback: bool
 
 
 async def claim(
@@ -170,7 +173,7 @@ def _why_gone(one: Claimed, member: Member, view: View) -> str:
     if one.channel not in view.channels:
         return "channel_off"
     point = member.points.get(one.channel)
-    if point is None or one.channel not in member.methods:
+    if point is None or not (one.fallback or one.channel in member.methods):
         return "contact_missing"
     if point.disabled:
         return "contact_disabled"

@@ -51,6 +51,7 @@ FROM (
     WHERE d.state IN ('sent', 'delivered') AND a->>'outcome' = 'sent' {first_only}
 ) times
 """
+_NEVER_TRIED_AGAIN = """AND NOT d.attempts @> '[{"outcome": "try_later"}]'"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ def read_ledger() -> Ledger:
             recipients, recipient_skips = _row(cursor, _RECIPIENTS)
             cursor.execute(_DELIVERIES)
             deliveries = dict(cursor.fetchall())
-            _, first_p50, first_p99 = _row(cursor, _LATENCY.format(first_only="AND jsonb_array_length(d.attempts) = 1"))
+            _, first_p50, first_p99 = _row(cursor, _LATENCY.format(first_only=_NEVER_TRIED_AGAIN))
             _, p50, p99 = _row(cursor, _LATENCY.format(first_only=""))
             return Ledger(
                 accepted=accepted,

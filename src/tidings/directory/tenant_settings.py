@@ -9,7 +9,7 @@ from django.db import transaction
 from tidings.accounts.models import Tenant
 from tidings.accounts.permissions import Caller
 from tidings.accounts.tenants import lock_tenant
-from tidings.audit.record import record_change
+from tidings.audit.record import Part, record_change
 from tidings.channels.contract import InvalidField
 from tidings.directory.countries import checked_countries, spelled
 from tidings.directory.profile import checked_language, checked_timezone
@@ -25,6 +25,7 @@ class TenantProfile:
     language: str | None = None
     timezone: str | None = None
     sms_countries: Sequence[str] | None = None
+    fallback: bool | None = None
 
 
 def tenant_settings(caller: Caller) -> Tenant:
@@ -50,7 +51,8 @@ def put_tenant_settings(caller: Caller, profile: TenantProfile, expected: Expect
     if after != before:
         tenant.version += 1
         tenant.save(update_fields=[*values, "version"])
-        record_change(tenant.id, caller.name, "change", "tenant", tenant.name, before=before, after=after, stale=())
+        stale: tuple[Part, ...] = ("rules",) if after["fallback"] != before["fallback"] else ()
+        record_change(tenant.id, caller.name, "change", "tenant", tenant.name, before=before, after=after, stale=stale)
     return tenant
 
 
@@ -60,6 +62,7 @@ def described_tenant(tenant: Tenant) -> dict[str, Any]:
         "language": tenant.language,
         "timezone": tenant.timezone,
         "sms_countries": spelled(tenant.sms_countries),
+        "fallback": tenant.fallback,
     }
 
 
@@ -81,4 +84,5 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "language": checked_language,
     "timezone": checked_timezone,
     "sms_countries": checked_countries,
+    "fallback": bool,
 }

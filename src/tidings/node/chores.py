@@ -14,7 +14,7 @@ import psycopg
 
 from tidings.catalog.features import SYSTEM_FEATURE
 from tidings.channels import remember
-from tidings.delivery import budget, tally
+from tidings.delivery import budget, fallback, tally
 from tidings.delivery.farewell import Farewell, next_step, say, settle, take
 from tidings.delivery.job import Job
 from tidings.delivery.retention import keep_house
@@ -120,6 +120,21 @@ class Chores:
             self._node.wake()
 
         self._waiting.put_nowait(disable)
+
+    def fall_back(self, job: Job) -> None:
+        """Another way to somebody who is asked to act, where the tenant wants that and there is one."""
+
+        async def find(connection: Connection) -> None:
+            view = (await self._node.views.current(connection, (job.tenant_id,))).get(job.tenant_id)
+            member = view.directory.people.by_id.get(job.member.id) if view and view.fallback else None
+            if view is None or member is None:
+                return
+            point = await fallback.fall_back(connection, job.id, job.tenant_id, member, view.channels_on, now())
+            if point is not None:
+                log.info("another way: %s", point.channel, extra={"event": str(job.story.id), "delivery": str(job.id)})
+                self._node.wake()
+
+        self._waiting.put_nowait(find)
 
     def failing_channel(self, job: Job, reason: str) -> None:
         """Once an hour, tenant and channel."""

@@ -16,7 +16,7 @@ import psycopg
 from tidings.channels.contract import Budget, Outcome, Refused, TryLater
 from tidings.channels.registry import CHANNELS
 from tidings.channels.remember import SharedMemory
-from tidings.delivery import budget, claim, lease, orphans, tally
+from tidings.delivery import budget, claim, fallback, lease, orphans, tally
 from tidings.delivery.attempt import Opened, attempt, attempt_limited
 from tidings.delivery.job import Job
 from tidings.delivery.lanes import Lanes
@@ -238,6 +238,8 @@ class Node:
             log.warning(
                 "failed", extra={"event": str(event_of(job.id)), "delivery": str(job.id), "reason": following.reason}
             )
+        if fallback.wants(job.story.event_type.tone, following):
+            self.chores.fall_back(job)
         if isinstance(outcome, Refused) and following.disable:
             self.chores.dead_contact_point(job.tenant_id, job.member, job.point, outcome.reason, job.story.id)
         elif isinstance(outcome, TryLater) and outcome.technical:
@@ -259,6 +261,8 @@ class Node:
         self._recorder.add(held(job.id, job.lease, following))
         metrics.HOLDS.labels(job.channel, verdict.reason).inc()
         self.tallies.count(job.tenant_id, job.channel, "held", verdict.reason)
+        if fallback.wants(job.story.event_type.tone, following):
+            self.chores.fall_back(job)
 
     async def take_budgets(self, calls: Sequence[Sequence[Budget]]) -> budget.Granted:
         if not any(calls):

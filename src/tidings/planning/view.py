@@ -25,3 +25,5 @@ class View:
     channels_on: frozenset[str]
     directory: Directory
     grants: Mapping[bytes, Grant]
+    fallback: bool = False
+    """Whether another way is tried when nothing reaches somebody who is asked to act."""

@@ -23,7 +23,7 @@ from tidings.rules.load import load_rules
 log = logging.getLogger("tidings.planning")
 # Index: the primary key.
 _VERSIONS = """
-SELECT id, rules_version, directory_version, access_version FROM accounts_tenant WHERE id = ANY(%s)
+SELECT id, rules_version, directory_version, access_version, fallback FROM accounts_tenant WHERE id = ANY(%s)
 """
 
 
@@ -38,16 +38,18 @@ class Views:
         tenant's broken row is not every tenant's trouble."""
         cursor = await connection.execute(_VERSIONS, (list(tenant_ids),), binary=True)
         views: dict[UUID, View] = {}
-        for tenant_id, rules, directory, access in await cursor.fetchall():
+        for tenant_id, rules, directory, access, fallback in await cursor.fetchall():
             try:
-                views[tenant_id] = await self._view(connection, tenant_id, (rules, directory, access))
+                views[tenant_id] = await self._view(connection, tenant_id, (rules, directory, access), fallback)
             except psycopg.Error:
                 raise
             except Exception:
                 log.exception("a tenant's settings cannot be read", extra={"tenant": str(tenant_id)})
         return views
 
-    async def _view(self, connection: Connection, tenant_id: UUID, versions: tuple[int, int, int]) -> View:
+    async def _view(
+        self, connection: Connection, tenant_id: UUID, versions: tuple[int, int, int], fallback: bool
+    ) -> View:
         rules_version, directory_version, access_version = versions
         held = self.by_tenant.get(tenant_id)
         if held and (held.rules_version, held.directory_version, held.access_version) == versions:
@@ -67,7 +69,7 @@ class Views:
             grants = held.grants
         else:
             grants = await load_grants(connection, tenant_id)
-        view = View(tenant_id, *versions, rules, catalog, channels, frozenset(channels), directory, grants)
+        view = View(tenant_id, *versions, rules, catalog, channels, frozenset(channels), directory, grants, fallback)
         # The versions were read before the parts: what changed in between is loaded again by the next group.
         self.by_tenant[tenant_id] = view
         return view
