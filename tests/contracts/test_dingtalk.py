@@ -61,7 +61,8 @@ async def vendor(clock: Clock) -> AsyncIterator[DingTalk]:
 
 
 def settings(vendor: DingTalk, **changes: Any) -> dict[str, Any]:
-    given = {"app_key": KEY, "app_secret": SECRET, "agent_id": AGENT, "endpoint": vendor.url("/")}
+    agent = {} if changes.get("provider") == "robot" else {"agent_id": AGENT}
+    given = {"app_key": KEY, "app_secret": SECRET, **agent, "endpoint": vendor.url("/")}
     return check_values(DINGTALK.settings, given | changes, {})
 
 
