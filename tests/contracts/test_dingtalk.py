@@ -61,10 +61,9 @@ async def vendor(clock: Clock) -> AsyncIterator[DingTalk]:
 
 
 def settings(vendor: DingTalk, **changes: Any) -> dict[str, Any]:
-    given = {"app_key": KEY, "app_secret": SECRET, "endpoint": vendor.url("/")} | changes
-    if given.get("provider") != "robot":
-        given.setdefault("agent_id", AGENT)
-    return check_values(DINGTALK.settings, given, {})
+    agent = {} if changes.get("provider") == "robot" else {"agent_id": AGENT}
+    given = {"app_key": KEY, "app_secret": SECRET, **agent, "endpoint": vendor.url("/")}
+    return check_values(DINGTALK.settings, given | changes, {})
 
 
 def parcel(vendor: DingTalk, document: Document, number: int = 1, **changes: Any) -> Parcel:

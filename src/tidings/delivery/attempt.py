@@ -69,6 +69,8 @@ def parcel_of(job: Job, opened: Opened, now: datetime, base_url: str, receipts_u
         now=now,
         settings_url=f"{base_url}/me/notification-settings",
         receipts_url=receipts_url,
+        # A group robot mentions people by it.
+        extra={"mobile": job.member.mobile} if job.member.mobile else {},
     )
 
 

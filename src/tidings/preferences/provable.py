@@ -5,6 +5,7 @@ from typing import Literal
 from tidings.accounts.models import Person
 from tidings.channels.configure import known_channel
 from tidings.channels.contract import Channel, Values
+from tidings.directory.contact_points import address_of as leads_to
 from tidings.kernel.problems import Problem
 
 _INSTEAD = {
@@ -23,8 +24,8 @@ def provable(channel: str, *, by: Literal["code", "test"]) -> Channel:
 
 
 def address_of(kind: Channel, contact: Values) -> str:
-    """Where a code goes: the first part of a contact point that is verified by one."""
-    return str(contact[kind.contact[0].name])
+    """Where a code goes."""
+    return " ".join(str(part) for part in leads_to(kind, contact).values())
 
 
 def code_text(person: Person, kind: Channel, address: str, digits: str) -> str:

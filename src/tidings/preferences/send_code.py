@@ -17,7 +17,7 @@ from tidings.channels.at_once import at_once
 from tidings.channels.check import check_values
 from tidings.channels.configure import settings_in_use
 from tidings.channels.contract import Channel, Code, Outcome, Refused, Sent, TryLater, Values
-from tidings.directory.contact_points import PREFILLED, end_codes, opened
+from tidings.directory.contact_points import end_codes, opened
 from tidings.directory.countries import spelled, within
 from tidings.directory.members import known_member
 from tidings.directory.models import ContactPoint, Verification
@@ -74,7 +74,8 @@ def _contact(person: Person, kind: Channel, address: str | None) -> Values:
 
 
 def _refuse_abroad(tenant_id: UUID, kind: Channel, contact: Values) -> None:
-    if PREFILLED.get(kind.code) != "mobile":
+    # What a code costs, and whom it pays, depends on where it goes; within DingTalk it costs nothing.
+    if kind.code != "sms":
         return
     countries = Tenant.objects.get(id=tenant_id).sms_countries
     if not within(countries, address_of(kind, contact)):

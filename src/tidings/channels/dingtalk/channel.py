@@ -27,6 +27,7 @@ from tidings.channels.mobiles import checked_mobile, shown_mobile
 from tidings.kernel.http_errors import HttpError
 from tidings.kernel.urls import read_url
 from tidings.messages.document import Document
+from tidings.messages.wording import wording
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +52,6 @@ ROBOT = Provider(
     robot_message.MOST, robot_message.message, robot_message.text, robot_message.send, robot_message.results
 )
 PROVIDERS: Mapping[str, Provider] = {"work_notification": WORK_NOTIFICATION, "robot": ROBOT}
-CODE_WORDS: Mapping[str, str] = {
-    "en": "Tidings: your verification code is {digits}. It is valid for {minutes} minutes. If you did not ask for it, "
-    "you need not do anything.",
-    "zh-hans": "Tidings：您的验证码是 {digits}，{minutes} 分钟内有效。如果不是您本人操作，请忽略。",
-}
 # As DingTalk makes them, and without the comma that separates them in a list.
 _USER_ID = re.compile(r"[A-Za-z0-9_@.$=+/-]{1,64}")
 
@@ -191,9 +187,10 @@ class DingTalkChannel(Channel):
 
     async def send_code(self, code: Code, wire: Wire) -> Outcome:
         app, provider = app_of(code.settings), _provider(code.settings)
-        words = CODE_WORDS.get(code.language, CODE_WORDS["en"]).format(digits=code.digits, minutes=code.minutes)
+        words = wording(code.language)
+        text = f"{words.code_text(code.digits, code.minutes)}\n\n{words.label('code_why')}"
         user = await find_user(app, code.contact, wire, afresh=True)
-        return (await provider.send(app, [user], provider.text(words), wire))[user]
+        return (await provider.send(app, [user], provider.text(text), wire))[user]
 
 
 def _provider(settings: Values) -> Provider:
