@@ -26,6 +26,9 @@ class FieldShown(Schema):
     required: bool
     default: str | int | bool | None
     choices: list[str]
+    goes_to: list[str] = Field(
+        description="of a secret: the fields that say where it is sent; when one of them changes it is to be given anew"
+    )
 
 
 class ChannelShown(Schema):

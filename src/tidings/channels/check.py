@@ -2,7 +2,7 @@
 they go out: without secrets."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pyreqwest.http import Url
@@ -20,8 +20,8 @@ _NOT_IN_URLS = re.compile(r"[\s\\]")
 def check_values(fields: Sequence[Field], given: Mapping[str, Any], stored: Values) -> dict[str, Value]:
     """The values to store. Raises `Problem` 422 with `errors` [{"field", "problem"}].
 
-    A secret that is missing or masked keeps the stored one; null takes it away (or has a new one made, where one can
-    be made). Anything else that is missing falls back to its default.
+    A secret that is missing or masked keeps the stored one, unless it would be sent elsewhere than before; null takes
+    it away (or has a new one made, where one can be made). Anything else that is missing falls back to its default.
     """
     values: dict[str, Value] = {}
     problems: list[dict[str, str]] = []
@@ -38,6 +38,8 @@ def check_values(fields: Sequence[Field], given: Mapping[str, Any], stored: Valu
         else:
             if value is not None:
                 values[field.name] = value
+    if not problems:
+        problems = [*_moved_secrets(fields, given, values, stored)]
     if problems:
         raise invalid("Some values cannot be used: see errors.", problems)
     return values
@@ -70,7 +72,7 @@ def checked_url(text: str) -> str:
 
 def _checked(field: Field, given: Mapping[str, Any], stored: Values) -> Value:
     value = given.get(field.name)
-    if field.kind == "secret" and (value == MASK or field.name not in given):
+    if _keeps(field, given):
         value = stored.get(field.name)
         if value is not None:
             return value
@@ -81,6 +83,24 @@ def _checked(field: Field, given: Mapping[str, Any], stored: Values) -> Value:
     if value is None or value == "":
         return _absent(field)
     return _number(field, value) if field.kind == "number" else _text(field, value)
+
+
+def _keeps(field: Field, given: Mapping[str, Any]) -> bool:
+    return field.kind == "secret" and (field.name not in given or given[field.name] == MASK)
+
+
+def _moved_secrets(
+    fields: Sequence[Field], given: Mapping[str, Any], values: Values, stored: Values
+) -> Iterator[dict[str, str]]:
+    """A problem for each stored secret that would be kept, and sent elsewhere than before."""
+    before = {field.name: stored.get(field.name, field.default) for field in fields}
+    for field in fields:
+        moved = " and ".join(name for name in field.goes_to if values.get(name) != before[name])
+        if moved and _keeps(field, given) and stored.get(field.name) is not None:
+            text = (
+                f"must be given anew, because {moved} will change: a stored secret goes only where it was meant to go"
+            )
+            yield {"field": field.name, "problem": text}
 
 
 def _absent(field: Field) -> Value:

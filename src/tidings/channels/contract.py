@@ -25,7 +25,11 @@ class InvalidField(ValueError):
 @dataclass(frozen=True, slots=True)
 class Field:
     """One setting or part of a contact point. `check` returns the normalised value or raises `InvalidField`;
-    `generate` makes one where none is given and none is stored."""
+    `generate` makes one where none is given and none is stored.
+
+    `goes_to`, of a secret that is sent and not only used to sign: the fields that say where to. When one of them
+    changes it must be given anew, or who may change settings could have a secret they never knew sent to themselves.
+    """
 
     name: str
     kind: type_of_field
@@ -35,6 +39,7 @@ class Field:
     choices: tuple[str, ...] = ()
     check: Callable[[str], str] | None = None
     generate: Callable[[], str] | None = None
+    goes_to: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
