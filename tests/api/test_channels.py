@@ -104,6 +104,23 @@ def test_put_accepts_what_get_answers_and_keeps_the_secret(api: Any, organisatio
     assert "password" not in _stored(organisation)
 
 
+@pytest.mark.parametrize("change", [{"host": "evil.example"}, {"port": 2525}, {"security": "none"}])
+def test_a_stolen_token_cannot_send_the_password_elsewhere(api: Any, organisation: Any, change: dict[str, Any]) -> None:
+    root = api("root")
+    shown = root.put("/channels/email", {"enabled": True, "settings": MAIL}).body["settings"]
+    answer = root.put("/channels/email", {"enabled": True, "settings": {**shown, **change}})
+    assert (answer.status, answer.code) == (422, "invalid")
+    [problem] = answer.body["errors"]
+    assert problem["field"] == "password" and "must be given anew" in problem["problem"]
+    assert _stored(organisation) == MAIL
+    # who knows it may
+    moved = {**MAIL, **change}
+    assert root.put("/channels/email", {"enabled": True, "settings": moved}).status == 200
+    assert _stored(organisation) == moved
+    fields = {field["name"]: field for field in root.get("/channels/email").body["fields"]}
+    assert fields["password"]["goes_to"] == ["host", "port", "security"]
+
+
 def test_a_channel_that_was_never_set_up_can_be_put_back_as_it_is(api: Any) -> None:
     root = api("root")
     answer = root.put("/channels/email", root.get("/channels/email").body)

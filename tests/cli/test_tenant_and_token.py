@@ -52,8 +52,8 @@ def test_what_an_operator_can_mend_is_said_in_words(tidings: Tidings, empty_data
         (["token", "create", "--person", "a", "--source", "b"], {}, 2, "--person or --source"),
         (["tenant", "create", "Other", "--admin", "a/b"], {}, 1, "login"),
         (["migrate"], {"url": nowhere}, 1, "TIDINGS_DATABASE_URL"),
-        (["migrate"], {"TIDINGS_SECRET_KEYS": ""}, 1, "openssl rand"),
-        (["migrate"], {"TIDINGS_RETRY_SCHEDULE": "soon"}, 1, "TIDINGS_RETRY_SCHEDULE"),
+        (["migrate"], {"TIDINGS_SECRET_KEYS": ""}, 2, "openssl rand"),
+        (["migrate"], {"TIDINGS_RETRY_SCHEDULE": "soon"}, 2, "TIDINGS_RETRY_SCHEDULE"),
         (["pigeon"], {}, 2, "No such command"),
     ]
     for arguments, more, code, says in mistakes:

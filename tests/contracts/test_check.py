@@ -59,6 +59,60 @@ def test_a_missing_or_masked_secret_keeps_the_stored_one(given: dict[str, Any]) 
     assert (values["key"], values["token"]) == ("old-key", "old-token")
 
 
+SENT = (
+    Field("host", "text", "Where to.", required=True),
+    Field("port", "number", "Its port.", default=25),
+    Field("endpoint", "url", "Another host."),
+    Field("note", "text", "Anything."),
+    Field("password", "secret", "Sent there.", goes_to=("host", "port", "endpoint")),
+    Field("key", "secret", "Signs, and is never sent."),
+)
+SENT_STORED = {"host": "mail.example.com", "port": 25, "password": "p", "key": "k"}
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"host": "evil.example"}, "host"),
+        ({"port": 26}, "port"),
+        ({"endpoint": "https://evil.example/"}, "endpoint"),
+        ({"host": "evil.example", "port": 26}, "host and port"),
+    ],
+)
+@pytest.mark.parametrize("mask", [{}, {"password": MASK}])
+def test_a_kept_secret_never_goes_elsewhere(change: dict[str, Any], named: str, mask: dict[str, Any]) -> None:
+    given = {"host": "mail.example.com", "key": MASK} | change | mask
+    with pytest.raises(Problem) as refused:
+        check_values(SENT, given, SENT_STORED)
+    [problem] = refused.value.errors
+    assert problem["field"] == "password"
+    assert f"must be given anew, because {named} will change" in problem["problem"]
+    # when it is given, or taken away, it may
+    assert check_values(SENT, given | {"password": "new"}, SENT_STORED)["password"] == "new"
+    assert "password" not in check_values(SENT, given | {"password": None}, SENT_STORED)
+
+
+def test_an_endpoint_that_is_taken_back_counts_too() -> None:
+    stored = SENT_STORED | {"endpoint": "https://proxy.example.com/"}
+    with pytest.raises(Problem, match="errors"):
+        check_values(SENT, {"host": "mail.example.com"}, stored)
+
+
+@pytest.mark.parametrize("change", [{}, {"note": "x"}, {"host": " mail.example.com "}, {"port": "25"}])
+def test_what_stays_the_same_keeps_its_secret(change: dict[str, Any]) -> None:
+    assert check_values(SENT, {"host": "mail.example.com"} | change, SENT_STORED)["password"] == "p"
+
+
+def test_without_a_stored_secret_it_may_go_anywhere() -> None:
+    assert check_values(SENT, {"host": "other.example.com"}, {"host": "mail.example.com", "port": 25})["port"] == 25
+
+
+def test_what_is_wrong_is_said_first() -> None:
+    with pytest.raises(Problem) as refused:
+        check_values(SENT, {"host": "mail.example.com", "port": "many"}, SENT_STORED)
+    assert [problem["field"] for problem in refused.value.errors] == ["port"]
+
+
 @pytest.mark.parametrize("nothing", [None, ""])
 def test_null_takes_a_secret_away_or_has_another_made(nothing: Any) -> None:
     assert check_values(FIELDS, {"name": "n", "token": nothing}, STORED)["token"] == "made"

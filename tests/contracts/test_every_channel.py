@@ -267,6 +267,18 @@ def test_secrets_are_masked_and_a_masked_one_keeps_what_is_stored(
         assert check_values(fields, shown, stored) == stored
 
 
+SAYS_WHERE = {"host", "port", "security", "endpoint"}
+
+
+def test_a_secret_is_bound_to_where_it_is_sent(code: str, channel: Channel) -> None:
+    """A new channel declares it, or a stolen token of an administrator's moves its secrets to another host."""
+    fields = channel.settings
+    where = {field.name for field in fields if field.name in SAYS_WHERE or field.kind == "url"}
+    for field in fields:
+        assert field.kind != "secret" or where <= set(field.goes_to), f"{code}: {field.name} says nothing of {where}"
+        assert set(field.goes_to) <= {each.name for each in fields}
+
+
 def test_unknown_and_wrong_values_are_all_told_at_once(code: str, channel: Channel) -> None:
     for fields in (channel.settings, channel.contact):
         given: dict[str, Any] = {field.name: ["not", "a", "value"] for field in fields if field.when is None}

@@ -29,6 +29,9 @@ class FieldShown(Schema):
     default: str | int | bool | None
     choices: list[str]
     when: tuple[str, str] | None = Field(description="another field and its value: this one exists only then")
+    goes_to: list[str] = Field(
+        description="of a secret: the fields that say where it is sent; when one of them changes it is to be given anew"
+    )
 
 
 class ChannelShown(Schema):

@@ -2,7 +2,7 @@
 they go out: without secrets."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from tidings.channels.contract import Field, InvalidField, Value, Values
@@ -21,8 +21,8 @@ def check_values(fields: Sequence[Field], given: Mapping[str, Any], stored: Valu
     """The values to store. Raises `Problem` 422 with `errors` [{"field", "problem"}]. A field that does not exist
     beside the others' values is not looked at and not kept.
 
-    A secret that is missing or masked keeps the stored one; null takes it away (or has a new one made, where one can
-    be made). Anything else that is missing falls back to its default.
+    A secret that is missing or masked keeps the stored one, unless it would be sent elsewhere than before; null takes
+    it away (or has a new one made, where one can be made). Anything else that is missing falls back to its default.
     """
     values: dict[str, Value] = {}
     problems: list[dict[str, str]] = []
@@ -40,7 +40,10 @@ def check_values(fields: Sequence[Field], given: Mapping[str, Any], stored: Valu
         else:
             if value is not None:
                 values[field.name] = value
-    if problems := _misplaced(fields, given, values, failed) + problems:
+    problems = _misplaced(fields, given, values, failed) + problems
+    if not problems:
+        problems = [*_moved_secrets(fields, given, values, stored)]
+    if problems:
         raise invalid("Some values cannot be used: see errors.", problems)
     return values
 
@@ -99,7 +102,7 @@ def _misplaced(
 
 def _checked(field: Field, given: Mapping[str, Any], stored: Values) -> Value:
     value = given.get(field.name)
-    if field.kind == "secret" and (value == MASK or field.name not in given):
+    if _keeps(field, given):
         value = stored.get(field.name)
         if value is not None:
             return value
@@ -110,6 +113,24 @@ def _checked(field: Field, given: Mapping[str, Any], stored: Values) -> Value:
     if value is None or value == "":
         return _absent(field)
     return _number(field, value) if field.kind == "number" else _text(field, value)
+
+
+def _keeps(field: Field, given: Mapping[str, Any]) -> bool:
+    return field.kind == "secret" and (field.name not in given or given[field.name] == MASK)
+
+
+def _moved_secrets(
+    fields: Sequence[Field], given: Mapping[str, Any], values: Values, stored: Values
+) -> Iterator[dict[str, str]]:
+    """A problem for each stored secret that would be kept, and sent elsewhere than before."""
+    before = {field.name: stored.get(field.name, field.default) for field in fields}
+    for field in fields:
+        moved = " and ".join(name for name in field.goes_to if values.get(name) != before[name])
+        if moved and _keeps(field, given) and stored.get(field.name) is not None:
+            text = (
+                f"must be given anew, because {moved} will change: a stored secret goes only where it was meant to go"
+            )
+            yield {"field": field.name, "problem": text}
 
 
 def _absent(field: Field) -> Value:

@@ -29,7 +29,11 @@ class Field:
     """One setting or part of a contact point. `check` returns the normalised value or raises `InvalidField`;
     so does `check_with`, for what depends on the fields declared before it: it sees their values, and a value that is
     kept too. `generate` makes one where none is given and none is stored. `when` (another field, its value): the field
-    exists only then; of a provider's own settings, say."""
+    exists only then; of a provider's own settings, say.
+
+    `goes_to`, of a secret that is sent and not only used to sign: the fields that say where to. When one of them
+    changes it must be given anew, or who may change settings could have a secret they never knew sent to themselves.
+    """
 
     name: str
     kind: type_of_field
@@ -41,6 +45,7 @@ class Field:
     check_with: Callable[[str, Values], str] | None = None
     generate: Callable[[], str] | None = None
     when: tuple[str, str] | None = None
+    goes_to: tuple[str, ...] = ()
 
 
 class Sent(Struct, frozen=True):

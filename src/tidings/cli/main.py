@@ -2,6 +2,7 @@
 
 import sys
 from importlib import import_module
+from typing import NoReturn
 
 import click
 
@@ -47,32 +48,39 @@ def commands() -> None:
 
 def main() -> None:
     """What an operator can mend is said in words, with a hint, and never as a traceback."""
+    from tidings.kernel.settings import SettingsError
+
     try:
         commands()
+    except SettingsError as error:
+        # As for an option that is wrong.
+        _end(error.message, error.hint, status=2)
     except Exception as error:
         explained = _explained(error)
         if explained is None:
             raise
-        message, hint = explained
-        sys.exit(f"tidings: {message}\n         {hint}")
+        _end(*explained)
+
+
+def _end(message: str, hint: str, *, status: int = 1) -> NoReturn:
+    click.echo(f"tidings: {message}\n         {hint}", err=True)
+    sys.exit(status)
 
 
 def _explained(error: Exception) -> tuple[str, str] | None:
     import psycopg
 
-    from tidings.kernel.addresses import InvalidNetworks
     from tidings.kernel.dump_database import DumpFailed
     from tidings.kernel.prepare_cluster import EmbeddedPostgresError
-    from tidings.kernel.settings import SettingsError
 
     # Django raises errors of its own and keeps psycopg's as their cause.
     cause = error.__cause__ if isinstance(error.__cause__, psycopg.Error) else error
     said = str(cause).partition("\n")[0]
     match cause:
-        case SettingsError() | EmbeddedPostgresError() | InvalidNetworks() | DumpFailed():
+        case EmbeddedPostgresError() | DumpFailed():
             return cause.message, cause.hint
         case psycopg.OperationalError():
-            return f"the database cannot be reached: {cause}", "Check TIDINGS_DATABASE_URL."
+            return f"the database cannot be reached: {said}", "Check TIDINGS_DATABASE_URL."
         case psycopg.errors.UndefinedTable() | psycopg.errors.UndefinedColumn():
             return f"the database is not of this version: {said}", "Bring it up to date: tidings migrate"
         case psycopg.errors.InsufficientPrivilege():

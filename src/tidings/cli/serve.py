@@ -9,11 +9,15 @@ from tidings.kernel.platform import platform
 from tidings.kernel.settings import settings
 from tidings.kernel.stop import Stopped
 
+_PORT = click.IntRange(1, 65_535)
+
 
 def _options(command: click.Command) -> click.Command:
     command.params += [
         click.Option(["--host"], default="127.0.0.1", show_default=True, help="Address to listen on."),
-        click.Option(["--port"], default=8420, show_default=True, type=int, help="Port to listen on."),
+        click.Option(
+            ["--port"], default=8420, show_default=True, type=click.IntRange(1, 65_535), help="Port to listen on."
+        ),
     ]
     return command
 

@@ -3,7 +3,8 @@
 import hashlib
 import os
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+
+from psycopg.conninfo import conninfo_to_dict
 
 from tidings.kernel.settings import settings
 
@@ -11,18 +12,14 @@ _own = settings()
 
 
 def _database(url: str) -> dict[str, Any]:
-    """libpq's URL as Django wants it: query parameters are passed through as options, `host` as the host."""
-    parts = urlsplit(url)
-    options: dict[str, Any] = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    """libpq's URL, read by libpq, as Django wants it: what it has no name for is passed through."""
+    parts = conninfo_to_dict(url)
+    names = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
     return {
         "ENGINE": "django.db.backends.postgresql",
-        "NAME": unquote(parts.path.lstrip("/")),
-        "USER": unquote(parts.username or ""),
-        "PASSWORD": unquote(parts.password or ""),
-        "HOST": options.pop("host", "") or unquote(parts.hostname or ""),
-        "PORT": str(parts.port or options.pop("port", "")),
+        **{ours: str(parts.pop(theirs, "")) for ours, theirs in names.items()},
         # A server that is not there at all takes a thread of two for so long, and not for minutes.
-        "OPTIONS": {"connect_timeout": 5, **options},
+        "OPTIONS": {"connect_timeout": 5, **parts},
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,
     }

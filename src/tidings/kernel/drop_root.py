@@ -17,7 +17,8 @@ from pathlib import Path
 
 USER = "tidings"
 # A data folder of root's that holds nothing else is ours to open; any other keeps its group and mode. `secret.key` is
-# written before the server is first started, `lost+found` comes with a fresh volume.
+# written before the server is first started (under another name, `secret.key.` and letters), `lost+found` comes with a
+# fresh volume.
 OURS = frozenset({"postgres", "secret.key", "lost+found"})
 # Our own environment holds secrets, and PGPORT or TZ would change what the server does.
 _ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
@@ -45,7 +46,7 @@ def hand_over(folder: Path, data_dir: Path) -> Account | None:
     cluster = folder / "cluster"
     account = (_owner(cluster) if cluster.exists() else None) or _system_account()
     _let_pass(folder, account)
-    if OURS.issuperset(entry.name for entry in data_dir.iterdir()):
+    if all(entry.name in OURS or entry.name.startswith("secret.key.") for entry in data_dir.iterdir()):
         _let_pass(data_dir, account)
     return account
 

@@ -115,10 +115,10 @@ class Running:
                     self._user = place.open("users.lock")
                     fcntl.flock(self._user, fcntl.LOCK_SH)
                 self.url = _ensure_running(place, self._settings)
-        except PermissionError as error:
+        except (PermissionError, FileExistsError, NotADirectoryError) as error:
             raise EmbeddedPostgresError(
                 f"The data folder {self._data_dir} cannot be used: {error}.",
-                "Run Tidings as the user who owns that folder, or set TIDINGS_DATA_DIR to another.",
+                "Run Tidings as the user who owns that folder, or set TIDINGS_DATA_DIR to another folder.",
             ) from error
         except OSError as error:
             raise EmbeddedPostgresError(

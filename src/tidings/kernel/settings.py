@@ -3,13 +3,19 @@
 import os
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
+from tempfile import NamedTemporaryFile
+from urllib.parse import urlsplit
 
-from tidings.kernel.addresses import parse_networks
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, timeout_from_conninfo
+
+from tidings.kernel.addresses import InvalidNetworks, parse_networks
 
 RETRY_SCHEDULE = "5,30,300,1800,7200,18000,36000,36000"
 
@@ -43,14 +49,15 @@ def settings() -> Settings:
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
+    """Raises `SettingsError` for the first that is missing or unusable; no secret is in its text."""
     data_dir = default_data_dir(environment)
-    database_url = environment.get("TIDINGS_DATABASE_URL") or None
+    database_url = _database_url(environment.get("TIDINGS_DATABASE_URL", "").strip())
     return Settings(
         database_url=database_url,
         data_dir=data_dir,
         secret_keys=_secret_keys(environment, data_dir, embedded=database_url is None),
-        base_url=environment.get("TIDINGS_BASE_URL", "http://127.0.0.1:8420").rstrip("/"),
-        allowed_networks=parse_networks(environment.get("TIDINGS_ALLOWED_NETWORKS", "")),
+        base_url=_base_url(environment.get("TIDINGS_BASE_URL") or "http://127.0.0.1:8420"),
+        allowed_networks=_networks(environment.get("TIDINGS_ALLOWED_NETWORKS", "")),
         retry_schedule=_schedule(environment.get("TIDINGS_RETRY_SCHEDULE") or RETRY_SCHEDULE),
         admin_password=_secret(environment, "TIDINGS_ADMIN_PASSWORD"),
         admin_token=_secret(environment, "TIDINGS_ADMIN_TOKEN"),
@@ -58,24 +65,76 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
 
 
 def default_data_dir(environment: Mapping[str, str]) -> Path:
-    if given := environment.get("TIDINGS_DATA_DIR"):
-        return Path(given).expanduser().absolute()
-    if os.geteuid() == 0:
-        return Path("/var/lib/tidings")
-    shared = Path(environment.get("XDG_DATA_HOME", ""))
-    # The XDG specification has relative paths ignored.
-    return (shared if shared.is_absolute() else Path.home() / ".local" / "share") / "tidings"
+    """Raises `SettingsError`."""
+    try:
+        if given := environment.get("TIDINGS_DATA_DIR"):
+            return Path(given).expanduser().absolute()
+        if os.geteuid() == 0:
+            return Path("/var/lib/tidings")
+        shared = Path(environment.get("XDG_DATA_HOME", ""))
+        # The XDG specification has relative paths ignored.
+        return (shared if shared.is_absolute() else Path.home() / ".local" / "share") / "tidings"
+    except RuntimeError:
+        raise SettingsError("The home folder is not known.", "Set TIDINGS_DATA_DIR to an absolute path.") from None
+
+
+def _database_url(url: str) -> str | None:
+    """As libpq reads it. Its own complaints are not repeated: they quote the URL, password and all."""
+    if not url:
+        return None
+    form = "Write it as postgresql://USER:PASSWORD@HOST:5432/NAME; what is special in a password as %40 (@), %2F (/)."
+    try:
+        parts = {name: str(value) for name, value in conninfo_to_dict(url).items()}
+        timeout_from_conninfo({"connect_timeout": parts.get("connect_timeout", "5")})
+    except psycopg.ProgrammingError:
+        parts = {}
+    if not parts or not url.startswith(("postgresql://", "postgres://")):
+        raise SettingsError("TIDINGS_DATABASE_URL is not the URL of a PostgreSQL database.", form)
+    if any(port and not _is_port(port) for port in parts.get("port", "").split(",")):
+        raise SettingsError("TIDINGS_DATABASE_URL has a port that is no number from 1 to 65535.", form)
+    if not parts.get("dbname") and not parts.get("service"):
+        raise SettingsError("TIDINGS_DATABASE_URL names no database.", form)
+    return url
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdigit() and 0 < int(text) < 65_536
+
+
+def _base_url(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 80) > 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise SettingsError(
+            f"TIDINGS_BASE_URL is no address of a website: {url!r}.", "For example: https://tidings.example.com"
+        )
+    return url.rstrip("/")
+
+
+def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    try:
+        return parse_networks(text)
+    except InvalidNetworks as error:
+        raise SettingsError(f"TIDINGS_ALLOWED_NETWORKS: {error.message}", error.hint) from None
 
 
 def _secret(environment: Mapping[str, str], name: str) -> str | None:
     """A secret by value, or by the file that `NAME_FILE` points at."""
     if path := environment.get(f"{name}_FILE"):
         try:
-            return Path(path).read_text().strip() or None
+            content = Path(path).read_text().strip()
         except OSError as error:
             raise SettingsError(
                 f"{name}_FILE cannot be read ({error.strerror}).", "Point it at a readable file."
             ) from None
+        except UnicodeDecodeError:
+            raise SettingsError(f"{name}_FILE is no text.", "Point it at a file with the secret as text.") from None
+        if not content:
+            raise SettingsError(f"{name}_FILE is empty.", "Write the secret into it, or remove the setting.")
+        return content
     return environment.get(name) or None
 
 
@@ -84,7 +143,7 @@ def _secret_keys(environment: Mapping[str, str], data_dir: Path, *, embedded: bo
     given = _secret(environment, "TIDINGS_SECRET_KEYS")
     if given:
         keys = tuple(key.strip() for key in given.split(",") if key.strip())
-        if any(len(key) < 32 for key in keys):
+        if not keys or any(len(key) < 32 for key in keys):
             raise SettingsError(
                 "TIDINGS_SECRET_KEYS holds a key shorter than 32 characters.", "Use: openssl rand -hex 32"
             )
@@ -98,23 +157,39 @@ def _secret_keys(environment: Mapping[str, str], data_dir: Path, *, embedded: bo
 
 
 def _kept_key(path: Path) -> str:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text().strip()
-    with os.fdopen(descriptor, "w") as file:
-        key = secrets.token_hex(32)
-        file.write(key)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not path.exists():
+            _make_key(path)
+        key = path.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise SettingsError(
+            f"The secret key {path} can neither be read nor made ({reason}).",
+            "Run Tidings as the user who owns that folder, or set TIDINGS_DATA_DIR to another.",
+        ) from None
+    if len(key) < 32:
+        raise SettingsError(
+            f"The secret key {path} is damaged.",
+            "Bring it back from a backup. Without it what it encrypted is lost: then remove it, and a new one is made.",
+        )
+    return key
+
+
+def _make_key(path: Path) -> None:
+    """Complete or not at all, and once, however many processes start."""
+    with NamedTemporaryFile("w", dir=path.parent, prefix=f"{path.name}.") as file:
+        file.write(secrets.token_hex(32))
         file.flush()
         os.fsync(file.fileno())
-    return key
+        with suppress(FileExistsError):
+            os.link(file.name, path)
 
 
 def _schedule(text: str) -> tuple[timedelta, ...]:
     try:
         steps = tuple(timedelta(seconds=float(step)) for step in text.split(","))
-    except ValueError:
+    except (ValueError, OverflowError):
         steps = ()
     if not steps or any(step <= timedelta(0) for step in steps):
         raise SettingsError("TIDINGS_RETRY_SCHEDULE is not a list of seconds.", f"For example: {RETRY_SCHEDULE}")

@@ -138,7 +138,9 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         listener.bind((host, port))
         listener.listen(BACKLOG)
-    except OSError as error:
-        sys.exit(f"tidings: {host}:{port} cannot be used: {error.strerror}. Choose another with --host and --port.")
+    except (OSError, TypeError) as error:
+        # TypeError: what no name of a host can hold.
+        reason = error.strerror if isinstance(error, OSError) else error
+        sys.exit(f"tidings: {host}:{port} cannot be used: {reason}. Choose another with --host and --port.")
     listener.setblocking(False)
     return listener

@@ -73,7 +73,7 @@ class DingTalkChannel(Channel):
     label: ClassVar[Mapping[str, str]] = {"en": "DingTalk", "zh-hans": "钉钉"}
     settings = (
         Field("app_key", "text", "Client ID (AppKey) of your company's internal app.", required=True),
-        Field("app_secret", "secret", "Client Secret (AppSecret) of the app.", required=True),
+        Field("app_secret", "secret", "Client Secret (AppSecret) of the app.", required=True, goes_to=("endpoint",)),
         Field(
             "provider",
             "choice",

@@ -42,7 +42,7 @@ class EmailChannel(Channel):
             choices=("none", "starttls", "tls"),
         ),
         Field("username", "text", "Leave out for a server that asks for none."),
-        Field("password", "secret", "The password of that user."),
+        Field("password", "secret", "The password of that user.", goes_to=("host", "port", "security")),
         Field(
             "from",
             "text",

@@ -88,7 +88,13 @@ class Twilio(Provider):
     endpoint = "https://api.twilio.com"
     fields = (
         Field("account_sid", "text", "The account, AC...", required=True, check=checked_sid),
-        Field("auth_token", "secret", "Its auth token; it also proves that receipts are Twilio's.", required=True),
+        Field(
+            "auth_token",
+            "secret",
+            "Its auth token; it also proves that receipts are Twilio's.",
+            required=True,
+            goes_to=("endpoint",),
+        ),
         Field("from", "text", "The sender; or leave it to a Messaging Service.", check=checked_sender),
         Field("messaging_service_sid", "text", "MG..., if there is no `from`.", check=checked_sid),
         Field(
