@@ -148,6 +148,63 @@ def test_a_token_makes_none_that_can_do_more(api: Any, organisation: Any) -> Non
     assert api(token=reads).get("/tokens").status == 200
 
 
+def _token(organisation: Any, login: str, *scopes: str) -> str:
+    from tidings.accounts.tokens import create_token
+
+    _, secret = create_token(organisation.caller(login), person=organisation.people[login], scopes=scopes)
+    return secret
+
+
+def test_only_who_may_send_events_makes_a_source_that_may(api: Any, organisation: Any) -> None:
+    api("root").post("/sources", {"name": "dms"})
+    writes = api(token=_token(organisation, "root", "write"))
+    for path, body in (("/sources", {"name": "airflow"}), ("/tokens", {"source": "dms"})):
+        answer = writes.post(path, body)
+        assert (answer.status, "events:write" in answer.body["detail"]) == (403, True)
+    assert [each["name"] for each in api("root").get("/sources").body["items"]] == ["dms"]
+    both = api(token=_token(organisation, "root", "write", "events:write"))
+    assert both.post("/sources", {"name": "airflow"}).status == both.post("/tokens", {"source": "dms"}).status == 201
+
+
+CHANGES: list[tuple[str, str, Any]] = [
+    ("PUT", "/users/ann", {}),
+    ("DELETE", "/users/ann", None),
+    ("PUT", "/users/ann/notification-settings", {}),
+    ("PUT", "/me/notification-settings", {}),
+    ("PUT", "/channels/webhook", {"enabled": True}),
+    ("POST", "/channels/webhook/test", {"to": "ann"}),
+    ("PATCH", "/rules/data_change.approved", {"version": 99}),
+    ("POST", "/rules/batch", {"event_types": ["data_change.approved"], "enabled": False}),
+    ("PUT", "/instances/rm-1", {}),
+    ("DELETE", "/instances/rm-1", None),
+    ("POST", "/deliveries/retry", {}),
+    (
+        "PUT",
+        "/catalog/features/own",
+        {
+            "en": "Own",
+            "subject": "ticket",
+            "events": [{"type": "own.done", "en": "Done", "class": "info", "default_role": "submitter"}],
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), CHANGES)
+def test_who_may_not_read_may_not_change_either_and_so_reads_nothing(
+    api: Any, organisation: Any, method: str, path: str, body: Any
+) -> None:
+    writes, both = _token(organisation, "root", "write"), _token(organisation, "root", "read", "write")
+    answer = api(token=writes).send(method, path, body, if_match='"no such"')
+    assert (answer.status, answer.code, "current" in answer.body) == (403, "forbidden", False)
+    assert answer.body["detail"] == "Only a token with the scope read may do this."
+    assert api(token=both).send(method, path, body).status != 403
+
+
+def test_a_refusal_names_who_may(api: Any) -> None:
+    assert api("ann").get("/rules").body["detail"] == "Only administrators and DBAs may do this."
+
+
 def test_others_tokens_are_out_of_reach(api: Any, organisation: Any) -> None:
     of_bo = api("bo").post("/tokens", {}).body
     for login in ("ann", "carol", "eve", "mallory"):

@@ -379,9 +379,11 @@ def test_scopes_narrow_what_an_administrator_may(api: Any, organisation: Any) ->
 
     _, reads = create_token(organisation.caller(), person=organisation.people["root"], scopes=["read"])
     _, writes = create_token(organisation.caller(), person=organisation.people["root"], scopes=["write"])
+    _, both = create_token(organisation.caller(), person=organisation.people["root"], scopes=["read", "write"])
     assert api(token=reads).get("/users").status == 200
     assert api(token=reads).put("/users/amy", {"name": "x"}).status == 403
-    assert api(token=writes).put("/users/amy", {"name": "x"}).status == 201
+    assert api(token=writes).put("/users/amy", {"name": "x"}).status == 403
+    assert api(token=both).put("/users/amy", {"name": "x"}).status == 201
     assert api(token=writes).get("/users/root").status == 403
 
 

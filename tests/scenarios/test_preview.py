@@ -102,3 +102,27 @@ async def test_what_would_be_refused_has_no_preview(
     for path in ("/api/v1/preview", "/api/v1/events"):
         answer = await stage.send("POST", path, content() | body, token=secret)
         assert (answer.status, answer.body["code"]) == (status, code)
+
+
+@pytest.mark.parametrize(
+    ("login", "scope", "status"),
+    [
+        ("carol", "read", 200),
+        ("carol", "write", 403),
+        ("carol", "events:write", 403),
+        ("root", "read", 200),
+        ("root", "events:write", 403),
+        ("ann", "read", 403),
+    ],
+)
+async def test_a_person_reads_a_preview_only_with_a_token_that_may_read(
+    stage: Stage, login: str, scope: str, status: int
+) -> None:
+    def token() -> str:
+        from tidings.accounts.tokens import create_token
+
+        organisation = stage.organisation
+        return create_token(organisation.caller(login), person=organisation.people[login], scopes=[scope])[1]
+
+    answer = await stage.send("POST", "/api/v1/preview", content(), token=await in_django(token))
+    assert answer.status == status

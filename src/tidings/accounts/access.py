@@ -20,4 +20,7 @@ class Grant:
 
     @property
     def may_preview(self) -> bool:
-        return self.may_send_events or bool({"administrator", "dba"} & set(self.roles))
+        """A person reads by it what the rules are and who is told; a source only foresees what it may bring about."""
+        if self.source:
+            return self.may_send_events
+        return "read" in self.scopes and bool({"administrator", "dba"} & set(self.roles))

@@ -1,5 +1,6 @@
 """Who may do what, in one place. A caller is a token's person or source; scopes narrow what its roles allow."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -8,6 +9,13 @@ from tidings.kernel.problems import forbidden
 
 if TYPE_CHECKING:
     from tidings.accounts.models import Person
+
+
+PLURAL: Mapping[str, str] = {
+    "administrator": "administrators",
+    "dba": "DBAs",
+    "security_administrator": "security administrators",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +33,22 @@ class Caller:
         return self.unlimited or (self.person is not None and bool(set(roles) & set(self.person.roles)))
 
     def require(self, *roles: str, to_write: bool = True) -> None:
-        """Raises 403 unless the caller holds one of these system roles and its token has the scope."""
+        """Raises 403 unless the caller holds one of these system roles and its token has the scopes."""
+        self.require_role(*roles)
+        if to_write:
+            self.require_change()
+        else:
+            self.require_scope("read")
+
+    def require_role(self, *roles: str) -> None:
         if not self.holds(*roles):
-            raise forbidden(" and ".join(f"{role.replace('_', ' ')}s" for role in roles))
-        self.require_scope("write" if to_write else "read")
+            raise forbidden(" and ".join(PLURAL[role] for role in roles))
+
+    def require_change(self) -> None:
+        """A change is answered with what was changed as it stands now, and so is one that came too late: who may not
+        read may not change either. Raises 403."""
+        self.require_scope("write")
+        self.require_scope("read")
 
     def require_scope(self, scope: str) -> None:
         if not self.unlimited and scope not in self.scopes:

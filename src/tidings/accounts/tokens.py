@@ -11,7 +11,7 @@ from django.utils import timezone
 from tidings.accounts.models import SCOPES, Person, Source, Token
 from tidings.accounts.permissions import Caller
 from tidings.audit.record import record_change
-from tidings.kernel.problems import invalid, not_found
+from tidings.kernel.problems import forbidden, invalid, not_found
 from tidings.kernel.secrets import token_hash
 
 PREFIX = "tdg_"
@@ -33,12 +33,17 @@ def create_token(
     name: str = "",
     secret: str | None = None,
 ) -> tuple[Token, str]:
-    """The token and its secret, which nobody can read again. Scopes default to all that its holder can use."""
+    """The token and its secret, which nobody can read again. Scopes default to all that its holder can use.
+
+    A token can do no more than the one it was made with. Raises 403, 422.
+    """
     wanted = tuple(scopes) or (SCOPES if person else FOR_SOURCES)
     if unknown := set(wanted) - set(SCOPES):
         raise invalid(f"Unknown scope {sorted(unknown)[0]!r}; known are {', '.join(SCOPES)}.")
     if source and set(wanted) - set(FOR_SOURCES):
         raise invalid("A source's token can only have the scope events:write.")
+    if more := set(wanted) - caller.scopes:
+        raise forbidden(f"a token that itself has the scope {min(more)}")
     secret = secret or new_secret()
     token = Token.objects.create(
         tenant_id=caller.tenant_id,

@@ -117,7 +117,7 @@ class Front:
         current = view.grants.get(key)
         if current is None:
             raise _revoked()
-        _require(current.may_preview, "a source, an administrator or a DBA")
+        _require(current.may_preview, "a source, or an administrator or DBA whose token has the scope read,")
         incoming = receive_one(_text(headers), body, now=now(), source=current.source)
         _check_source(incoming, current)
         await _answer(send, 200, _json.encode(preview(incoming, view)), _JSON)

@@ -48,7 +48,7 @@ def put_own_settings(caller: Caller, wanted: Wanted, expected: Expected) -> Show
     """A new address leads nowhere until it is verified, unless the administrators have said already that it is this
     person's. Raises 403, 412, 422."""
     person = caller.as_person()
-    caller.require_scope("write")
+    caller.require_change()
     return _put(caller, person.login, wanted, expected, by_their_word=False)
 
 
