@@ -45,18 +45,20 @@ def commands() -> None:
 
 
 def main() -> None:
-    """What an operator can mend is said in words, with a hint, and never as a traceback."""
+    """What an operator can mend is said in words, with a hint, and never as a traceback. A wrong setting ends with 2,
+    as a wrong option does."""
     try:
         commands()
     except Exception as error:
         explained = _explained(error)
         if explained is None:
             raise
-        message, hint = explained
-        sys.exit(f"tidings: {message}\n         {hint}")
+        message, hint, code = explained
+        click.echo(f"tidings: {message}\n         {hint}", err=True)
+        sys.exit(code)
 
 
-def _explained(error: Exception) -> tuple[str, str] | None:
+def _explained(error: Exception) -> tuple[str, str, int] | None:
     import psycopg
 
     from tidings.kernel.addresses import InvalidNetworks
@@ -67,14 +69,17 @@ def _explained(error: Exception) -> tuple[str, str] | None:
     cause = error.__cause__ if isinstance(error.__cause__, psycopg.Error) else error
     said = str(cause).partition("\n")[0]
     match cause:
-        case SettingsError() | EmbeddedPostgresError() | InvalidNetworks():
-            return cause.message, cause.hint
+        case SettingsError() | InvalidNetworks():
+            return cause.message, cause.hint, 2
+        case EmbeddedPostgresError():
+            return cause.message, cause.hint, 1
         case psycopg.OperationalError():
-            return f"the database cannot be reached: {cause}", "Check TIDINGS_DATABASE_URL."
+            return f"the database cannot be reached: {cause}", "Check TIDINGS_DATABASE_URL.", 1
         case psycopg.errors.UndefinedTable() | psycopg.errors.UndefinedColumn():
-            return f"the database is not of this version: {said}", "Bring it up to date: tidings migrate"
+            return f"the database is not of this version: {said}", "Bring it up to date: tidings migrate", 1
         case psycopg.errors.InsufficientPrivilege():
-            return f"the database refuses: {said}", "Give the user of TIDINGS_DATABASE_URL that right, or name another."
+            hint = "Give the user of TIDINGS_DATABASE_URL that right, or name another."
+            return f"the database refuses: {said}", hint, 1
     return None
 
 

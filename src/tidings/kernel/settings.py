@@ -1,6 +1,7 @@
 """Settings from the environment: typed, checked once, loud when wrong. `.env.example` lists every one of them."""
 
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from pathlib import Path
 
 from tidings.kernel.addresses import parse_networks
 
+SECRET_LENGTH = 32
+"""The least number of characters of a secret that an operator chooses."""
 RETRY_SCHEDULE = "5,30,300,1800,7200,18000,36000,36000"
 
 
@@ -53,7 +56,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         allowed_networks=parse_networks(environment.get("TIDINGS_ALLOWED_NETWORKS", "")),
         retry_schedule=_schedule(environment.get("TIDINGS_RETRY_SCHEDULE") or RETRY_SCHEDULE),
         admin_password=_secret(environment, "TIDINGS_ADMIN_PASSWORD"),
-        admin_token=_secret(environment, "TIDINGS_ADMIN_TOKEN"),
+        admin_token=_admin_token(environment),
     )
 
 
@@ -79,14 +82,25 @@ def _secret(environment: Mapping[str, str], name: str) -> str | None:
     return environment.get(name) or None
 
 
+def _admin_token(environment: Mapping[str, str]) -> str | None:
+    """As hard to guess as those that are made here, and fit to stand in a header."""
+    token = _secret(environment, "TIDINGS_ADMIN_TOKEN")
+    if token is not None and not re.fullmatch(rf"[\x21-\x7e]{{{SECRET_LENGTH},}}", token):
+        raise SettingsError(
+            f"TIDINGS_ADMIN_TOKEN must have at least {SECRET_LENGTH} characters, all of them visible ASCII.",
+            "Use: openssl rand -hex 32",
+        )
+    return token
+
+
 def _secret_keys(environment: Mapping[str, str], data_dir: Path, *, embedded: bool) -> tuple[str, ...]:
     """The first key encrypts, the rest still decrypt. With the embedded database a key is made and kept beside it."""
     given = _secret(environment, "TIDINGS_SECRET_KEYS")
     if given:
         keys = tuple(key.strip() for key in given.split(",") if key.strip())
-        if any(len(key) < 32 for key in keys):
+        if any(len(key) < SECRET_LENGTH for key in keys):
             raise SettingsError(
-                "TIDINGS_SECRET_KEYS holds a key shorter than 32 characters.", "Use: openssl rand -hex 32"
+                f"TIDINGS_SECRET_KEYS holds a key shorter than {SECRET_LENGTH} characters.", "Use: openssl rand -hex 32"
             )
         return keys
     if not embedded:
