@@ -90,6 +90,8 @@ def test_a_node_runs_until_it_is_asked_to_stop(kind: str, tidings: Tidings, empt
         while "Tidings is ready" not in said:
             said += (line := node.stderr.readline())
             assert line, said
+        # It listens elsewhere than where links lead by default; only where it listens at all.
+        assert ("set TIDINGS_BASE_URL" in said) == bool(options)
         if options:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=10) as answer:
                 assert json.load(answer) == {"status": "alive"}

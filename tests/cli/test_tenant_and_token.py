@@ -56,6 +56,15 @@ def test_what_an_operator_can_mend_is_said_in_words(tidings: Tidings, empty_data
         (["migrate"], {"TIDINGS_RETRY_SCHEDULE": "soon"}, 2, "TIDINGS_RETRY_SCHEDULE"),
         (["migrate"], {"TIDINGS_ADMIN_TOKEN": "hunter2"}, 2, "at least 32 characters"),
         (["migrate"], {"TIDINGS_ADMIN_TOKEN": "hunter2 " * 5}, 2, "visible ASCII"),
+        (["migrate"], {"url": "mysql://u:hunter2@db/x"}, 2, "does not begin with postgresql://"),
+        (["check"], {"url": "", "TIDINGS_SECRET_KEYS": "", "TIDINGS_DATA_DIR": "/proc/x"}, 2, "TIDINGS_DATA_DIR"),
+        (["check"], {"url": "", "TIDINGS_DATA_DIR": "/dev/null/x"}, 2, "TIDINGS_DATA_DIR"),
+        (["serve"], {"TIDINGS_BASE_URL": "foo"}, 2, "TIDINGS_BASE_URL"),
+        (["serve"], {"TIDINGS_BASE_URL": "javascript:alert(1)"}, 2, "TIDINGS_BASE_URL"),
+        (["web"], {"TIDINGS_BASE_URL": "https://tidings.example.com/?next=x"}, 2, "TIDINGS_BASE_URL"),
+        (["serve", "--port", "99999"], {}, 2, "65535"),
+        (["web", "--port", "0"], {}, 2, "65535"),
+        (["demo", "--port", "99999"], {}, 2, "65535"),
         (["pigeon"], {}, 2, "No such command"),
     ]
     for arguments, more, code, says in mistakes:

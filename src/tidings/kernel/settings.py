@@ -3,7 +3,8 @@
 import os
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
@@ -11,9 +12,11 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 from tidings.kernel.addresses import parse_networks
+from tidings.kernel.urls import UrlRefused, read_url
 
 SECRET_LENGTH = 32
 """The least number of characters of a secret that an operator chooses."""
+BASE_URL = "http://127.0.0.1:8420"
 RETRY_SCHEDULE = "5,30,300,1800,7200,18000,36000,36000"
 
 
@@ -47,12 +50,15 @@ def settings() -> Settings:
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
     data_dir = default_data_dir(environment)
-    database_url = environment.get("TIDINGS_DATABASE_URL") or None
+    database_url = _database_url(environment)
+    if database_url is None:
+        with _usable(data_dir):
+            data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     return Settings(
         database_url=database_url,
         data_dir=data_dir,
         secret_keys=_secret_keys(environment, data_dir, embedded=database_url is None),
-        base_url=environment.get("TIDINGS_BASE_URL", "http://127.0.0.1:8420").rstrip("/"),
+        base_url=_base_url(environment),
         allowed_networks=parse_networks(environment.get("TIDINGS_ALLOWED_NETWORKS", "")),
         retry_schedule=_schedule(environment.get("TIDINGS_RETRY_SCHEDULE") or RETRY_SCHEDULE),
         admin_password=_secret(environment, "TIDINGS_ADMIN_PASSWORD"),
@@ -68,6 +74,31 @@ def default_data_dir(environment: Mapping[str, str]) -> Path:
     shared = Path(environment.get("XDG_DATA_HOME", ""))
     # The XDG specification has relative paths ignored.
     return (shared if shared.is_absolute() else Path.home() / ".local" / "share") / "tidings"
+
+
+def _database_url(environment: Mapping[str, str]) -> str | None:
+    url = environment.get("TIDINGS_DATABASE_URL") or None
+    if url and not url.startswith(("postgresql://", "postgres://")):
+        raise SettingsError(
+            "TIDINGS_DATABASE_URL does not begin with postgresql://; Tidings keeps everything in PostgreSQL.",
+            "For example: postgresql://tidings@db.example.com/tidings",
+        )
+    return url
+
+
+def _base_url(environment: Mapping[str, str]) -> str:
+    """What links in messages begin with; a path may stand behind the host, where a proxy puts one."""
+    url = environment.get("TIDINGS_BASE_URL") or BASE_URL
+    try:
+        target = read_url(url)
+    except UrlRefused:
+        target = None
+    if target is None or "?" in url or "#" in url:
+        raise SettingsError(
+            "TIDINGS_BASE_URL is not the address of a web page; links in messages lead there.",
+            "For example: https://tidings.example.com",
+        )
+    return target.url.rstrip("/")
 
 
 def _secret(environment: Mapping[str, str], name: str) -> str | None:
@@ -108,11 +139,22 @@ def _secret_keys(environment: Mapping[str, str], data_dir: Path, *, embedded: bo
             "TIDINGS_SECRET_KEYS is not set, and TIDINGS_DATABASE_URL is.",
             "Every node needs the same key: set it to the output of `openssl rand -hex 32`.",
         )
-    return (_kept_key(data_dir / "secret.key"),)
+    with _usable(data_dir):
+        return (_kept_key(data_dir / "secret.key"),)
+
+
+@contextmanager
+def _usable(data_dir: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SettingsError(
+            f"The data folder {data_dir} cannot be used ({error.strerror}).",
+            "Set TIDINGS_DATA_DIR to a folder that can be made and written to.",
+        ) from None
 
 
 def _kept_key(path: Path) -> str:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
