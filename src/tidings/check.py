@@ -17,6 +17,7 @@ from tidings.directory.models import ContactPoint
 from tidings.events.models import Event, Parked
 from tidings.events.sources.registry import in_order
 from tidings.kernel.secrets import SecretUnreadable, unseal
+from tidings.kernel.settings import BASE_URL, settings
 from tidings.rules.models import Rule
 
 
@@ -44,6 +45,7 @@ KINDS: Mapping[str, tuple[Literal["error", "warning", "info"], str]] = {
     ),
     "nodes.none_deliver": ("warning", "Start one: tidings serve, or tidings worker"),
     "channels.none_on": ("warning", f"PUT /api/v1/channels/<channel> switches one on: {', '.join(CHANNELS)}."),
+    "base_url.local": ("warning", "Set TIDINGS_BASE_URL to the address at which people reach Tidings."),
     "rules.role_empty": ("warning", "Give somebody the role, or remove it from the rule."),
     "rules.user_gone": ("warning", "Remove them from the rule."),
     "people.unreachable": ("warning", "They choose a method in their notification settings, or an administrator does."),
@@ -71,6 +73,7 @@ def findings() -> Iterator[Finding]:
         yield _found("database.not_migrated", f"{missing} schema changes are missing.")
         return
     yield from _nodes()
+    yield from _links()
     if unplanned := Event.objects.across_tenants().filter(fault__isnull=False).count():
         yield _found("events.unplanned", f"{unplanned} events are kept unplanned.")
     for tenant in Tenant.objects.order_by("name"):
@@ -93,12 +96,19 @@ def _nodes() -> Iterator[Finding]:
         yield _found("nodes.none_deliver", "No node delivers at the moment.")
 
 
+def _links() -> Iterator[Finding]:
+    """A webhook may be on this machine; people read everything else on their own."""
+    elsewhere = ChannelSetting.objects.across_tenants().filter(enabled=True).exclude(channel="webhook")
+    if settings().base_url == BASE_URL and elsewhere.exists():
+        yield _found("base_url.local", f"Links in messages lead to {BASE_URL}, where only this machine finds them.")
+
+
 def _channels(tenant_id: UUID, tenant: str) -> Iterator[Finding]:
-    settings = ChannelSetting.objects.for_tenant(tenant_id)
-    if not settings.filter(enabled=True).exists():
+    kept = ChannelSetting.objects.for_tenant(tenant_id)
+    if not kept.filter(enabled=True).exists():
         yield _found("channels.none_on", f"{tenant}: no channel is on; people only have their inbox.")
     points = ContactPoint.objects.for_tenant(tenant_id).values_list("sealed", flat=True)[:1_000]
-    sealed = [*settings.values_list("sealed", flat=True), *points]
+    sealed = [*kept.values_list("sealed", flat=True), *points]
     if unreadable := sum(1 for each in sealed if not _readable(bytes(each))):
         yield _found("secrets.unreadable", f"{tenant}: {unreadable} stored secrets cannot be decrypted.")
 
@@ -120,7 +130,11 @@ def _rules(tenant_id: UUID, tenant: str) -> Iterator[Finding]:
         if empty := [role for role in rule.optional_roles if role in SYSTEM_ROLES and role not in held]:
             yield _found("rules.role_empty", f"{tenant}: {rule.event_type} tells {', '.join(empty)}; nobody holds it.")
         if gone := [each for each in rule.additional_users if each not in there]:
-            yield _found("rules.user_gone", f"{tenant}: {rule.event_type} adds {len(gone)} people who are gone.")
+            yield _found("rules.user_gone", f"{tenant}: {rule.event_type} adds {_people_gone(len(gone))}.")
+
+
+def _people_gone(count: int) -> str:
+    return "one person who is gone" if count == 1 else f"{count:,} people who are gone"
 
 
 def _people(tenant_id: UUID, tenant: str) -> Iterator[Finding]:

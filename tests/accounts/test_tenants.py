@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-SECRET = "tdg_the-operator-chose-this-one"
+SECRET, OTHER = "tdg_the-operator-chose-this-one", "tdg_and-then-another-one"
 
 
 def _tenants() -> list[str]:
@@ -143,6 +143,51 @@ def test_a_revoked_token_stays_revoked(nobody: None) -> None:
     with pytest.raises(RevokedAdminToken):
         _first(secret=SECRET)
     assert _caller(SECRET) is None
+
+
+def test_the_token_that_was_set_before_ends_and_no_other(nobody: None, caplog: pytest.LogCaptureFixture) -> None:
+    from tidings.accounts.issue import issue_token
+    from tidings.accounts.tenants import RevokedAdminToken
+
+    made = _first()
+    assert made is not None
+    _first(secret=SECRET)
+    person = _caller(made).person
+    _, by_hand = issue_token(_caller(made), name="laptop")
+    assert caplog.messages == []
+    _first(secret=OTHER)
+    assert caplog.messages == ["TIDINGS_ADMIN_TOKEN was changed: the token that it named before has ended"]
+    assert _caller(SECRET) is None
+    assert {_caller(secret).person for secret in (made, by_hand, OTHER)} == {person}
+    with pytest.raises(RevokedAdminToken):
+        _first(secret=SECRET)
+    assert _caller(OTHER).person == person
+
+
+def test_the_token_of_the_first_start_ends_too(nobody: None) -> None:
+    _first(secret=SECRET)
+    _first(secret=OTHER)
+    assert _caller(SECRET) is None
+    assert _caller(OTHER).person.login == "admin"
+
+
+def test_the_token_that_was_set_before_ends_also_when_nobody_gets_the_new_one(nobody: None) -> None:
+    from tidings.accounts.models import Person
+
+    _first(secret=SECRET)
+    Person.objects.across_tenants().update(login="chief")
+    _first(secret=OTHER)
+    assert _caller(SECRET) is _caller(OTHER) is None
+
+
+def test_nobody_else_names_a_token_so(nobody: None) -> None:
+    from tidings.accounts.issue import issue_token
+    from tidings.kernel.problems import Problem
+
+    made = _first()
+    assert made is not None
+    with pytest.raises(Problem):
+        issue_token(_caller(made), name="TIDINGS_ADMIN_TOKEN")
 
 
 def test_a_password_that_is_set_later_makes_a_sign_in_once(nobody: None) -> None:

@@ -142,6 +142,8 @@ def test_switching_off_and_on_keeps_the_settings(api: Any, organisation: Any) ->
         ({"enabled": True}, ["host", "from"]),
         ({"enabled": True, "settings": {}}, ["host", "from"]),
         ({"enabled": True, "settings": {**MAIL, "host": ""}}, ["host"]),
+        ({"enabled": True, "settings": {**MAIL, "host": "smtp.example.com:587"}}, ["host"]),
+        ({"enabled": True, "settings": {**MAIL, "host": "127.0.0.1:25"}}, ["host"]),
         ({"enabled": True, "settings": {**MAIL, "port": "many", "from": "x"}}, ["port", "from"]),
         ({"enabled": True, "settings": {**MAIL, "security": "rot13"}}, ["security"]),
         ({"enabled": True, "settings": {**MAIL, "passwort": "x"}}, ["passwort"]),

@@ -228,7 +228,8 @@ def test_what_could_not_arrive_is_refused_with_what_to_do(
         connection.execute(f"{change}{where} tenant_id = %s", (reachable.id,))
     [one] = root.get("/deliveries").body["items"]
     answer = root.post(f"/deliveries/{one['id']}/retry")
-    assert (answer.status, answer.code, answer.body["detail"]) == (409, reason, WHAT_TO_DO[reason])
+    what_to_do = WHAT_TO_DO[reason].format(channel="webhook")
+    assert (answer.status, answer.code, answer.body["detail"]) == (409, reason, what_to_do)
     many = root.post("/deliveries/retry", {})
     assert many.body == {"retried": 0, "refused": {reason: 1}, "next_cursor": None}
     assert root.get("/deliveries").body["items"] == [one]

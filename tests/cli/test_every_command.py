@@ -81,6 +81,17 @@ def test_rules_that_were_written_out_are_taken_in_again(tidings: Tidings, tmp_pa
     assert (ended.returncode, ended.stdout) == (0, "0 of 61 rules changed.\n")
 
 
+def test_a_check_where_nothing_is_says_so_and_makes_nothing(tidings: Tidings, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    for options in ([], ["--ledger"], ["--json"]):
+        ended = tidings("check", *options, url="", TIDINGS_SECRET_KEYS="", TIDINGS_DATA_DIR=str(folder))
+        assert (ended.returncode, ended.stderr) == (1, "")
+        assert "database.not_set_up" in ended.stdout
+        assert str(folder) in ended.stdout
+    assert json.loads(ended.stdout)[0]["level"] == "error"
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("kind", NODES)
 def test_a_node_runs_until_it_is_asked_to_stop(kind: str, tidings: Tidings, empty_database: str) -> None:
     tidings("migrate")
@@ -95,6 +106,8 @@ def test_a_node_runs_until_it_is_asked_to_stop(kind: str, tidings: Tidings, empt
         while "Tidings is ready" not in said:
             said += (line := node.stderr.readline())
             assert line, said
+        # It listens elsewhere than where links lead by default; only where it listens at all.
+        assert ("set TIDINGS_BASE_URL" in said) == bool(options)
         if options:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=10) as answer:
                 assert json.load(answer) == {"status": "alive"}

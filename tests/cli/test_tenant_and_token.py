@@ -54,6 +54,17 @@ def test_what_an_operator_can_mend_is_said_in_words(tidings: Tidings, empty_data
         (["migrate"], {"url": nowhere}, 1, "TIDINGS_DATABASE_URL"),
         (["migrate"], {"TIDINGS_SECRET_KEYS": ""}, 2, "openssl rand"),
         (["migrate"], {"TIDINGS_RETRY_SCHEDULE": "soon"}, 2, "TIDINGS_RETRY_SCHEDULE"),
+        (["migrate"], {"TIDINGS_ADMIN_TOKEN": "hunter2"}, 2, "at least 32 characters"),
+        (["migrate"], {"TIDINGS_ADMIN_TOKEN": "hunter2 " * 5}, 2, "visible ASCII"),
+        (["migrate"], {"url": "mysql://u:hunter2@db/x"}, 2, "is not the URL of a PostgreSQL database"),
+        (["migrate"], {"url": "", "TIDINGS_SECRET_KEYS": "", "TIDINGS_DATA_DIR": "/proc/x"}, 2, "TIDINGS_DATA_DIR"),
+        (["migrate"], {"url": "", "TIDINGS_DATA_DIR": "/dev/null/x"}, 2, "TIDINGS_DATA_DIR"),
+        (["serve"], {"TIDINGS_BASE_URL": "foo"}, 2, "TIDINGS_BASE_URL"),
+        (["serve"], {"TIDINGS_BASE_URL": "javascript:alert(1)"}, 2, "TIDINGS_BASE_URL"),
+        (["web"], {"TIDINGS_BASE_URL": "https://tidings.example.com/?next=x"}, 2, "TIDINGS_BASE_URL"),
+        (["serve", "--port", "99999"], {}, 2, "65535"),
+        (["web", "--port", "0"], {}, 2, "65535"),
+        (["demo", "--port", "99999"], {}, 2, "65535"),
         (["pigeon"], {}, 2, "No such command"),
     ]
     for arguments, more, code, says in mistakes:
@@ -76,14 +87,14 @@ def test_processes_that_start_at_once_make_one_installation(empty_database: str)
 
 
 def test_a_token_of_the_operator_is_never_printed(empty_database: str) -> None:
-    secret = "tdg_the-operator-chose-this-one"
+    secret = "tdg_the-operator-chose-this-long-one"
     environment = shell(empty_database, TIDINGS_ADMIN_TOKEN=secret, TIDINGS_ADMIN_PASSWORD="correct horse")
     for _ in range(2):
         ended = subprocess.run(
             [sys.executable, "-c", START], env=environment, capture_output=True, text=True, check=True, timeout=60
         )
         assert "tdg_" not in ended.stdout + ended.stderr
-    assert _rows(empty_database, "SELECT name, revoked_at FROM accounts_token") == [("first", None)]
+    assert _rows(empty_database, "SELECT name, revoked_at FROM accounts_token") == [("TIDINGS_ADMIN_TOKEN", None)]
 
 
 def test_help_names_every_command_without_loading_any() -> None:

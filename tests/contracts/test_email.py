@@ -293,7 +293,7 @@ def test_a_sender_has_a_name_if_it_has_one() -> None:
 
 
 def test_a_host_is_a_name_or_an_address() -> None:
-    for host in ("smtp.example.com", "SMTP.example.com", "127.0.0.1", "::1", "mail", "邮件.例子"):
+    for host in ("smtp.example.com", "SMTP.example.com", "127.0.0.1", "::1", "2001:DB8::25", "mail", "邮件.例子"):
         assert checked_host(host).isascii()
     for wrong in (
         "smtp.example.com:587",
@@ -301,6 +301,10 @@ def test_a_host_is_a_name_or_an_address() -> None:
         "a b",
         "a/b",
         "user@host",
+        "127.0.0.1:25",
+        "[::1]:25",
+        "fe80::1%eth0",
+        "::1::25",
         "",
         "-",
         "a" * 300,

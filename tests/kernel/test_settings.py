@@ -132,7 +132,7 @@ def test_a_key_that_is_damaged_is_never_taken(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_used_is_said_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(SettingsError, match="can neither be read nor made"):
+    with pytest.raises(SettingsError, match="cannot be used"):
         made(tmp_path / "file")
 
 

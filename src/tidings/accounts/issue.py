@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from tidings.accounts.models import Person, Source, Token
 from tidings.accounts.permissions import Caller
 from tidings.accounts.tenants import lock_tenant
-from tidings.accounts.tokens import create_token, revoke_token
+from tidings.accounts.tokens import FROM_SETTINGS, create_token, revoke_token
 from tidings.audit.record import record_change
 from tidings.kernel.problems import Problem, invalid, not_found
 
@@ -36,6 +36,8 @@ def issue_token(
     """
     caller.require_scope("write")
     name = _checked_name(name, "token", at_most=TOKEN_NAME_LENGTH, may_be_empty=True)
+    if name == FROM_SETTINGS:
+        raise invalid(f"{name} is what the token from the settings is called; choose another name.")
     if login is not None and source is not None:
         raise invalid("A token speaks for a person or for a source, not for both.")
     if source is not None:

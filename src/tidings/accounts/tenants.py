@@ -1,5 +1,6 @@
 """Tenants: how one begins, and the order of its changes."""
 
+import logging
 import unicodedata
 from collections.abc import Callable
 from uuid import UUID
@@ -9,11 +10,12 @@ from django.db import connection, transaction
 
 from tidings.accounts.models import SCOPES, Account, Person, Tenant, Token
 from tidings.accounts.permissions import Caller
-from tidings.accounts.tokens import create_token
+from tidings.accounts.tokens import FROM_SETTINGS, create_token, revoke_token
 from tidings.audit.record import record_change
 from tidings.kernel.problems import Problem, invalid
 from tidings.kernel.secrets import token_hash
 
+log = logging.getLogger("tidings.accounts")
 FIRST = "default"
 ADMINISTRATOR = "admin"
 NAME_LENGTH = 100
@@ -56,7 +58,7 @@ def create_tenant(
     record_change(
         tenant.id, caller.name, "create", "user", person.login, before=None, after=after, stale=("directory",)
     )
-    _, secret = create_token(caller, person=person, name="first", secret=secret)
+    _, secret = create_token(caller, person=person, name=FROM_SETTINGS if secret else "first", secret=secret)
     start(tenant.id)
     return tenant, person, secret
 
@@ -66,8 +68,8 @@ def first_tenant(*, start: Start, password: str | None = None, secret: str | Non
     """What a new installation begins with, made once however many processes start at once: the tenant `default` and its
     administrator `admin`. The answer is the secret of their token where it was made here: nobody can read it again.
 
-    Where a tenant exists, only the sign-in and the token from the settings are added if they are missing. Raises
-    `RevokedAdminToken`.
+    Where a tenant exists, only the sign-in and the token from the settings are added if they are missing; the token
+    that stood there before ends. Raises `RevokedAdminToken`.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
@@ -80,6 +82,8 @@ def first_tenant(*, start: Start, password: str | None = None, secret: str | Non
         _add_account(person, password)
     if person and secret and not made:
         _add_token(person, secret)
+    if secret:
+        _end_former_tokens(secret)
     return None if secret else made
 
 
@@ -92,9 +96,17 @@ def _first_administrator() -> Person | None:
 def _add_token(person: Person, secret: str) -> None:
     token = Token.objects.across_tenants().filter(hash=token_hash(secret)).first()
     if token is None:
-        create_token(command_line(person.tenant_id), person=person, name="TIDINGS_ADMIN_TOKEN", secret=secret)
+        create_token(command_line(person.tenant_id), person=person, name=FROM_SETTINGS, secret=secret)
     elif token.revoked_at is not None:
         raise RevokedAdminToken
+
+
+def _end_former_tokens(secret: str) -> None:
+    """Whoever changes the setting wants the one before to open nothing any more, whoever's it was."""
+    living = Token.objects.across_tenants().filter(name=FROM_SETTINGS, revoked_at=None)
+    for token in living.exclude(hash=token_hash(secret)):
+        revoke_token(command_line(token.tenant_id), token.id)
+        log.warning("TIDINGS_ADMIN_TOKEN was changed: the token that it named before has ended")
 
 
 def _add_account(person: Person, password: str) -> None:

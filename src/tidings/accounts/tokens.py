@@ -15,6 +15,8 @@ from tidings.kernel.problems import forbidden, invalid, not_found
 from tidings.kernel.secrets import token_hash
 
 PREFIX = "tdg_"
+# The name of those that came from the setting of this name, and of no other.
+FROM_SETTINGS = "TIDINGS_ADMIN_TOKEN"
 FOR_SOURCES = ("events:write",)
 
 

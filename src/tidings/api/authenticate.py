@@ -12,7 +12,7 @@ from tidings.kernel.problems import Problem
 
 class TokenAuth(HttpBearer):
     def authenticate(self, request: HttpRequest, token: str) -> Caller:
-        caller = caller_of(token)
+        caller = caller_of(token.strip(" \t"))
         if caller is None:
             raise Problem(401, "unauthorized", "This token was revoked or never existed.")
         return caller

@@ -8,6 +8,7 @@ import msgspec
 from django.http import HttpRequest
 from ninja.parser import Parser
 
+from tidings.kernel.media_type import JSON, media_type, unsupported
 from tidings.kernel.problems import Problem
 
 _HALF_A_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
@@ -15,7 +16,9 @@ _HALF_A_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
 
 class JsonParser(Parser):
     def parse_body(self, request: HttpRequest) -> Any:
-        """Raises `Problem` 422."""
+        """Raises `Problem` 415, 422."""
+        if media_type(request.headers.get("Content-Type", JSON)) != JSON:
+            raise unsupported(f"Send {JSON}.")
         try:
             return msgspec.json.decode(request.body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

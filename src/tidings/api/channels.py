@@ -5,8 +5,10 @@ from typing import Annotated, Any, get_args
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Field, Query, Router, Schema
+from pydantic import ConfigDict
 
 from tidings.api.authenticate import caller
+from tidings.api.echo import refuse_other
 from tidings.api.etag import if_match, set_etag
 from tidings.api.outcomes import OutcomeShown, shown_outcome
 from tidings.api.pages import Listed, Text
@@ -68,16 +70,21 @@ class Health(Schema):
 
 
 class ChannelWanted(Schema):
-    """As it was answered; only these are looked at."""
+    """What one reads can be written back; a description of the channel is not looked at."""
 
+    model_config = ConfigDict(extra="forbid")
     enabled: bool
     settings: dict[Text, Any] | None = Field(
         None, description="missing: they stay; a masked or missing secret stays too"
     )
     version: int | None = Field(None, description="the version you saw; 409 when it is no longer the current one")
+    channel: str | None = Field(None, description="as in the path")
+    labels: Any = Field(None, description="not looked at")
+    fields_: Any = Field(None, alias="fields", description="not looked at")
 
 
 class TestWanted(Schema):
+    model_config = ConfigDict(extra="forbid")
     to: Text = Field(description="the login of who gets the test message")
 
 
@@ -114,6 +121,7 @@ def get_health(request: HttpRequest, channel: str, hours: Annotated[int, Query(g
 
 @router.put("/channels/{channel}", response=ChannelShown)
 def put_channel(request: HttpRequest, response: HttpResponse, channel: str, body: ChannelWanted) -> ShownChannel:
+    refuse_other({"channel": body.channel}, {"channel": channel})
     expected = Expected(body.version, if_match(request))
     shown = configure(caller(request), channel, body.enabled, body.settings, expected, refresh_destinations)
     set_etag(response, shown.version)

@@ -1,15 +1,18 @@
 """Every error of the REST calls leaves here, as problem+json with a stable code (RFC 9457)."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig, SuspiciousFileOperation, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import Resolver404, resolve
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
+from tidings.api.hot_calls import PATHS
 from tidings.events.group import unavailable
 from tidings.kernel.problems import CONTENT_TYPE, Problem
 
@@ -28,7 +31,7 @@ def add_problem_handlers(api: NinjaAPI) -> None:
         return render(error)
 
     def of_validation(_request: HttpRequest, error: ValidationError) -> HttpResponse:
-        errors = [{"field": ".".join(map(str, each["loc"][1:])), "problem": each["msg"]} for each in error.errors]
+        errors = [{"field": _field(each["loc"]), "problem": each["msg"]} for each in error.errors]
         return render(Problem(422, "invalid", "The request does not fit; see errors.", errors=errors))
 
     def of_authentication(_request: HttpRequest, _error: AuthenticationError) -> HttpResponse:
@@ -51,6 +54,12 @@ def add_problem_handlers(api: NinjaAPI) -> None:
         api.add_exception_handler(kind, handler)
 
 
+def _field(where: Sequence[object]) -> str:
+    """As the caller wrote it: what our own code calls a body is nobody's field, unless there is no body at all."""
+    source, *path = where
+    return ".".join(map(str, path[1:] if source == "body" and len(path) > 1 else path))
+
+
 class ProblemMiddleware:
     """Answers what no route took, and what nobody foresaw, in the same form; the text of an unforeseen error stays in
     the log."""
@@ -59,10 +68,17 @@ class ProblemMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        hot = [method.upper() for method in PATHS.get(request.path, ())]
+        if hot and not _has_route(request.path):
+            return render(_not_allowed(request, hot))
         response = self.get_response(request)
-        if response.status_code in (404, 405) and not response.headers.get("Content-Type", "").startswith(CONTENT_TYPE):
-            code = {404: "not_found", 405: "method_not_allowed"}[response.status_code]
-            return render(Problem(response.status_code, code, f"Nothing answers {request.method} {request.path}."))
+        if response.headers.get("Content-Type", "").startswith(CONTENT_TYPE):
+            return response
+        match response.status_code:
+            case 404:
+                return render(_nothing_there(request))
+            case 405:
+                return render(_not_allowed(request, [*response.headers["Allow"].split(", "), *hot]))
         return response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse:
@@ -70,7 +86,7 @@ class ProblemMiddleware:
             case Problem():
                 return render(error)
             case Http404() | SuspiciousFileOperation():
-                return render(Problem(404, "not_found", f"Nothing answers {request.method} {request.path}."))
+                return render(_nothing_there(request))
             case RequestDataTooBig():
                 return render(Problem(413, "body_too_large", "The body is too large."))
             case OperationalError() | InterfaceError():
@@ -80,3 +96,23 @@ class ProblemMiddleware:
                 return render(Problem(400, "bad_request", "This is no request that can be answered."))
         log.exception("a request failed unexpectedly", exc_info=error)
         return render(Problem(500, "internal_error", "This is our fault; the log of this node says more."))
+
+
+def _nothing_there(request: HttpRequest) -> Problem:
+    return Problem(404, "not_found", f"Nothing answers {request.method} {request.path}.")
+
+
+def _not_allowed(request: HttpRequest, methods: Iterable[str]) -> Problem:
+    """What the node answers itself counts too."""
+    allowed = ", ".join(sorted(set(methods)))
+    detail = f"Nothing answers {request.method} {request.path}; it answers {allowed}."
+    return Problem(405, "method_not_allowed", detail, headers={"Allow": allowed})
+
+
+@cache
+def _has_route(path: str) -> bool:
+    """Whether Django knows this very path: `/events/batch` looks to it as an event that is called batch."""
+    try:
+        return "<" not in resolve(path).route
+    except Resolver404:
+        return False

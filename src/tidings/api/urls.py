@@ -12,6 +12,7 @@ from tidings import __version__
 from tidings.api.authenticate import TokenAuth
 from tidings.api.body import JsonParser
 from tidings.api.hot_calls import PATHS, SCHEMAS
+from tidings.api.parameters import refuse_unknown_parameters
 from tidings.api.problems import add_problem_handlers
 
 
@@ -36,6 +37,7 @@ api = Api(
     urls_namespace="api",
 )
 add_problem_handlers(api)
+api.add_decorator(refuse_unknown_parameters)
 
 # Routers are named by module path, so that importing this file costs what it must and no cycle can arise.
 for prefix, router in (

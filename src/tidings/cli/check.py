@@ -1,12 +1,16 @@
 """`tidings check`: configuration and rules with hints; `--ledger`: the proof that nothing was lost in silence."""
 
 import json
+import os
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 import click
 
 from tidings.kernel.platform import platform
+from tidings.kernel.postgres import was_ever_started
+from tidings.kernel.settings import default_data_dir
 
 
 @click.command()
@@ -14,6 +18,9 @@ from tidings.kernel.platform import platform
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def check(ledger: bool, as_json: bool) -> None:
     """Look for what is wrong before people notice; exit 1 when something is."""
+    if missing := _not_set_up():
+        _show([missing], as_json)
+        sys.exit(1)
     with platform(quiet=True):
         good = _ledger(as_json) if ledger else _findings(as_json)
     sys.exit(0 if good else 1)
@@ -22,14 +29,32 @@ def check(ledger: bool, as_json: bool) -> None:
 def _findings(as_json: bool) -> bool:
     from tidings.check import findings
 
-    found = list(findings())
+    found = [asdict(each) for each in findings()]
+    _show(found, as_json)
+    return not any(each["level"] == "error" for each in found)
+
+
+def _not_set_up() -> Mapping[str, str] | None:
+    """Looking must not make what is looked for: an embedded database begins when it is asked for."""
+    folder = default_data_dir(os.environ)
+    if os.environ.get("TIDINGS_DATABASE_URL") or was_ever_started(folder):
+        return None
+    return {
+        "id": "database.not_set_up",
+        "level": "error",
+        "text": f"There is no Tidings in {folder} yet.",
+        "hint": "Start one with: tidings serve. Or name the one you mean: TIDINGS_DATA_DIR, TIDINGS_DATABASE_URL.",
+    }
+
+
+def _show(found: Sequence[Mapping[str, str]], as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps([asdict(each) for each in found], indent=1))
-    for each in [] if as_json else found:
-        click.echo(f"{each.level:7} {each.id}: {each.text}\n        {each.hint}")
-    if not found and not as_json:
+        click.echo(json.dumps(found, indent=1))
+        return
+    for each in found:
+        click.echo(f"{each['level']:7} {each['id']}: {each['text']}\n        {each['hint']}")
+    if not found:
         click.echo("Nothing to complain about.")
-    return not any(each.level == "error" for each in found)
 
 
 def _ledger(as_json: bool) -> bool:

@@ -7,7 +7,13 @@ import click
 
 @click.command()
 @click.option("--once", is_flag=True, help="Play the day as fast as it goes, prove it, and end.")
-@click.option("--port", default=8420, show_default=True, help="Port of the API; a free one where it is taken.")
+@click.option(
+    "--port",
+    default=8420,
+    show_default=True,
+    type=click.IntRange(0, 65_535),
+    help="Port of the API; a free one where it is taken.",
+)
 @click.option("--speed", default=1.0, show_default=True, type=click.FloatRange(0.1, 20), help="2: twice as fast.")
 def demo(once: bool, port: int, speed: float) -> None:
     """A working day of a believable organisation, live: who was told of what, and why.

@@ -2,7 +2,6 @@
 
 import sys
 from importlib import import_module
-from typing import NoReturn
 
 import click
 
@@ -47,44 +46,41 @@ def commands() -> None:
 
 
 def main() -> None:
-    """What an operator can mend is said in words, with a hint, and never as a traceback."""
-    from tidings.kernel.settings import SettingsError
-
+    """What an operator can mend is said in words, with a hint, and never as a traceback. A wrong setting ends with 2,
+    as a wrong option does."""
     try:
         commands()
-    except SettingsError as error:
-        # As for an option that is wrong.
-        _end(error.message, error.hint, status=2)
     except Exception as error:
         explained = _explained(error)
         if explained is None:
             raise
-        _end(*explained)
+        message, hint, code = explained
+        click.echo(f"tidings: {message}\n         {hint}", err=True)
+        sys.exit(code)
 
 
-def _end(message: str, hint: str, *, status: int = 1) -> NoReturn:
-    click.echo(f"tidings: {message}\n         {hint}", err=True)
-    sys.exit(status)
-
-
-def _explained(error: Exception) -> tuple[str, str] | None:
+def _explained(error: Exception) -> tuple[str, str, int] | None:
     import psycopg
 
     from tidings.kernel.dump_database import DumpFailed
     from tidings.kernel.prepare_cluster import EmbeddedPostgresError
+    from tidings.kernel.settings import SettingsError
 
     # Django raises errors of its own and keeps psycopg's as their cause.
     cause = error.__cause__ if isinstance(error.__cause__, psycopg.Error) else error
     said = str(cause).partition("\n")[0]
     match cause:
+        case SettingsError():
+            return cause.message, cause.hint, 2
         case EmbeddedPostgresError() | DumpFailed():
-            return cause.message, cause.hint
+            return cause.message, cause.hint, 1
         case psycopg.OperationalError():
-            return f"the database cannot be reached: {said}", "Check TIDINGS_DATABASE_URL."
+            return f"the database cannot be reached: {said}", "Check TIDINGS_DATABASE_URL.", 1
         case psycopg.errors.UndefinedTable() | psycopg.errors.UndefinedColumn():
-            return f"the database is not of this version: {said}", "Bring it up to date: tidings migrate"
+            return f"the database is not of this version: {said}", "Bring it up to date: tidings migrate", 1
         case psycopg.errors.InsufficientPrivilege():
-            return f"the database refuses: {said}", "Give the user of TIDINGS_DATABASE_URL that right, or name another."
+            hint = "Give the user of TIDINGS_DATABASE_URL that right, or name another."
+            return f"the database refuses: {said}", hint, 1
     return None
 
 

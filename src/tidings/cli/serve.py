@@ -1,28 +1,30 @@
 """`tidings serve`, `tidings web`, `tidings worker`: nodes with different duties."""
 
+import logging
 import sys
 
 import click
 
 from tidings.cli.first_run import first_run
 from tidings.kernel.platform import platform
-from tidings.kernel.settings import settings
+from tidings.kernel.settings import BASE_URL, settings
 from tidings.kernel.stop import Stopped
 
-_PORT = click.IntRange(1, 65_535)
+HOST, PORT = "127.0.0.1", 8420
+log = logging.getLogger("tidings.cli")
 
 
 def _options(command: click.Command) -> click.Command:
     command.params += [
-        click.Option(["--host"], default="127.0.0.1", show_default=True, help="Address to listen on."),
+        click.Option(["--host"], default=HOST, show_default=True, help="Address to listen on."),
         click.Option(
-            ["--port"], default=8420, show_default=True, type=click.IntRange(1, 65_535), help="Port to listen on."
+            ["--port"], default=PORT, show_default=True, type=click.IntRange(1, 65_535), help="Port to listen on."
         ),
     ]
     return command
 
 
-def _serve(*, accepts: bool, delivers: bool, host: str = "127.0.0.1", port: int = 8420) -> None:
+def _serve(*, accepts: bool, delivers: bool, host: str = HOST, port: int = PORT) -> None:
     from tidings.node.engine import Duties
     from tidings.node.run import listen, run_node
 
@@ -36,6 +38,8 @@ def _serve(*, accepts: bool, delivers: bool, host: str = "127.0.0.1", port: int 
 
             migrate_database()
             first_run()
+            if accepts and (host, port) != (HOST, PORT) and settings().base_url == BASE_URL:
+                log.warning("links in messages lead to %s: set TIDINGS_BASE_URL to where people reach this", BASE_URL)
             run_node(settings(), url, Duties(accepts, delivers), server=server, listener=listener, ready=ready)
     except Stopped:
         _say("Tidings was asked to stop before it was ready.")

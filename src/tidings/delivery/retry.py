@@ -77,7 +77,8 @@ def retry_delivery(caller: Caller, delivery_id: UUID) -> Shown:
         raise Problem(409, "not_retriable", text)
     done = _retry(caller, _one(caller.tenant_id, delivery_id), limit=1)
     for reason in done.refused:
-        raise Problem(410 if reason == "content_expired" else 409, reason, WHAT_TO_DO[reason])
+        what_to_do = WHAT_TO_DO[reason].format(channel=before.channel)
+        raise Problem(410 if reason == "content_expired" else 409, reason, what_to_do)
     if not done.retried:
         raise Problem(409, "not_retriable", "Somebody else has just tried this delivery again.")
     after = delivery_of(caller, delivery_id)

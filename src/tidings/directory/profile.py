@@ -26,6 +26,8 @@ LANGUAGES: Mapping[str, str] = {
     "zh-hans": "zh-hans",
     "zh-hans-cn": "zh-hans",
 }
+# In the IANA database, or beside it on some machines, without being a zone where somebody lives.
+NO_ZONES = frozenset({"Factory", "localtime", "posixrules"})
 # Spaces, controls, formats (zero-width characters and direction marks among them), lone surrogates, private use.
 _NOT_IN_LOGINS = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf", "Cs", "Co"})
 # Letters and marks by category, yet nothing to be seen (Unicode, Default_Ignorable_Code_Point).
@@ -103,7 +105,7 @@ def checked_timezone(text: str) -> str:
 
 @cache
 def _timezones() -> frozenset[str]:
-    return frozenset({"UTC", *available_timezones()})
+    return frozenset({"UTC", *available_timezones()} - NO_ZONES)
 
 
 def _roles(roles: Sequence[str]) -> list[str]:

@@ -13,8 +13,11 @@ import msgspec
 from tidings.events.event import MAX_BATCH_EVENTS, Incoming, read_event
 from tidings.events.split import split_array
 from tidings.events.unreadable import unreadable
+from tidings.kernel.media_type import JSON, media_type, unsupported
 from tidings.kernel.problems import Problem
 
+CLOUDEVENT, CLOUDEVENTS = "application/cloudevents+json", "application/cloudevents-batch+json"
+NDJSON = ("application/x-ndjson", "application/jsonl", "application/ndjson")
 Received = Sequence[Incoming | Problem]
 _raw_list = msgspec.json.Decoder(list[msgspec.Raw])
 _object = msgspec.json.Decoder(dict[str, Any])
@@ -22,38 +25,35 @@ _object = msgspec.json.Decoder(dict[str, Any])
 
 def receive_one(headers: Mapping[str, str], body: bytes, *, now: datetime, source: str) -> Incoming:
     """`POST /events`. `headers` have lower-case names. Raises `Problem`."""
-    content_type = headers.get("content-type", "application/json").lower()
-    if content_type.startswith("application/cloudevents-batch"):
+    kind = media_type(headers.get("content-type", JSON))
+    if kind == CLOUDEVENTS:
         raise Problem(415, "batch_elsewhere", "Send CloudEvents batches to /api/v1/events/batch.")
-    if content_type.startswith("application/cloudevents"):
+    if kind == CLOUDEVENT:
         return _from_cloudevent(_decode_object(body), now=now, source=source)
-    if "ce-specversion" in headers:
+    if "ce-specversion" in headers and (kind == JSON or kind.endswith("+json")):
         return _from_cloudevent(_binary_cloudevent(headers, body), now=now, source=source)
-    if not content_type.startswith("application/json"):
-        raise Problem(415, "unsupported_media_type", "Send application/json or application/cloudevents+json.")
+    if kind != JSON:
+        raise unsupported(f"Send {JSON} or {CLOUDEVENT}.")
     return read_event(body, now=now, source=source)
 
 
 def receive_many(headers: Mapping[str, str], body: bytes, *, now: datetime, source: str) -> Received:
     """`POST /events/batch`: each item's event or problem, in order. Raises `Problem` for the body as a whole."""
-    content_type = headers.get("content-type", "application/json").lower()
-    if content_type.startswith(("application/x-ndjson", "application/jsonl", "application/ndjson")):
+    kind = media_type(headers.get("content-type", JSON))
+    if kind in NDJSON:
         items: Sequence[bytes | msgspec.Raw] = [line for line in body.split(b"\n") if line.strip()]
-    elif content_type.startswith(("application/json", "application/cloudevents-batch")):
+    elif kind in (JSON, CLOUDEVENTS):
         items = _items(body)
     else:
-        raise Problem(
-            415, "unsupported_media_type", "Send application/json, application/x-ndjson or a CloudEvents batch."
-        )
+        raise unsupported(f"Send {JSON}, {NDJSON[0]} or {CLOUDEVENTS}.")
     if len(items) > MAX_BATCH_EVENTS:
         raise Problem(
             413, "batch_too_large", f"A batch may have {MAX_BATCH_EVENTS:,} events; this one has {len(items):,}."
         )
-    is_cloudevents = content_type.startswith("application/cloudevents-batch")
 
     def read(item: bytes | msgspec.Raw) -> Incoming | Problem:
         try:
-            if is_cloudevents:
+            if kind == CLOUDEVENTS:
                 return _from_cloudevent(_decode_object(item), now=now, source=source)
             return read_event(item, now=now, source=source)
         except Problem as problem:

@@ -88,6 +88,17 @@ def upgrade(data_dir: Path) -> Upgraded | None:
         return upgrade_cluster(place)
 
 
+def was_ever_started(data_dir: Path) -> bool:
+    """Whether there is a cluster, complete or not. Makes nothing."""
+    try:
+        with os.scandir(data_dir / "postgres") as entries:
+            return any(entry.name.startswith("cluster") for entry in entries)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True  # somebody's: starting it will say what is wrong
+
+
 class Running:
     """One user's hold on the server. A user that is killed lets go as well; the server then stops with the next user's
     release, and until then it is there for the next start."""

@@ -1,22 +1,26 @@
 """Settings from the environment: typed, checked once, loud when wrong. `.env.example` lists every one of them."""
 
 import os
+import re
 import secrets
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from urllib.parse import urlsplit
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, timeout_from_conninfo
 
 from tidings.kernel.addresses import InvalidNetworks, parse_networks
+from tidings.kernel.urls import UrlRefused, read_url
 
+SECRET_LENGTH = 32
+"""The least number of characters of a secret that an operator chooses."""
+BASE_URL = "http://127.0.0.1:8420"
 RETRY_SCHEDULE = "5,30,300,1800,7200,18000,36000,36000"
 
 
@@ -52,15 +56,18 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     """Raises `SettingsError` for the first that is missing or unusable; no secret is in its text."""
     data_dir = default_data_dir(environment)
     database_url = _database_url(environment.get("TIDINGS_DATABASE_URL", "").strip())
+    if database_url is None:
+        with _usable(data_dir):
+            data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     return Settings(
         database_url=database_url,
         data_dir=data_dir,
         secret_keys=_secret_keys(environment, data_dir, embedded=database_url is None),
-        base_url=_base_url(environment.get("TIDINGS_BASE_URL") or "http://127.0.0.1:8420"),
+        base_url=_base_url(environment.get("TIDINGS_BASE_URL") or BASE_URL),
         allowed_networks=_networks(environment.get("TIDINGS_ALLOWED_NETWORKS", "")),
         retry_schedule=_schedule(environment.get("TIDINGS_RETRY_SCHEDULE") or RETRY_SCHEDULE),
         admin_password=_secret(environment, "TIDINGS_ADMIN_PASSWORD"),
-        admin_token=_secret(environment, "TIDINGS_ADMIN_TOKEN"),
+        admin_token=_admin_token(environment),
     )
 
 
@@ -102,16 +109,17 @@ def _is_port(text: str) -> bool:
 
 
 def _base_url(url: str) -> str:
+    """What links in messages begin with; a path may stand behind the host, where a proxy puts one."""
     try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 80) > 0
-    except ValueError:
-        usable = False
-    if not usable:
+        target = read_url(url)
+    except UrlRefused:
+        target = None
+    if target is None or "?" in url or "#" in url:
         raise SettingsError(
-            f"TIDINGS_BASE_URL is no address of a website: {url!r}.", "For example: https://tidings.example.com"
+            "TIDINGS_BASE_URL is not the address of a web page; links in messages lead there.",
+            "For example: https://tidings.example.com",
         )
-    return url.rstrip("/")
+    return target.url.rstrip("/")
 
 
 def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
@@ -138,14 +146,25 @@ def _secret(environment: Mapping[str, str], name: str) -> str | None:
     return environment.get(name) or None
 
 
+def _admin_token(environment: Mapping[str, str]) -> str | None:
+    """As hard to guess as those that are made here, and fit to stand in a header."""
+    token = _secret(environment, "TIDINGS_ADMIN_TOKEN")
+    if token is not None and not re.fullmatch(rf"[\x21-\x7e]{{{SECRET_LENGTH},}}", token):
+        raise SettingsError(
+            f"TIDINGS_ADMIN_TOKEN must have at least {SECRET_LENGTH} characters, all of them visible ASCII.",
+            "Use: openssl rand -hex 32",
+        )
+    return token
+
+
 def _secret_keys(environment: Mapping[str, str], data_dir: Path, *, embedded: bool) -> tuple[str, ...]:
     """The first key encrypts, the rest still decrypt. With the embedded database a key is made and kept beside it."""
     given = _secret(environment, "TIDINGS_SECRET_KEYS")
     if given:
         keys = tuple(key.strip() for key in given.split(",") if key.strip())
-        if not keys or any(len(key) < 32 for key in keys):
+        if not keys or any(len(key) < SECRET_LENGTH for key in keys):
             raise SettingsError(
-                "TIDINGS_SECRET_KEYS holds a key shorter than 32 characters.", "Use: openssl rand -hex 32"
+                f"TIDINGS_SECRET_KEYS holds a key shorter than {SECRET_LENGTH} characters.", "Use: openssl rand -hex 32"
             )
         return keys
     if not embedded:
@@ -153,7 +172,19 @@ def _secret_keys(environment: Mapping[str, str], data_dir: Path, *, embedded: bo
             "TIDINGS_SECRET_KEYS is not set, and TIDINGS_DATABASE_URL is.",
             "Every node needs the same key: set it to the output of `openssl rand -hex 32`.",
         )
-    return (_kept_key(data_dir / "secret.key"),)
+    with _usable(data_dir):
+        return (_kept_key(data_dir / "secret.key"),)
+
+
+@contextmanager
+def _usable(data_dir: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SettingsError(
+            f"The data folder {data_dir} cannot be used ({error.strerror}).",
+            "Set TIDINGS_DATA_DIR to a folder that can be made and written to.",
+        ) from None
 
 
 def _kept_key(path: Path) -> str:

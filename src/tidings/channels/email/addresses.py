@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from ipaddress import ip_address
 
 import email_validator
 from email_validator import EmailNotValidError, validate_email
@@ -14,8 +15,8 @@ from tidings.channels.words import cut, one_line
 # server to judge. The library offers its list for editing (its README, "Special-use domain names").
 if "local" in email_validator.SPECIAL_USE_DOMAIN_NAMES:
     email_validator.SPECIAL_USE_DOMAIN_NAMES.remove("local")
-# A host name in its ASCII form (RFC 952, RFC 1123) or an IP address.
-_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9A-Fa-f:.]{2,45}")
+# A host name in its ASCII form (RFC 952, RFC 1123).
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 _NAMED = re.compile(r"([^<>]*)<([^<>]+)>")
 MAX_PORT = 65_535
 NAME_LENGTH = 100
@@ -63,9 +64,17 @@ def checked_host(text: str) -> str:
         host = text.encode("idna").decode("ascii")
     except UnicodeError:
         host = ""
-    if not _HOST.fullmatch(host):
+    if not _HOST.fullmatch(host) and not _is_address(host):
         raise InvalidField("must be a host name such as smtp.example.com, without http:// and without a port")
     return host.lower()
+
+
+def _is_address(host: str) -> bool:
+    """Such as 2001:db8::25; `127.0.0.1:25` is none, and a zone (`%eth0`) means something on one machine only."""
+    try:
+        return "%" not in host and bool(ip_address(host))
+    except ValueError:
+        return False
 
 
 def checked_port(text: str) -> str:

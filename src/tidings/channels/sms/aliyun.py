@@ -72,7 +72,7 @@ class Aliyun(Provider):
     endpoint = "https://dysmsapi.aliyuncs.com"
     fields = (
         Field("access_key_id", "text", "Of a RAM user with AliyunDysmsFullAccess.", required=True),
-        Field("access_key_secret", "secret", "The secret of that AccessKey.", required=True),
+        Field("access_key_secret", "secret", "The secret of that AccessKey.", required=True, goes_to=("endpoint",)),
         Field("sign_name", "text", "The approved signature, without 【】.", required=True),
         Field("template_code", "text", "The approved notice template, such as SMS_152550005.", required=True),
         Field(

@@ -1,0 +1,29 @@
+"""What the pages say works when it is done, all of it in one installation."""
+
+import re
+from collections import Counter
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+
+
+def test_no_two_examples_send_different_events_under_one_id() -> None:
+    keys = Counter(
+        key for page in PAGES for key in re.findall(r'"id": "([^"]+)", "source": "([^"]+)", "type"', page.read_text())
+    )
+    assert keys[("88123-1", "dms-prod")] == 1
+    assert [key for key, times in keys.items() if times > 1] == []
+
+
+def test_every_setting_is_in_the_example_with_how_to_have_it_read() -> None:
+    example = (ROOT / ".env.example").read_text()
+    read = set(re.findall(r'"(TIDINGS_[A-Z_]+)"', (ROOT / "src/tidings/kernel/settings.py").read_text()))
+    assert len(read) > 6
+    assert [name for name in sorted(read) if f"#{name}=" not in example] == []
+    assert "set -a; . ./.env" in example
+
+
+def test_pages_that_name_the_command_say_where_it_is() -> None:
+    for page in ("README.md", "docs/quickstart.md"):
+        assert ".venv/bin" in (ROOT / page).read_text()
