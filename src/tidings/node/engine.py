@@ -132,7 +132,7 @@ class Node:
         """In words, for `/readyz`; empty when all is well."""
         try:
             async with asyncio.timeout(2):
-                await (await self.connection_for_checks.live()).execute("SELECT 1")
+                await self.connection_for_checks.read(lambda connection: connection.execute("SELECT 1"))
         except (psycopg.Error, TimeoutError):
             return "The database cannot be reached."
         if self.groups.closed:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -17,12 +18,14 @@ from tidings.events.group import Kept, Submission, Verdict, unavailable
 from tidings.events.receive import receive_many, receive_one
 from tidings.events.sources.registry import ADAPTERS
 from tidings.kernel.clock import now
+from tidings.kernel.database import Connection
 from tidings.kernel.problems import CONTENT_TYPE, Problem, forbidden
 from tidings.kernel.secrets import token_hash
 from tidings.node import metrics, sources
 from tidings.node.engine import Node
 from tidings.node.receipts import PATH as RECEIPTS
 from tidings.pipeline import preview
+from tidings.planning.view import View
 
 log = logging.getLogger("tidings.http")
 Scope = MutableMapping[str, Any]
@@ -119,8 +122,7 @@ class Front:
         grant, key = await self._grant(headers)
         body = await _read(receive, headers, MAX_EVENT_BYTES)
         async with self._looking:
-            connection = await self._node.front.live()
-            view = (await self._node.views.current(connection, (grant.tenant_id,))).get(grant.tenant_id)
+            view = await self._node.front.read(partial(self._view, grant.tenant_id))
         if view is None:
             raise unavailable("This organisation's settings cannot be read; its events cannot be planned.")
         current = view.grants.get(key)
@@ -168,6 +170,9 @@ class Front:
 
         await self._platform(scope, again, send)
 
+    async def _view(self, tenant_id: UUID, connection: Connection) -> View | None:
+        return (await self._node.views.current(connection, (tenant_id,))).get(tenant_id)
+
     async def _grant(self, headers: Mapping[bytes, bytes]) -> tuple[Grant, bytes]:
         """Whose token this is, as last read; a group looks again, so a revoked token fails there."""
         scheme, _, secret = headers.get(b"authorization", b"").partition(b" ")
@@ -185,14 +190,13 @@ class Front:
         if self._unknown.get(key, 0.0) > self._loop.time():
             raise _revoked()
         async with self._looking:
-            connection = await self._node.front.live()
-            grant = await find_grant(connection, key)
+            grant = await self._node.front.read(partial(find_grant, token_hash=key))
             if grant is None:
                 if len(self._unknown) > 10_000:
                     self._unknown.clear()
                 self._unknown[key] = self._loop.time() + 5
                 raise _revoked()
-            await self._node.views.current(connection, (grant.tenant_id,))
+            await self._node.front.read(partial(self._view, grant.tenant_id))
         self._tenant_of[key] = grant.tenant_id
         return grant
 
