@@ -51,6 +51,13 @@ def add_problem_handlers(api: NinjaAPI) -> None:
         api.add_exception_handler(kind, handler)
 
 
+class Page(HttpResponse):
+    """For people: it goes out as it is, whatever its status. Django logs the address of what was not found or refused,
+    and that of a page may be as good as a password."""
+
+    _has_been_logged = True
+
+
 class ProblemMiddleware:
     """Answers what no route took, and what nobody foresaw, in the same form; the text of an unforeseen error stays in
     the log."""
@@ -60,6 +67,8 @@ class ProblemMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
+        if isinstance(response, Page):
+            return response
         if response.status_code in (404, 405) and not response.headers.get("Content-Type", "").startswith(CONTENT_TYPE):
             code = {404: "not_found", 405: "method_not_allowed"}[response.status_code]
             return render(Problem(response.status_code, code, f"Nothing answers {request.method} {request.path}."))
