@@ -13,12 +13,15 @@ from django.db.utils import DatabaseError
 from tidings.accounts.models import SYSTEM_ROLES, Person, Tenant
 from tidings.channels.models import ChannelSetting
 from tidings.channels.registry import CHANNELS
+from tidings.delivery.models import Delivery
 from tidings.directory.models import ContactPoint
 from tidings.events.models import Event, Parked
 from tidings.events.sources.registry import in_order
 from tidings.kernel.secrets import SecretUnreadable, unseal
 from tidings.kernel.settings import BASE_URL, settings
 from tidings.rules.models import Rule
+
+WAITING_COUNTED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,7 @@ KINDS: Mapping[str, tuple[Literal["error", "warning", "info"], str]] = {
         "them read again. They are kept for 30 days.",
     ),
     "nodes.none_deliver": ("warning", "Start one: tidings serve, or tidings worker"),
+    "deliveries.nobody_delivers": ("error", "Start a node that delivers: tidings serve, or tidings worker"),
     "channels.none_on": ("warning", f"PUT /api/v1/channels/<channel> switches one on: {', '.join(CHANNELS)}."),
     "base_url.local": ("warning", "Set TIDINGS_BASE_URL to the address at which people reach Tidings."),
     "rules.role_empty": ("warning", "Give somebody the role, or remove it from the rule."),
@@ -92,7 +96,13 @@ def _nodes() -> Iterator[Finding]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM delivery_node WHERE renewed_at > now() - interval '20 seconds'")
         row = cursor.fetchone()
-    if not row or not row[0]:
+    if row and row[0]:
+        return
+    open_ones = Delivery.objects.across_tenants().filter(state__in=["pending", "sending"])
+    if waiting := open_ones[:WAITING_COUNTED].count():
+        many = f"{waiting:,}" if waiting < WAITING_COUNTED else f"{WAITING_COUNTED:,} or more"
+        yield _found("deliveries.nobody_delivers", f"{many} deliveries wait, and no node delivers.")
+    else:
         yield _found("nodes.none_deliver", "No node delivers at the moment.")
 
 

@@ -181,7 +181,7 @@ def test_nodes_hear_of_it(api: Any, organisation: Any) -> None:
         ({"methods": ["pigeon"]}, "methods", "email, sms, webhook"),
         ({"methods": "email"}, "methods", "list"),
         ({"methods": [{}]}, "methods", "list"),
-        ({"pigeon": "coo"}, "pigeon", "email, mobile, webhook"),
+        ({"pigeon": "coo"}, "pigeon", "dingtalk_robot, email, webhook"),
         ({"email": "nobody"}, "email", "@"),
         ({"email": 7}, "email", "text"),
         ({"email": "a@example.com\r\nBcc: b@example.com"}, "email", "control"),

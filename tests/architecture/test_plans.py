@@ -12,7 +12,7 @@ from uuid import UUID
 
 import pytest
 
-from tidings.delivery import claim, enqueue, lease, orphans, record, retention, told
+from tidings.delivery import backlog, claim, enqueue, lease, orphans, record, retention, told
 from tidings.events import known
 from tidings.events.sources import park
 from tidings.kernel.database import Connection, connect, plain_array, text_array
@@ -154,6 +154,7 @@ STATEMENTS: Mapping[str, tuple[str, Any, set[str]]] = {
         {"limit": 100, "lease": 1, "passed_over": plain_array([str(TENANT)]), "full": "{slow:443}"},
         {"delivery_due", "delivery_open", "directory_contactpoint_pkey"},
     ),
+    "backlog": (backlog._BACKLOG, {"at_most": 100, "dead_after": lease.DEAD_AFTER}, {"delivery_due"}),
     "stories": (claim._STORIES, (plain_array(HUNDRED),), {"events_event_pkey", "events_subject_pkey"}),
     "because": (
         claim._BECAUSE,
@@ -250,7 +251,8 @@ async def test_it_does_so_too_once_it_is_planned_for_good(connection: Connection
 
 
 @pytest.mark.parametrize(
-    ("name", "blocks"), [("claim", 4_000), ("known", 800), ("record", 3_000), ("stories", 3_000), ("because", 800)]
+    ("name", "blocks"),
+    [("claim", 4_000), ("backlog", 800), ("known", 800), ("record", 3_000), ("stories", 3_000), ("because", 800)],
 )
 async def test_what_it_reads_depends_on_what_it_is_asked_for_and_not_on_the_table(
     connection: Connection, name: str, blocks: int

@@ -25,7 +25,7 @@ from tidings.messages.document import Document, Fact, Occasion, Reader
 HERE = Path(__file__).parent
 IDENTITY = UUID("019a9f5c-2f40-7c31-8a6e-3d5b00000001")
 NOON = datetime(2026, 11, 23, 10, 0, 5, tzinfo=UTC)
-SETTINGS_URL = "https://tidings.example.com/me/notification-settings"
+UNSUBSCRIBE_URL = "https://tidings.example.com/unsubscribe/canary-link-of-bo"
 
 OCCASION = Occasion(
     event_id="019a9f5c-2f40-7c31-8a6e-3d5b00000000",
@@ -180,7 +180,7 @@ def parcel(vendor: Vendor, channel: Channel) -> Callable[..., Parcel]:
             contact=check_values(channel.contact, vendor.contact() | changes.get("contact", {}), {}),
             settings=check_values(channel.settings, vendor.settings() | changes.get("settings", {}), {}),
             now=changes.get("now", datetime.now(UTC)),
-            settings_url=changes.get("settings_url", SETTINGS_URL),
+            unsubscribe_url=changes.get("unsubscribe_url", UNSUBSCRIBE_URL),
             extra=changes.get("extra", {}),
         )
 

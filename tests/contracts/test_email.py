@@ -26,7 +26,7 @@ from tidings.kernel.http import Wire
 from tidings.messages.document import Document, Fact
 
 IDENTITY = UUID("019a9f5c-2f40-7c31-8a6e-3d5b00000001")
-PAGE = "https://tidings.example.com/me/notification-settings"
+PAGE = "https://tidings.example.com/unsubscribe/abc"
 BO = "bo@example.com"
 FROM = "notices@example.com"
 UNKNOWN = TryLater("result_unknown")
@@ -47,7 +47,7 @@ def parcel(document: Document, server: MailServer | None = None, **changes: Any)
         contact={"address": changes.get("to", BO)},
         settings=settings | changes.get("settings", {}),
         now=changes.get("now", datetime(2026, 11, 23, 10, 0, 5, tzinfo=UTC)),
-        settings_url=changes.get("settings_url", PAGE),
+        unsubscribe_url=changes.get("unsubscribe_url", PAGE),
         extra=changes.get("extra", {}),
     )
 
@@ -82,6 +82,7 @@ def test_the_headers_are_those_of_a_notice_to_one_person(english: Document) -> N
         "Auto-Submitted": "auto-generated",
         "X-Auto-Response-Suppress": "All",
         "List-Unsubscribe": f"<{PAGE}>",
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
         "MIME-Version": "1.0",
         "Content-Type": message["Content-Type"],
     }
@@ -127,24 +128,22 @@ def test_the_subject_names_the_subject_and_not_the_status(english: Document, tit
     assert "Pending" not in subject
 
 
-def test_only_an_https_address_of_its_own_unsubscribes_with_one_click(english: Document) -> None:
-    one_click = "https://tidings.example.com/unsubscribe/abc"
-    message = made(english, extra={"unsubscribe_url": one_click})
-    assert message["List-Unsubscribe"] == f"<{one_click}>"
-    assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+def test_only_an_https_address_unsubscribes_with_one_click(english: Document) -> None:
+    assert made(english)["List-Unsubscribe"] == f"<{PAGE}>"
+    assert made(english)["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    plain = made(english, unsubscribe_url="http://tidings.internal/unsubscribe/abc")
+    assert plain["List-Unsubscribe"] == "<http://tidings.internal/unsubscribe/abc>"
+    assert plain["List-Unsubscribe-Post"] is None
     hostile = (
-        "http://tidings.example.com/u",
         "https://x/>\r\nBcc: eve@example.com",
         "https://x/> <mailto:eve@example.com",
         "javascript:x",
         "https://x/é",
+        "",
     )
     for url in hostile:
-        message = made(english, extra={"unsubscribe_url": url})
-        assert message["List-Unsubscribe"] == f"<{PAGE}>"
-        assert message["List-Unsubscribe-Post"] is None
-        assert made(english, settings_url=url)["Bcc"] is None
-    assert made(english, settings_url="")["List-Unsubscribe"] is None
+        message = made(english, unsubscribe_url=url)
+        assert message["List-Unsubscribe"] is message["List-Unsubscribe-Post"] is message["Bcc"] is None
 
 
 def test_a_date_a_name_and_a_long_domain_survive_the_journey(english: Document) -> None:
@@ -195,8 +194,8 @@ class Page(HTMLParser):
 
 def test_both_texts_say_what_where_what_to_do_and_why(documents: Any) -> None:
     for name, button, settings in (
-        ("en-earlier", "View details", "Change how you are told"),
-        ("zh-hans-earlier", "查看详情", "更改通知方式"),
+        ("en-earlier", "View details", "No more notifications by e-mail"),
+        ("zh-hans-earlier", "查看详情", "不再通过邮件通知我"),
     ):
         document: Document = documents[name]
         message = made(document)

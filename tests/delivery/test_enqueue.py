@@ -87,16 +87,17 @@ async def test_a_skip_stands_with_what_it_is_about(desk: Desk) -> None:
 
 async def test_what_the_body_holds_comes_back_letter_by_letter(desk: Desk) -> None:
     odd = 'a"b\\c{d},e\nf\tg\x7f\u2028"," NULL 工单 \U0001f600 \\u0000'
-    content = event(id=odd, subject=odd, details={odd: [odd, 1.5, None, True, {"x": []}]}, to=odd)
+    visible = 'a"b\\c{d},e "," NULL 工单 \U0001f600 \\u0000 \\x01'
+    content = event(id=visible, subject=visible, details={odd: [odd, "\x01", 1.5, None, True, {"x": []}]}, to=odd)
     await desk.keep(event(), content, event())
     [[stored]] = await desk.rows(
         "SELECT b.body FROM events_body b JOIN events_event e USING (id) WHERE e.tenant_id = %s AND e.source_id = %s",
         desk.tenant_id,
-        odd,
+        visible,
     )
     submission = desk.submission(content)
     assert stored.encode() == submission.incoming.body
-    assert await subject(desk, odd)
+    assert await subject(desk, visible)
     skips = await desk.rows("SELECT skips FROM events_event WHERE tenant_id = %s AND skips IS NOT NULL", desk.tenant_id)
     assert skips == [([["role_empty", "submitter", "", ""], ["unknown_person", "submitter", odd, ""]],)]
 

@@ -82,7 +82,7 @@ async def test_the_old_address_reads_it_in_the_persons_language(
     ann = left.organisation.people["ann"].id
     await left.run("UPDATE accounts_person SET language = %s WHERE id = %s", language, ann)
     [farewell] = await take(left.connection)
-    outcome = await say(farewell, wire, unlimited, now=datetime.now(UTC), base_url="https://tidings.example.com")
+    outcome = await say(farewell, wire, unlimited, now=datetime.now(UTC))
     assert isinstance(outcome, Sent)
     [mail] = mail_server.taken
     assert mail.recipient == OLD
@@ -110,13 +110,13 @@ async def test_what_was_not_taken_is_said_again_with_the_same_identity(
     mail_server.script = {OLD: [Step("451 4.3.0 later", at="data"), Step(at="data")]}
     at = datetime.now(UTC)
     [farewell] = await take(left.connection)
-    outcome = await say(farewell, wire, unlimited, now=at, base_url="")
+    outcome = await say(farewell, wire, unlimited, now=at)
     assert isinstance(outcome, TryLater)
     await settle(left.connection, farewell, next_step(farewell, outcome, now=at, schedule=SCHEDULE, chance=0.5))
     assert await take(left.connection) == []
     await left.run("UPDATE directory_formeraddress SET due_at = due_at - interval '5 seconds'")
     [again] = await take(left.connection)
-    assert isinstance(await say(again, wire, unlimited, now=at, base_url=""), Sent)
+    assert isinstance(await say(again, wire, unlimited, now=at), Sent)
     first, second = mail_server.mails
     assert first.message["Message-ID"] == second.message["Message-ID"]
 
@@ -147,7 +147,7 @@ async def test_a_channel_that_is_off_by_now_says_nothing(
 ) -> None:
     await left.run("UPDATE channels_channelsetting SET enabled = false WHERE tenant_id = %s", left.tenant_id)
     [farewell] = await take(left.connection)
-    outcome = await say(farewell, wire, unlimited, now=datetime.now(UTC), base_url="")
+    outcome = await say(farewell, wire, unlimited, now=datetime.now(UTC))
     assert outcome == Refused("channel_off", of="message")
     assert mail_server.mails == []
 
@@ -157,7 +157,7 @@ async def test_an_address_that_no_key_opens_is_tried_again_and_fails_nothing_els
 ) -> None:
     await left.run("UPDATE directory_formeraddress SET sealed = %s", b"not ours")
     [farewell] = await take(left.connection)
-    outcome = await say(farewell, wire, unlimited, now=datetime.now(UTC), base_url="")
+    outcome = await say(farewell, wire, unlimited, now=datetime.now(UTC))
     assert outcome == TryLater(
         "secret_unreadable", said="none of TIDINGS_SECRET_KEYS opens this secret", technical=True
     )
@@ -168,7 +168,7 @@ async def test_a_budget_that_is_used_up_is_waited_for(left: Desk, mail_server: M
         return Granted(0, "vendor_limit", timedelta(minutes=3))
 
     [farewell] = await take(left.connection)
-    outcome = await say(farewell, wire, used_up, now=farewell.left_at, base_url="")
+    outcome = await say(farewell, wire, used_up, now=farewell.left_at)
     following = next_step(farewell, outcome, now=farewell.left_at, schedule=SCHEDULE, chance=0.5)
     assert (following.state, following.wait) == ("pending", timedelta(minutes=3))
     assert mail_server.mails == []

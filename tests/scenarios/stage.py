@@ -69,14 +69,21 @@ class Stage:
 
     # given
 
-    async def start(self, duties: Duties = SERVE, *, revive: Callable[[], None] | None = None, **more: Any) -> Running:
-        """A node; its retries come after fractions of a second."""
+    async def start(
+        self,
+        duties: Duties = SERVE,
+        *,
+        revive: Callable[[], None] | None = None,
+        watched: bool = False,
+        **more: Any,
+    ) -> Running:
+        """A node; its retries come after fractions of a second. `watched`: with a port though it only delivers."""
         quick = tuple(timedelta(seconds=seconds) for seconds in (0.1, 0.2, 0.4))
         configured = replace(settings(), retry_schedule=quick, allowed_networks=(ip_network("127.0.0.0/8"),), **more)
         node = Node(configured, self.url, duties, revive)
         await node.start()
         http, port = None, 0
-        if duties.accepts:
+        if duties.accepts or watched:
             listener = listen("127.0.0.1", 0)
             http, port = Http(node, listener), listener.getsockname()[1]
             await http.start()

@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 import pytest
 from tests.delivery.given import event
-from tests.scenarios.stage import Stage
+from tests.scenarios.stage import Stage, in_django
 
 from tidings.channels.testing.webhook_receiver import Reply
 from tidings.kernel.postgres import Running, start
@@ -106,6 +106,37 @@ async def test_without_a_database_a_node_says_so_and_recovers(empty_stage: Stage
     async with asyncio.timeout(10):
         while not await ready():
             await asyncio.sleep(0.1)
+    from tidings.kernel.database import connect
+
+    stage.database = await connect(stage.url, name="stage")
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["restarted", "killed"])
+async def test_after_a_restart_every_idle_connection_works_at_its_first_use(
+    empty_stage: Stage, postgres: Running, how: signal.Signals
+) -> None:
+    stage = empty_stage
+    await stage.start()
+    root = await in_django(lambda: stage.organisation.token("root"))
+    fresh = await in_django(lambda: stage.organisation.source_token("fresh"))
+
+    async def each_once(source: str, secret: str) -> list[int]:
+        """Each of them has a connection of its own."""
+        return [
+            (await stage.send(method, path, body, token=token)).status
+            for method, path, body, token in (
+                ("GET", "/readyz", None, root),
+                ("POST", "/api/v1/preview", event(source=source), secret),
+                ("POST", "/api/v1/events", event(source=source), secret),
+                ("GET", "/api/v1/rules", None, root),
+            )
+        ]
+
+    assert await each_once("dms", stage.token) == [200, 200, 202, 200]
+    os.kill(postmaster(), how)
+    await asyncio.sleep(0.5)
+    await asyncio.to_thread(postgres.revive)
+    assert await each_once("fresh", fresh) == [200, 200, 202, 200]
     from tidings.kernel.database import connect
 
     stage.database = await connect(stage.url, name="stage")

@@ -81,6 +81,7 @@ class ChannelWanted(Schema):
     channel: str | None = Field(None, description="as in the path")
     labels: Any = Field(None, description="not looked at")
     fields_: Any = Field(None, alias="fields", description="not looked at")
+    receipts_url: Any = Field(None, description="not looked at")
 
 
 class TestWanted(Schema):

@@ -60,6 +60,13 @@ def _field(where: Sequence[object]) -> str:
     return ".".join(map(str, path[1:] if source == "body" and len(path) > 1 else path))
 
 
+class Page(HttpResponse):
+    """For people: it goes out as it is, whatever its status. Django logs the address of what was not found or refused,
+    and that of a page may be as good as a password."""
+
+    _has_been_logged = True
+
+
 class ProblemMiddleware:
     """Answers what no route took, and what nobody foresaw, in the same form; the text of an unforeseen error stays in
     the log."""
@@ -72,7 +79,7 @@ class ProblemMiddleware:
         if hot and not _has_route(request.path):
             return render(_not_allowed(request, hot))
         response = self.get_response(request)
-        if response.headers.get("Content-Type", "").startswith(CONTENT_TYPE):
+        if isinstance(response, Page) or response.headers.get("Content-Type", "").startswith(CONTENT_TYPE):
             return response
         match response.status_code:
             case 404:

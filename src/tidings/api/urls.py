@@ -1,4 +1,5 @@
-"""The REST calls, by concept. The node in front of these serves `POST /events`, `/events/batch` and `/preview`."""
+"""The REST calls, by concept, and the one page for whoever has no token: the unsubscribe link's. The node in front of
+these serves `POST /events`, `/events/batch` and `/preview`."""
 
 from importlib.resources import files
 from typing import Any
@@ -14,6 +15,8 @@ from tidings.api.body import JsonParser
 from tidings.api.hot_calls import PATHS, SCHEMAS
 from tidings.api.parameters import refuse_unknown_parameters
 from tidings.api.problems import add_problem_handlers
+from tidings.api.unsubscribe import unsubscribe_page
+from tidings.preferences.link import PATH as UNSUBSCRIBE
 
 
 class Api(NinjaAPI):
@@ -59,4 +62,8 @@ for prefix, router in (
 
 # The page at /api/docs brings its own script and style, five small files; nothing is fetched from elsewhere.
 _DOCS = {"document_root": str(files("ninja") / "static" / "ninja")}
-urlpatterns = [path("api/", api.urls), path("static/ninja/<path:path>", serve, _DOCS)]
+urlpatterns = [
+    path("api/", api.urls),
+    path("static/ninja/<path:path>", serve, _DOCS),
+    path(f"{UNSUBSCRIBE}/<str:token>", unsubscribe_page),
+]

@@ -146,7 +146,8 @@ class Parcel(Struct, frozen=True):
     contact: Values
     settings: Values
     now: datetime
-    settings_url: str = ""
+    unsubscribe_url: str = ""
+    """Where the reader stops this channel; set for channels whose messages say so (`unsubscribes`)."""
     receipts_url: str = ""
     """Where the provider may report what became of it; the channel adds what shows that it is the provider."""
     extra: Mapping[str, str] = {}
@@ -219,6 +220,8 @@ class Channel(ABC):
     settings: ClassVar[tuple[Field, ...]] = ()
     contact: ClassVar[tuple[Field, ...]]
     verified_by: ClassVar[Literal["code", "test"]]
+    unsubscribes: ClassVar[bool] = False
+    """Its messages carry a link by which their reader stops them."""
     gives_up_after: ClassVar[timedelta | None] = None
     """How old a message may get before it is worth nothing; None: the retry schedule decides."""
 

@@ -4,7 +4,6 @@ from tidings.channels.at_once import at_once
 from tidings.channels.contract import Channel, Outcome, Parcel, Values
 from tidings.kernel.clock import now
 from tidings.kernel.ids import uuid7
-from tidings.kernel.settings import settings as installation
 from tidings.messages.document import Reader
 from tidings.messages.notice import notice
 from tidings.messages.wording import wording
@@ -27,5 +26,4 @@ def _parcel(reader: Reader, contact: Values, settings: Values) -> Parcel:
         contact=contact,
         settings=settings,
         now=moment,
-        settings_url=f"{installation().base_url}/me/notification-settings",
     )

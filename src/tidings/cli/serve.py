@@ -14,24 +14,21 @@ HOST, PORT = "127.0.0.1", 8420
 log = logging.getLogger("tidings.cli")
 
 
-def _options(command: click.Command) -> click.Command:
+def _options(command: click.Command, *, port: int | None, what: str) -> None:
     command.params += [
         click.Option(["--host"], default=HOST, show_default=True, help="Address to listen on."),
-        click.Option(
-            ["--port"], default=PORT, show_default=True, type=click.IntRange(1, 65_535), help="Port to listen on."
-        ),
+        click.Option(["--port"], default=port, show_default=True, type=click.IntRange(1, 65_535), help=what),
     ]
-    return command
 
 
-def _serve(*, accepts: bool, delivers: bool, host: str = HOST, port: int = PORT) -> None:
+def _serve(*, accepts: bool, delivers: bool, host: str, port: int | None) -> None:
     from tidings.node.engine import Duties
     from tidings.node.run import listen, run_node
 
     def ready() -> None:
-        _say(f"Tidings is ready: {f'http://{host}:{port}' if accepts else 'no port: it only delivers'}")
+        _say(f"Tidings is ready: {f'http://{host}:{port}' if listener else 'no port, since it only delivers'}")
 
-    listener = listen(host, port) if accepts else None
+    listener = listen(host, port) if port is not None else None
     try:
         with platform() as (url, server):
             from tidings.cli.migrate import migrate_database
@@ -62,10 +59,11 @@ def web(host: str, port: int) -> None:
 
 
 @click.command()
-def worker() -> None:
+def worker(host: str, port: int | None) -> None:
     """Deliver only."""
-    _serve(accepts=False, delivers=True)
+    _serve(accepts=False, delivers=True, host=host, port=port)
 
 
-_options(serve)
-_options(web)
+_options(serve, port=PORT, what="Port to listen on.")
+_options(web, port=PORT, what="Port to listen on.")
+_options(worker, port=None, what="Port for /healthz, /readyz and /metrics; none unless you name one.")

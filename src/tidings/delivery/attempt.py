@@ -14,6 +14,9 @@ from tidings.delivery.together import Calls
 from tidings.kernel.secrets import unseal
 from tidings.messages.compose import compose
 from tidings.messages.document import Reader
+from tidings.preferences.link import unsubscribe_url
+
+_UNSUBSCRIBE = frozenset(code for code, channel in CHANNELS.items() if channel.unsubscribes)
 
 
 @dataclass(slots=True)
@@ -61,13 +64,15 @@ async def _try(channel: Channel, job: Job, wire: Wire, opened: Opened, now: date
 
 def parcel_of(job: Job, opened: Opened, now: datetime, base_url: str, receipts_url: str = "") -> Parcel:
     """Raises `SecretUnreadable`."""
+    member = job.member
+    leave = unsubscribe_url(base_url, job.tenant_id, member.id, job.channel) if job.channel in _UNSUBSCRIBE else ""
     return Parcel(
         identity=job.id,
         document=compose(job.story.occasion, _reader(job), newer=job.newer),
         contact=opened.open(job.point.sealed),
         settings=opened.open(job.settings),
         now=now,
-        settings_url=f"{base_url}/me/notification-settings",
+        unsubscribe_url=leave,
         receipts_url=receipts_url,
         # A group robot mentions people by it.
         extra={"mobile": job.member.mobile} if job.member.mobile else {},

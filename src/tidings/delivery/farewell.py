@@ -71,14 +71,14 @@ async def take(connection: Connection) -> list[Farewell]:
     return [Farewell(*row) for row in await cursor.fetchall()]
 
 
-async def say(farewell: Farewell, wire: Wire, take_budgets: TakeBudgets, *, now: datetime, base_url: str) -> Outcome:
+async def say(farewell: Farewell, wire: Wire, take_budgets: TakeBudgets, *, now: datetime) -> Outcome:
     """One try, within what the vendor takes. Never raises, but for a cancellation."""
     if farewell.settings is None:
         return Refused("channel_off", of="message")
     channel = CHANNELS.get(farewell.channel)
     if channel is None:
         return TryLater("unknown_channel", technical=True)
-    sending = _send(channel, farewell, farewell.settings, wire, take_budgets, now, base_url)
+    sending = _send(channel, farewell, farewell.settings, wire, take_budgets, now)
     return await conclude(sending, {"channel": farewell.channel})
 
 
@@ -89,7 +89,6 @@ async def _send(
     wire: Wire,
     take_budgets: TakeBudgets,
     now: datetime,
-    base_url: str,
 ) -> Outcome:
     words = wording(farewell.language)
     reader = Reader(
@@ -108,7 +107,6 @@ async def _send(
         contact=unseal(farewell.sealed),
         settings=unseal(settings),
         now=now,
-        settings_url=f"{base_url}/me/notification-settings",
     )
     granted = await take_budgets([channel.budgets([parcel])])
     if not granted.calls:

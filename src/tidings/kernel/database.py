@@ -1,16 +1,21 @@
 """Connections to PostgreSQL, outside the ORM."""
 
+import select
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
+T = TypeVar("T")
 Connection = AsyncConnection[TupleRow]
 REPLAN_AT_LEAST_EVERY = 300.0
 """Seconds."""
+LOOK_AFTER = 0.2
+"""Seconds in which a connection was not asked for: then it is looked at before it is used again."""
 
 
 async def connect(url: str, *, name: str) -> Connection:
@@ -42,9 +47,15 @@ class Lasting:
     _connection: Connection | None = None
     _replan_at: float = 0.0
     _replan_after: float = 0.5
+    _asked_for: float = 0.0
 
     async def live(self) -> Connection:
-        """Raises psycopg's OperationalError while the database cannot be reached."""
+        """Raises psycopg's OperationalError while the database cannot be reached. What the server has ended while it
+        was idle is made anew here, before anything is sent that might be lost with it."""
+        now = time.monotonic()
+        if now - self._asked_for > LOOK_AFTER and self._connection is not None and _ended(self._connection):
+            await self._connection.close()
+        self._asked_for = now
         if self._connection is None or self._connection.closed:
             try:
                 self._connection = await connect(self.url, name=self.name)
@@ -53,9 +64,19 @@ class Lasting:
                     raise
                 await self.revive()
                 self._connection = await connect(self.url, name=self.name)
-        if time.monotonic() >= self._replan_at:
+        if now >= self._replan_at:
             await self._replan(self._connection)
         return self._connection
+
+    async def read(self, act: Callable[[Connection], Awaitable[T]]) -> T:
+        """What `act` reads; it may only read, since it is done again when the connection breaks under it."""
+        connection = await self.live()
+        try:
+            return await act(connection)
+        except psycopg.OperationalError:
+            if not connection.closed:
+                raise
+        return await act(await self.live())
 
     async def _replan(self, connection: Connection) -> None:
         """Plans are kept (`plan_cache_mode`), and one that was made for an empty table is wrong a second later: they
@@ -67,6 +88,22 @@ class Lasting:
     async def close(self) -> None:
         if self._connection is not None:
             await self._connection.close()
+
+
+def _ended(connection: Connection) -> bool:
+    """Whether the server has closed it. An idle connection has nothing to read but a parting word, and then its end."""
+    if connection.closed:
+        return True
+    if connection.lock.locked():  # somebody is reading its answer
+        return False
+    poll = select.poll()
+    try:
+        poll.register(connection.fileno(), select.POLLIN)
+        while poll.poll(0):
+            connection.pgconn.consume_input()
+    except psycopg.OperationalError:
+        return True
+    return False
 
 
 def text_array(values: Sequence[str]) -> str:

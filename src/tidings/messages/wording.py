@@ -17,7 +17,9 @@ LANGUAGES: tuple[str, ...] = ("en", "zh-hans")
 PLAIN_LABELS = (
     "what", "subject", "where", "when", "status", "risk", "environment", "affected_rows", "comment",
     "approval_node", "exec_mode", "window", "to_do", "why", "open", "submitter", "approvers", "actor", "somebody",
-    "cut", "test_headline", "test_body", "unsubscribe", "custom_todo", "code_subject", "code_why", "farewell_body",
+    "cut", "test_headline", "test_body", "custom_todo", "code_subject", "code_why", "farewell_body", "unsubscribe",
+    "unsubscribe_question", "unsubscribe_effect", "unsubscribe_button", "unsubscribed", "unsubscribed_return",
+    "unsubscribe_broken", "unsubscribe_broken_todo",
 )  # fmt: skip
 FILLED_LABELS = {
     "earlier_status": ("then", "now"),

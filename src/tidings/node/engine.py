@@ -18,6 +18,7 @@ from tidings.channels.registry import CHANNELS
 from tidings.channels.remember import SharedMemory
 from tidings.delivery import budget, claim, fallback, lease, orphans, tally
 from tidings.delivery.attempt import Opened, attempt, attempt_limited
+from tidings.delivery.backlog import count_delivering
 from tidings.delivery.job import Job
 from tidings.delivery.lanes import Lanes
 from tidings.delivery.policy import Held, Next, decide, hold
@@ -73,6 +74,8 @@ class Node:
         self._calls, self.tallies = Calls(self.take_budgets), tally.Tallies()
         self._unreadable: dict[UUID, float] = {}
         self.lease: int | None = None
+        self.delivering = 0
+        """Nodes that were alive and delivered when `why_not_ready` looked last."""
         self._renewed = 0.0
         self._wake, self._notify = asyncio.Event(), asyncio.Event()
         self._loop = asyncio.get_running_loop()
@@ -132,7 +135,7 @@ class Node:
         """In words, for `/readyz`; empty when all is well."""
         try:
             async with asyncio.timeout(2):
-                await (await self.connection_for_checks.live()).execute("SELECT 1")
+                self.delivering = await self.connection_for_checks.read(count_delivering)
         except (psycopg.Error, TimeoutError):
             return "The database cannot be reached."
         if self.groups.closed:
@@ -235,6 +238,7 @@ class Node:
         if job.accepted and following.state == "sent":
             metrics.sent_seconds(job.channel).observe(ended - job.accepted)
         if following.state == "failed":
+            metrics.FAILED.labels(job.channel, following.reason).inc()
             log.warning(
                 "failed", extra={"event": str(event_of(job.id)), "delivery": str(job.id), "reason": following.reason}
             )

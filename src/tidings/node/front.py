@@ -2,13 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from functools import partial
 from uuid import UUID
 
 import msgspec
 import psycopg
-from prometheus_client.exposition import generate_latest
 
 from tidings.accounts.access import Grant
 from tidings.accounts.load import find_grant
@@ -17,21 +16,20 @@ from tidings.events.group import Kept, Submission, Verdict, unavailable
 from tidings.events.receive import receive_many, receive_one
 from tidings.events.sources.registry import ADAPTERS
 from tidings.kernel.clock import now
-from tidings.kernel.problems import CONTENT_TYPE, Problem, forbidden
+from tidings.kernel.database import Connection
+from tidings.kernel.problems import Problem, forbidden
 from tidings.kernel.secrets import token_hash
 from tidings.node import metrics, sources
+from tidings.node.asgi import JSON, App, Message, Receive, Scope, Send, answer, answer_problem
 from tidings.node.engine import Node
 from tidings.node.receipts import PATH as RECEIPTS
+from tidings.node.watch import Watch
 from tidings.pipeline import preview
+from tidings.planning.view import View
 
 log = logging.getLogger("tidings.http")
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 MAX_REST_BYTES = 1024 * 1024
 """Of the body of any other call: far more than the longest list it may hold."""
-_JSON = [(b"content-type", b"application/json")]
 _json = msgspec.json.Encoder()
 _accepted = metrics.EVENTS.labels("accepted")
 _duplicate = metrics.EVENTS.labels("duplicate")
@@ -47,13 +45,11 @@ class Front:
         self._unknown: dict[bytes, float] = {}
         self._loop = asyncio.get_running_loop()
         self._sources = sources.Sources(node)
-        self._routes: Mapping[tuple[str, str], Callable[[Scope, Receive, Send], Awaitable[None]]] = {
+        self._routes: Mapping[tuple[str, str], App] = {
             ("POST", "/api/v1/events"): self._one,
             ("POST", "/api/v1/events/batch"): self._many,
             ("POST", "/api/v1/preview"): self._preview,
-            ("GET", "/healthz"): self._alive,
-            ("GET", "/readyz"): self._ready,
-            ("GET", "/metrics"): self._metrics,
+            **Watch(node).routes,
             **{("POST", f"{sources.PATH}{code}"): self._push for code in ADAPTERS},
         }
 
@@ -65,11 +61,11 @@ class Front:
             await route(scope, receive, send)
         except Problem as problem:
             metrics.EVENTS.labels(problem.code).inc()
-            await _answer_problem(send, problem)
+            await answer_problem(send, problem)
         except psycopg.Error:
-            await _answer_problem(send, unavailable("The database cannot be reached."))
+            await answer_problem(send, unavailable("The database cannot be reached."))
 
-    def _other(self, scope: Scope) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+    def _other(self, scope: Scope) -> App:
         if scope["path"].startswith(RECEIPTS):
             return self._receipts
         return self._replay if sources.asks_to_replay(scope) else self._rest
@@ -89,7 +85,7 @@ class Front:
             raise kept
         (_duplicate if kept.duplicate else _accepted).inc()
         duplicate = b"true" if kept.duplicate else b"false"
-        await _answer(send, 202, b'{"id":"%b","duplicate":%b}' % (str(kept.id).encode(), duplicate), _JSON)
+        await answer(send, 202, b'{"id":"%b","duplicate":%b}' % (str(kept.id).encode(), duplicate), JSON)
 
     async def _many(self, scope: Scope, receive: Receive, send: Send) -> None:
         arrived = self._loop.time()
@@ -112,15 +108,14 @@ class Front:
         self._node.groups.submit(submissions)
         settled = [each if isinstance(each, Problem | Kept) else await each for each in verdicts]
         _all_unavailable(settled)
-        await _answer(send, 202, _json.encode(_sums(settled)), _JSON)
+        await answer(send, 202, _json.encode(_sums(settled)), JSON)
 
     async def _preview(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
         grant, key = await self._grant(headers)
         body = await _read(receive, headers, MAX_EVENT_BYTES)
         async with self._looking:
-            connection = await self._node.front.live()
-            view = (await self._node.views.current(connection, (grant.tenant_id,))).get(grant.tenant_id)
+            view = await self._node.front.read(partial(self._view, grant.tenant_id))
         if view is None:
             raise unavailable("This organisation's settings cannot be read; its events cannot be planned.")
         current = view.grants.get(key)
@@ -129,7 +124,7 @@ class Front:
         _require(current.may_preview, "a source, or an administrator or DBA whose token has the scope read,")
         incoming = receive_one(_text(headers), body, now=now(), source=current.source)
         _check_source(incoming, current)
-        await _answer(send, 200, _json.encode(preview(incoming, view)), _JSON)
+        await answer(send, 200, _json.encode(preview(incoming, view)), JSON)
 
     async def _receipts(self, scope: Scope, receive: Receive, send: Send) -> None:
         """What a provider reports; each shows in its own way that it is the provider."""
@@ -138,20 +133,20 @@ class Front:
         query = scope["query_string"].decode("latin-1")
         path = scope["raw_path"].decode("latin-1").partition("?")[0]
         said = await self._node.receipts.report(scope["method"], path, query, _text(headers), body)
-        await _answer(send, 200, said.body, [(b"content-type", said.content_type.encode())])
+        await answer(send, 200, said.body, [(b"content-type", said.content_type.encode())])
 
     async def _push(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Another system's own payload."""
         headers = sources.token_in_url(scope)
         grant, key = await self._grant(headers)
         body = await _read(receive, headers, MAX_EVENT_BYTES)
-        await _answer(send, 202, await self._sources.take(scope, body, grant.tenant_id, key), _JSON)
+        await answer(send, 202, await self._sources.take(scope, body, grant.tenant_id, key), JSON)
 
     async def _replay(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
         grant, key = await self._grant(headers)
         body = await _read(receive, headers, MAX_EVENT_BYTES)
-        await _answer(send, 200, await self._sources.replay(scope["path"], body, grant.tenant_id, key), _JSON)
+        await answer(send, 200, await self._sources.replay(scope["path"], body, grant.tenant_id, key), JSON)
 
     async def _rest(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Django's, which takes one of its threads only when the whole request is there: a sender that dawdles keeps
@@ -163,10 +158,13 @@ class Front:
             scope = {**scope, "headers": [*kept, (b"content-length", b"%d" % len(body))]}
         whole = [{"type": "http.request", "body": body, "more_body": False}]
 
-        async def again() -> MutableMapping[str, Any]:
+        async def again() -> Message:
             return whole.pop() if whole else await receive()
 
         await self._platform(scope, again, send)
+
+    async def _view(self, tenant_id: UUID, connection: Connection) -> View | None:
+        return (await self._node.views.current(connection, (tenant_id,))).get(tenant_id)
 
     async def _grant(self, headers: Mapping[bytes, bytes]) -> tuple[Grant, bytes]:
         """Whose token this is, as last read; a group looks again, so a revoked token fails there."""
@@ -185,31 +183,15 @@ class Front:
         if self._unknown.get(key, 0.0) > self._loop.time():
             raise _revoked()
         async with self._looking:
-            connection = await self._node.front.live()
-            grant = await find_grant(connection, key)
+            grant = await self._node.front.read(partial(find_grant, token_hash=key))
             if grant is None:
                 if len(self._unknown) > 10_000:
                     self._unknown.clear()
                 self._unknown[key] = self._loop.time() + 5
                 raise _revoked()
-            await self._node.views.current(connection, (grant.tenant_id,))
+            await self._node.front.read(partial(self._view, grant.tenant_id))
         self._tenant_of[key] = grant.tenant_id
         return grant
-
-    async def _alive(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        await _answer(send, 200, b'{"status":"alive"}', _JSON)
-
-    async def _ready(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        """Ready means: an event sent now would be kept, and what this node should deliver would be sent."""
-        problem = await self._node.why_not_ready()
-        if problem:
-            raise unavailable(problem)
-        await _answer(send, 200, b'{"status":"ready"}', _JSON)
-
-    async def _metrics(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        metrics.HELD.set(self._node.lanes.held)
-        metrics.WAITING.set(self._node.groups.waiting)
-        await _answer(send, 200, generate_latest(metrics.REGISTRY), [(b"content-type", b"text/plain; version=0.0.4")])
 
 
 def _revoked() -> Problem:
@@ -277,15 +259,3 @@ def _too_large(at_most: int) -> Problem:
     return Problem(
         413, "body_too_large", f"The body may have {at_most // 1024:,} KiB.", headers={"Connection": "close"}
     )
-
-
-async def _answer(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
-    length = (b"content-length", b"%d" % len(body))
-    await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
-    await send({"type": "http.response.body", "body": body})
-
-
-async def _answer_problem(send: Send, problem: Problem) -> None:
-    headers = [(b"content-type", CONTENT_TYPE.encode())]
-    headers += [(name.lower().encode(), value.encode()) for name, value in problem.headers.items()]
-    await _answer(send, problem.status, problem.body(), headers)

@@ -1,8 +1,11 @@
 """What `/metrics` shows (Prometheus text format). Names and labels are part of the outside contract of operators."""
 
 from functools import cache
+from math import nan
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from tidings.delivery.backlog import COUNTED_AT_MOST, Backlog
 
 REGISTRY = CollectorRegistry()
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60)
@@ -61,3 +64,29 @@ HOLDS = Counter(
     ["channel", "reason"],
     registry=REGISTRY,
 )
+FAILED = Counter(
+    "tidings_deliveries_failed_total",
+    "Deliveries that this node gave up for good.",
+    ["channel", "reason"],
+    registry=REGISTRY,
+)
+
+# Of the whole installation, the same on every node: read from the database when somebody asks, every few seconds at
+# most. NaN while it cannot be asked.
+DATABASE = Gauge("tidings_database_up", "1 while the database answers.", registry=REGISTRY)
+PENDING = Gauge(
+    "tidings_deliveries_pending",
+    f"Deliveries that nobody holds: due, or due later. {COUNTED_AT_MOST:,} stands for more.",
+    ["when"],
+    registry=REGISTRY,
+)
+OLDEST_DUE = Gauge("tidings_oldest_due_seconds", "For how long the oldest of them has been due.", registry=REGISTRY)
+DELIVERING = Gauge("tidings_nodes_delivering", "Nodes that deliver and are alive.", registry=REGISTRY)
+
+
+def show_backlog(seen: Backlog | None) -> None:
+    DATABASE.set(seen is not None)
+    PENDING.labels("due").set(seen.due if seen else nan)
+    PENDING.labels("later").set(seen.later if seen else nan)
+    OLDEST_DUE.set(seen.oldest_due if seen else nan)
+    DELIVERING.set(seen.delivering if seen else nan)

@@ -15,8 +15,10 @@ import uvloop
 from tidings.kernel.postgres import Running
 from tidings.kernel.settings import Settings
 from tidings.kernel.stop import on_stop
+from tidings.node.asgi import App
 from tidings.node.engine import Duties, Node
-from tidings.node.front import App, Front
+from tidings.node.front import Front
+from tidings.node.watch import Watch
 
 log = logging.getLogger("tidings.node")
 DJANGO_THREADS = 2
@@ -52,7 +54,7 @@ async def _run(
     with on_stop(lambda: loop.call_soon_threadsafe(stopping.set)):
         node = Node(settings, url, duties, revive=_reviver(server))
         await node.start()
-        http = Http(node, listener) if duties.accepts and listener else None
+        http = Http(node, listener) if listener else None
         if http:
             await http.start()
         ready()
@@ -86,7 +88,7 @@ class Http:
 
     def __init__(self, node: Node, listener: socket.socket) -> None:
         config = uvicorn.Config(
-            Front(node, django_app()),
+            Front(node, django_app()) if node.duties.accepts else Watch(node),
             http="httptools",
             lifespan="off",
             log_config=None,

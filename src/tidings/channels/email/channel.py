@@ -53,6 +53,7 @@ class EmailChannel(Channel):
     )
     contact = (Field("address", "text", "The mail address.", required=True, check=checked_address),)
     verified_by = "code"
+    unsubscribes = True
     gives_up_after = timedelta(hours=4)
 
     def __init__(self, seconds: float = SECONDS) -> None:

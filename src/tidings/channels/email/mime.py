@@ -60,8 +60,8 @@ def letter(parcel: Parcel, sender: Sender) -> Letter:
         str(parcel.contact["address"]),
         parcel.now,
         subject=subject_of(document),
-        text=as_text(document, parcel.settings_url),
-        page=as_html(document, parcel.settings_url),
+        text=as_text(document, parcel.unsubscribe_url),
+        page=as_html(document, parcel.unsubscribe_url),
         thread=f"<{thread_of(document, sender)}@{sender.domain}>",
         unsubscribe=_unsubscribe(parcel),
     )
@@ -125,8 +125,8 @@ def thread_of(document: Document, sender: Sender) -> str:
     return "subject." + hashlib.sha256(named.encode(errors="replace")).hexdigest()[:32]
 
 
-def as_text(document: Document, settings_url: str) -> str:
-    label, url, settings_link = wording(document.language).label, web_link(document.url), web_link(settings_url)
+def as_text(document: Document, unsubscribe_url: str) -> str:
+    label, url, leave = wording(document.language).label, web_link(document.url), web_link(unsubscribe_url)
     facts = "\n".join(f"{fact.label}: {fact.value}" for fact in _facts(document))
     blocks = [
         one_line(document.earlier),
@@ -135,13 +135,13 @@ def as_text(document: Document, settings_url: str) -> str:
         facts,
         f"{one_line(document.link_label) or label('open')}:\n{url}" if url else "",
         cut(paragraph(document.why), TEXT_LENGTH),
-        f"{label('unsubscribe')}:\n{settings_link}" if settings_link else "",
+        f"{label('unsubscribe')}:\n{leave}" if leave else "",
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
-def as_html(document: Document, settings_url: str) -> str:
-    label, url, settings_link = wording(document.language).label, web_link(document.url), web_link(settings_url)
+def as_html(document: Document, unsubscribe_url: str) -> str:
+    label, url, leave = wording(document.language).label, web_link(document.url), web_link(unsubscribe_url)
     return fill_page(
         document.language,
         document.tone,
@@ -151,7 +151,7 @@ def as_html(document: Document, settings_url: str) -> str:
         facts=Html("".join(_fill("fact", label=fact.label, value=fact.value) for fact in _facts(document))),
         button=_fill("button", url=url, label=one_line(document.link_label) or label("open")) if url else "",
         why=cut(paragraph(document.why), TEXT_LENGTH),
-        settings=_fill("settings", url=settings_link, label=label("unsubscribe")) if settings_link else "",
+        settings=_fill("settings", url=leave, label=label("unsubscribe")) if leave else "",
     )
 
 
@@ -195,14 +195,13 @@ def _facts(document: Document) -> Iterator[Fact]:
 
 
 def _unsubscribe(parcel: Parcel) -> Iterator[tuple[str, str]]:
-    """RFC 8058: one click is a POST to an HTTPS address of its own. Without one the link leads to the settings page,
-    and no client may act on it: scanners fetch every link in a mail."""
-    one_click = web_link(parcel.extra.get("unsubscribe_url", ""))
-    if one_click.isascii() and one_click.lower().startswith("https:"):
-        yield "List-Unsubscribe", f"<{one_click}>"
-        yield "List-Unsubscribe-Post", "List-Unsubscribe=One-Click"
-    elif (page := web_link(parcel.settings_url)) and page.isascii():
-        yield "List-Unsubscribe", f"<{page}>"
+    """RFC 8058: one click is a POST to an HTTPS address. Over plain HTTP the link leads to the same page, and no client
+    may act on it: scanners fetch every link in a mail."""
+    leave = web_link(parcel.unsubscribe_url)
+    if leave.isascii() and leave:
+        yield "List-Unsubscribe", f"<{leave}>"
+        if leave.lower().startswith("https:"):
+            yield "List-Unsubscribe-Post", "List-Unsubscribe=One-Click"
 
 
 def _name(name: str) -> str:

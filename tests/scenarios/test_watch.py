@@ -1,0 +1,97 @@
+"""Whoever watches an installation sees what waits, what failed, and whether anybody delivers."""
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from tests.delivery.given import event
+from tests.scenarios.stage import SERVE, WEB, WORKER, Running, Stage, in_django
+
+from tidings.channels.testing.webhook_receiver import Reply
+from tidings.check import Finding, findings
+from tidings.node import watch
+
+
+@pytest.fixture(autouse=True)
+def looked_at_every_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "BACKLOG_EVERY", 0.0)
+
+
+async def metrics(stage: Stage, at: Running) -> dict[str, float]:
+    """By name and labels, as `name{value,value}`."""
+    answer = await stage.send("GET", "/metrics", at=at)
+    assert answer.status == 200
+    return {
+        f"{one.name}{{{','.join(one.labels.values())}}}" if one.labels else one.name: one.value
+        for family in text_string_to_metric_families(answer.body.decode())
+        for one in family.samples
+    }
+
+
+async def found() -> dict[str, Finding]:
+    return {each.id: each for each in await in_django(lambda: list(findings()))}
+
+
+async def test_a_node_that_only_delivers_can_be_watched_and_answers_nothing_else(empty_stage: Stage) -> None:
+    stage = empty_stage
+    worker = await stage.start(WORKER, watched=True)
+    assert (await stage.send("GET", "/healthz")).body == {"status": "alive"}
+    assert (await stage.send("GET", "/readyz")).body == {"status": "ready", "nodes_delivering": 1}
+    assert (await metrics(stage, worker))["tidings_nodes_delivering"] == 1
+    for method, path in (("POST", "/api/v1/events"), ("GET", "/api/v1/rules"), ("POST", "/metrics"), ("GET", "/")):
+        answer = await stage.send(method, path, event())
+        assert (answer.status, answer.body["code"]) == (404, "not_found")
+        assert "/healthz, /readyz, /metrics" in answer.body["detail"]
+
+
+async def test_a_node_that_only_accepts_says_when_nobody_delivers(empty_stage: Stage) -> None:
+    stage = empty_stage
+    await stage.reachable("ann")
+    web = await stage.start(WEB)
+    # It takes events all the same: they are safe here, and would be lost at their senders if it were taken away.
+    ready = await stage.send("GET", "/readyz")
+    assert (ready.status, ready.body["status"], ready.body["nodes_delivering"]) == (200, "ready", 0)
+    assert "tidings worker" in ready.body["detail"]
+    assert (await found())["nodes.none_deliver"].level == "warning"
+    # when
+    await stage.post(event(to="ann"), event(to="ann"))
+    await stage.database.execute(
+        "UPDATE delivery_delivery SET due_at = now() + CASE WHEN id = (SELECT min(id::text)::uuid FROM delivery_delivery)"
+        " THEN interval '1 hour' ELSE interval '-90 seconds' END"
+    )
+    # then
+    seen = await metrics(stage, web)
+    assert (seen["tidings_deliveries_pending{due}"], seen["tidings_deliveries_pending{later}"]) == (1, 1)
+    assert 90 <= seen["tidings_oldest_due_seconds"] < 120
+    assert (seen["tidings_nodes_delivering"], seen["tidings_database_up"]) == (0, 1)
+    nobody = (await found())["deliveries.nobody_delivers"]
+    assert (nobody.level, nobody.text) == ("error", "2 deliveries wait, and no node delivers.")
+    # when
+    await stage.start(WORKER)
+    await stage.messages("ann")
+    ready = await stage.send("GET", "/readyz")
+    assert (ready.status, ready.body) == (200, {"status": "ready", "nodes_delivering": 1})
+    assert not {"nodes.none_deliver", "deliveries.nobody_delivers"} & set(await found())
+
+
+async def test_what_fails_for_good_is_counted_by_channel_and_reason(empty_stage: Stage) -> None:
+    stage = empty_stage
+    await stage.reachable("ann", "bo")
+    node = await stage.start(SERVE)
+    before = (await metrics(stage, node)).get("tidings_deliveries_failed_total{webhook,rejected}", 0)
+    stage.answers("ann", Reply(400))
+    await stage.post(event(to="ann"), event(to="bo"))
+    await stage.over()
+    seen = await metrics(stage, node)
+    assert seen["tidings_deliveries_failed_total{webhook,rejected}"] == before + 1
+    assert (seen["tidings_deliveries_pending{due}"], seen["tidings_oldest_due_seconds"]) == (0, 0)
+
+
+async def test_the_database_is_asked_once_in_a_while_however_often_somebody_looks(
+    empty_stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "BACKLOG_EVERY", 60.0)
+    stage = empty_stage
+    await stage.reachable("ann")
+    web = await stage.start(WEB)
+    assert (await metrics(stage, web))["tidings_deliveries_pending{due}"] == 0
+    await stage.post(event(to="ann"))
+    assert (await metrics(stage, web))["tidings_deliveries_pending{due}"] == 0
