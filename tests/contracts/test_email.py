@@ -1,6 +1,9 @@
 """What only mail promises: headers, threads, TLS, kept connections, and what is known when one breaks."""
 
 import asyncio
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
@@ -561,3 +564,30 @@ async def test_it_works_on_uvloop_too(security: Any, english: Document, trusting
         said = await asyncio.to_thread(lambda: uvloop.run(act(server)))
         assert said == [*["250 2.0.0 Ok: queued as 4XYZ"] * 3, repr(UNKNOWN)]
         assert server.connections == 1
+
+
+# the server of these tests
+
+
+MAIL_SERVER = """
+import asyncio
+import os
+import subprocess
+import sys
+from tidings.channels.testing.smtp_server import MailServer
+async def main():
+    async with MailServer() as server:
+        print(server.port, flush=True)
+        await asyncio.sleep(60)
+asyncio.run(main())
+"""
+
+
+def test_a_mail_server_that_is_killed_leaves_nothing_behind(tmp_path: Path) -> None:
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(
+        [sys.executable, "-c", MAIL_SERVER], env=environment, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout and int(process.stdout.readline())
+        process.kill()
+    assert list(tmp_path.iterdir()) == []

@@ -66,7 +66,7 @@ class MailServer:
         self._asked: Counter[str] = Counter()
         self._open: set[Any] = set()
         self._peers: set[Any] = set()
-        self._folder = TemporaryDirectory(prefix="tidings-smtp-")
+        self._folder: TemporaryDirectory[str] | None = None
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> Self:
@@ -85,7 +85,8 @@ class MailServer:
         if self._server is not None:
             self._server.close()
         self.cut_connections()
-        self._folder.cleanup()
+        if self._folder is not None:
+            self._folder.cleanup()
 
     @property
     def port(self) -> int:
@@ -96,6 +97,9 @@ class MailServer:
 
     @property
     def authority(self) -> Path:
+        if self._folder is None:
+            # AttributeError, because aiosmtpd looks at every attribute of its handler.
+            raise AttributeError("the mail server has no certificate: use `async with`, and starttls or tls")
         return Path(self._folder.name) / "authority.pem"
 
     @property
@@ -193,6 +197,8 @@ class MailServer:
             )
 
     def _certified(self) -> ssl.SSLContext:
+        # Only here: whoever is killed leaves it behind.
+        self._folder = TemporaryDirectory(prefix="tidings-smtp-")
         certificate, key = _self_signed()
         self.authority.write_bytes(certificate)
         private = self.authority.with_name("key.pem")
