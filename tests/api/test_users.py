@@ -243,7 +243,7 @@ def test_the_contact_point_follows_the_email_until_another_is_chosen(api: Any, o
 def test_an_email_that_is_taken_away_takes_its_contact_point_along(api: Any, organisation: Any) -> None:
     api("root").put("/users/amy", ANN)
     api("root").put("/users/amy", {"email": None})
-    assert set(_points(organisation, "amy")) == {"sms"}
+    assert set(_points(organisation, "amy")) == {"sms", "dingtalk"}
     api("root").put("/users/amy", {"mobile": None})
     assert _points(organisation, "amy") == {}
 
