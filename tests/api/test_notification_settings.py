@@ -23,6 +23,14 @@ def _values(organisation: Any, channel: str) -> Any:
     return unseal(bytes(_point(organisation, channel).sealed))
 
 
+def _lead(organisation: Any, channel: str, mobile: str) -> None:
+    from tidings.kernel.secrets import seal
+
+    point = _point(organisation, channel)
+    point.sealed = seal({"mobile": mobile})
+    point.save()
+
+
 def _disable(organisation: Any, channel: str, reason: str = "gone") -> None:
     from django.utils import timezone
 
@@ -422,6 +430,35 @@ def test_the_administrators_word_about_a_mobile_vouches_for_no_user_id(api: Any)
     back = ann.put(ME, {"dingtalk_user_id": None, "mobile": "+8613800138000"})
     assert _standing(back, "dingtalk") == (True, False)
     assert _standing(ann.put(ME, {"mobile": "+8613900139000"}), "dingtalk") == (False, False)
+
+
+def test_two_channels_that_share_a_mobile_may_lead_to_two_of_them(api: Any, organisation: Any) -> None:
+    """As when a code proved another number for one of them."""
+    root, ann = api("root"), api("ann")
+    root.put("/users/ann", {"mobile": "+8613800138000"})
+    assert (_values(organisation, "sms"), _values(organisation, "dingtalk")) == ({"mobile": "+8613800138000"},) * 2
+    _lead(organisation, "sms", "+8613900139000")
+    shown = ann.get(ME)
+    assert shown.body["mobile"] == "+8613900139000"
+    assert ann.put(ME, shown.body).etag == shown.etag
+    assert _values(organisation, "dingtalk") == {"mobile": "+8613800138000"}
+    moved = ann.put(ME, {"mobile": "+8613700137000"})
+    assert [_standing(moved, channel) for channel in ("sms", "dingtalk")] == [(False, False)] * 2
+    assert ann.put(ME, {"mobile": None}).body["channels"]["dingtalk"]["address"] is None
+
+
+def test_a_mobile_that_was_proved_for_one_channel_leads_there_alone_until_another_is_selected(
+    api: Any, organisation: Any
+) -> None:
+    api("root").put("/users/ann/notification-settings", {"methods": ["sms"], "mobile": "+8613800138000"})
+    _point(organisation, "dingtalk").delete()
+    ann = api("ann")
+    shown = ann.get(ME)
+    assert ann.put(ME, shown.body).etag == shown.etag
+    assert _point(organisation, "dingtalk") is None
+    both = ann.put(ME, {**shown.body, "methods": ["sms", "dingtalk"]})
+    assert _standing(both, "dingtalk") == (False, False)
+    assert both.body["channels"]["dingtalk"]["address"] == "+86***8000"
 
 
 def test_a_group_robot_is_a_url_and_a_secret_that_is_never_shown(api: Any, organisation: Any) -> None:

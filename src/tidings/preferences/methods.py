@@ -28,7 +28,7 @@ from tidings.directory.models import ContactPoint
 from tidings.directory.profile import looked_up
 from tidings.kernel.problems import Problem, invalid
 from tidings.kernel.versions import Expected
-from tidings.preferences.shape import Point, Shown, Wanted, field_of, standing, whole, write_settings
+from tidings.preferences.shape import Point, Shown, Wanted, field_of, news, standing, whole, write_settings
 
 Points = Mapping[str, ContactPoint]
 KIND = "notification_settings"
@@ -69,6 +69,7 @@ def _put(caller: Caller, login: str, wanted: Wanted, expected: Expected, *, by_t
     person = known_member(caller.tenant_id, login)
     before = current_settings(person)
     expected.check(before.version, write_settings(before))
+    wanted = news(wanted, before)
     checked = _checked(wanted, points)
     methods = list(person.methods if wanted.methods is None else wanted.methods)
     changed = [

@@ -17,6 +17,7 @@ FLAT: Mapping[str, Mapping[str, str]] = {
     "mobile": {"sms": "mobile", "dingtalk": "mobile"},
     "dingtalk_user_id": {"dingtalk": "user_id"},
 }
+_FLAT = frozenset(code for places in FLAT.values() for code in places)
 # Only told, never written.
 TOLD = ("channels", "note")
 
@@ -99,6 +100,23 @@ def write_settings(shown: Shown) -> dict[str, Any]:
     return body
 
 
+def news(wanted: Wanted, shown: Shown) -> Wanted:
+    """Without what only says again what was shown. A word that two channels share may be true of one of them: where the
+    other leads elsewhere it stays there, and where it leads nowhere it still does, unless it is selected."""
+    contacts = dict(wanted.contacts)
+    methods = shown.methods if wanted.methods is None else wanted.methods
+    for places in FLAT.values():
+        known = _first(shown.points, places)
+        for code, name in places.items():
+            given = contacts.get(code)
+            if known is None or given is None or given.get(name) != known:
+                continue
+            values = shown.points[code].values
+            if (values is None and code not in methods) or (values and values.get(name) not in (None, known)):
+                contacts[code] = {other: value for other, value in given.items() if other != name}
+    return Wanted(wanted.methods, {code: given for code, given in contacts.items() if given != {} or code not in _FLAT})
+
+
 def standing(point: Point) -> dict[str, Any]:
     return {
         "address": point.address or None,
@@ -111,7 +129,7 @@ def standing(point: Point) -> dict[str, Any]:
 
 def whole(code: str, given: Mapping[str, Any] | None, stored: Values) -> Mapping[str, Any] | None:
     """The contact point that is wanted, with what stays of it; None for one with nothing in it."""
-    if given is None or not any(code in places for places in FLAT.values()):
+    if given is None or code not in _FLAT:
         return given
     merged = {**stored, **given}
     if merged.get("user_id"):
