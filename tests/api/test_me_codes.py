@@ -4,14 +4,13 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.api.given import aside, at_once
+from tests.api.given import at_once
 
-from tidings.channels.registry import CHANNELS
 from tidings.channels.testing.smtp_server import Step
 
 ME = "/me/notification-settings"
@@ -430,6 +429,7 @@ def test_a_code_that_comes_twice_at_once_counts_once(organisation: Any, api: Any
 
 def test_of_requests_at_the_same_time_one_is_counted(organisation: Any, api: Any, mail: Any) -> None:
     """On two nodes; within one, the second hears that it is busy."""
+    from tidings.channels.registry import CHANNELS
     from tidings.kernel.clock import now
     from tidings.preferences.send_code import _issue
 
@@ -458,74 +458,6 @@ def test_what_a_day_has_passed_over_is_forgotten(organisation: Any, api: Any, ma
     pass_time(organisation, hours=1, seconds=1)
     asyncio.run(keep_house())
     assert rows(organisation) == []
-
-
-# countries
-
-
-@pytest.mark.skipif("sms" not in CHANNELS, reason="there is no SMS channel yet")
-def test_codes_by_sms_go_to_the_tenants_countries_only(api: Any) -> None:
-    ann, sms = api("ann"), "/me/contact-points/sms/code"
-
-    def asked(mobile: str) -> tuple[int, str]:
-        answer = ann.post(sms, {"address": mobile})
-        return answer.status, answer.body["errors"][0]["problem"] if answer.status == 422 else answer.code
-
-    status, problem = asked("+49 1511 2345678")
-    assert status == 422
-    assert "+86, +44, +60, +62, +65, +91" in problem
-    # In its place, what comes next is looked at: whether the channel is on.
-    assert asked("+86 138 0013 8000") == (409, "channel_off")
-    api("root").put("/tenant", {"sms_countries": ["+49"]})
-    assert asked("+4915112345678") == (409, "channel_off")
-    assert asked("+86 138 0013 8000")[0] == 422
-    api("root").put("/tenant", {"sms_countries": []})
-    assert "no number at all" in asked("+4915112345678")[1]
-    # An administrator's word needs no code.
-    answer = api("root").put("/users/ann/notification-settings", {"mobile": "+85291234567"})
-    assert answer.body["channels"]["sms"]["verified"] is True
-    assert ann.post(sms).status == 422
-
-
-# DingTalk, which carries the code itself
-
-
-@pytest.fixture
-def dingtalk(api: Any, local_calls: None) -> Iterator[Any]:
-    from tidings.channels.testing.dingtalk import DingTalk
-
-    app = {"app_key": "dingapp", "app_secret": "secret-of-that-app", "agent_id": 3_456_789_012}
-    with aside(DingTalk(**app, people={"+852-91234567": "ann-of-dingtalk"})) as vendor:
-        settings = {**app, "endpoint": vendor.url("/")}
-        assert api("root").put("/channels/dingtalk", {"enabled": True, "settings": settings}).status == 200
-        yield vendor
-        assert vendor.complaints == []
-
-
-@pytest.mark.parametrize("given", [{"mobile": "+852 9123 4567"}, {"dingtalk_user_id": "ann-of-dingtalk"}])
-def test_an_account_of_dingtalk_is_proved_by_its_mobile_or_its_user_id(
-    api: Any, dingtalk: Any, given: dict[str, str]
-) -> None:
-    ann, code = api("ann"), "/me/contact-points/dingtalk/code"
-    saved = ann.put(ME, {"methods": ["dingtalk"], **given}).body["channels"]["dingtalk"]
-    assert saved["verified"] is False
-    # From wherever: DingTalk takes nothing for it.
-    assert ann.post(code).status == 202
-    [told] = dingtalk.told
-    assert told.user == "ann-of-dingtalk"
-    [digits] = re.findall(r"\b\d{6}\b", told.content["content"])
-    shown = ann.post("/me/contact-points/dingtalk/verify", {"code": digits})
-    assert (shown.status, shown.body["channels"]["dingtalk"]["verified"]) == (200, True)
-
-
-def test_a_mobile_that_is_named_only_with_the_code_leads_to_dingtalk_when_it_comes_back(
-    api: Any, dingtalk: Any
-) -> None:
-    ann = api("ann")
-    assert ann.post("/me/contact-points/dingtalk/code", {"address": "+85291234567"}).status == 202
-    [digits] = re.findall(r"\b\d{6}\b", dingtalk.told[0].content["content"])
-    shown = ann.post("/me/contact-points/dingtalk/verify", {"code": digits}).body
-    assert (shown["mobile"], shown["channels"]["dingtalk"]["verified"]) == ("+85291234567", True)
 
 
 # what nobody may learn

@@ -14,6 +14,7 @@ from tidings.api.outcomes import OutcomeShown, shown_outcome
 from tidings.api.pages import Listed, Text
 from tidings.channels.configure import ShownChannel, channel_of, channels_of, configure, known_channel, settings_of
 from tidings.channels.try_out import try_out
+from tidings.delivery.budget import take_at_once
 from tidings.delivery.tally import What, lately
 from tidings.directory.contact_points import refresh_destinations
 from tidings.directory.reach import reach, reader_of
@@ -137,4 +138,4 @@ def test_channel(request: HttpRequest, channel: str, body: TestWanted) -> dict[s
     one = known_channel(channel)
     settings = settings_of(who.tenant_id, one)
     person, contact = reach(who.tenant_id, body.to, channel)
-    return shown_outcome(try_out(one, reader_of(person), contact, settings))
+    return shown_outcome(try_out(one, reader_of(person), contact, settings, take_at_once))

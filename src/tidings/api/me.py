@@ -10,6 +10,7 @@ from tidings.api.authenticate import caller
 from tidings.api.etag import if_match, set_etag
 from tidings.api.outcomes import OutcomeShown, shown_outcome
 from tidings.api.pages import Text
+from tidings.delivery.budget import take_at_once
 from tidings.kernel.versions import Expected
 from tidings.preferences.limits import HOLDS
 from tidings.preferences.methods import own_settings, put_own_settings
@@ -61,7 +62,7 @@ def put_settings(request: HttpRequest, response: HttpResponse, body: Body[dict[s
 @router.post("/me/contact-points/{channel}/code", response={202: CodeOnItsWay})
 def post_code(request: HttpRequest, channel: str, body: Body[CodeWanted | None] = None) -> Status[Any]:
     """Sends six digits to the address. The answer is the same whatever came of it; 429 says when to ask again."""
-    send_code(caller(request), channel, body.address if body else None)
+    send_code(caller(request), channel, body.address if body else None, take_at_once)
     detail = "A code is on its way, if messages can reach this address. It ends every code that was sent before."
     return Status(202, {"detail": detail, "expires_in": int(HOLDS.total_seconds())})
 
@@ -79,5 +80,5 @@ def post_verify(request: HttpRequest, response: HttpResponse, channel: str, body
 def post_test(request: HttpRequest, channel: str) -> dict[str, Any]:
     """Sends a test message to one's own robot or webhook, and waits 15 seconds at most for what comes of it. When it
     was sent, the address is verified."""
-    outcome, verified = try_own(caller(request), channel)
+    outcome, verified = try_own(caller(request), channel, take_at_once)
     return {**shown_outcome(outcome), "verified": verified}

@@ -2,15 +2,16 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from django.db import connection
 
 from tidings.channels.conclude import conclude
-from tidings.channels.contract import Channel, Outcome, Wire
+from tidings.channels.contract import Budget, Channel, Outcome, TryLater, Wire
 from tidings.channels.memory import LocalMemory
 from tidings.kernel.addresses import AddressPolicy
 from tidings.kernel.http import Wire as RealWire
@@ -18,7 +19,9 @@ from tidings.kernel.problems import Problem
 from tidings.kernel.settings import settings as installation
 
 Sending = Callable[[Wire], Coroutine[Any, Any, Outcome]]
-SendNow = Callable[[Channel, Sending], Outcome]
+Room = Callable[[Sequence[Budget]], Awaitable[TryLater | None]]
+"""Takes what the call uses of its vendor's budgets, on all nodes together; where they are used up, what comes of it."""
+SendNow = Callable[[Channel, Sequence[Budget], Sending], Outcome]
 """Blocks for 15 s at most, so no transaction may be open; never raises for what the other side does."""
 
 # A message may keep its thread for all of that, and a node has two for all pages and calls: never more than one.
@@ -26,29 +29,32 @@ _one_at_a_time = threading.Lock()
 
 
 @contextmanager
-def at_once() -> Iterator[SendNow]:
+def at_once(room: Room) -> Iterator[SendNow]:
     """Whoever gets in may send. Raises 429 while another does, so that nothing is counted that could not be sent."""
     if not _one_at_a_time.acquire(blocking=False):
         detail = "Another message is being sent; try again in a moment."
         raise Problem(429, "busy", detail, headers={"Retry-After": "5"})
     try:
-        yield _send_now
+        yield partial(_send_now, room)
     finally:
         _one_at_a_time.release()
 
 
-def _send_now(channel: Channel, sending: Sending) -> Outcome:
+def _send_now(room: Room, channel: Channel, budgets: Sequence[Budget], sending: Sending) -> Outcome:
     if connection.in_atomic_block:
         raise RuntimeError("a message may take 15 seconds: no transaction may be open meanwhile")
     # In a thread of its own: the caller's may have a loop already, and then could not run another.
     with ThreadPoolExecutor(1, thread_name_prefix="tidings-send") as thread:
-        return thread.submit(asyncio.run, _send(channel, sending)).result()
+        return thread.submit(asyncio.run, _send(room, channel, budgets, sending)).result()
 
 
-async def _send(channel: Channel, sending: Sending) -> Outcome:
+async def _send(room: Room, channel: Channel, budgets: Sequence[Budget], sending: Sending) -> Outcome:
+    async def within_budget() -> Outcome:
+        return await room(budgets) or await sending(LocalMemory(wire))
+
     wire = RealWire(AddressPolicy(installation().allowed_networks))
     try:
-        return await conclude(sending(LocalMemory(wire)), {"channel": channel.code})
+        return await conclude(within_budget(), {"channel": channel.code})
     finally:
         await channel.close()
         await wire.aclose()

@@ -1,6 +1,6 @@
 """Send a test message now, through the real channel, and say what came of it."""
 
-from tidings.channels.at_once import at_once
+from tidings.channels.at_once import Room, at_once
 from tidings.channels.contract import Channel, Outcome, Parcel, Values
 from tidings.kernel.clock import now
 from tidings.kernel.ids import uuid7
@@ -9,11 +9,11 @@ from tidings.messages.notice import notice
 from tidings.messages.wording import wording
 
 
-def try_out(channel: Channel, reader: Reader, contact: Values, settings: Values) -> Outcome:
+def try_out(channel: Channel, reader: Reader, contact: Values, settings: Values, room: Room) -> Outcome:
     """Blocks for 15 s at most, so no transaction may be open. Raises 429 while another message is sent so."""
-    with at_once() as send_now:
+    with at_once(room) as send_now:
         parcel = _parcel(reader, contact, settings)
-        return send_now(channel, lambda wire: channel.send(parcel, wire))
+        return send_now(channel, channel.budgets([parcel]), lambda wire: channel.send(parcel, wire))
 
 
 def _parcel(reader: Reader, contact: Values, settings: Values) -> Parcel:

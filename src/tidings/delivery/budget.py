@@ -11,8 +11,8 @@ from datetime import timedelta
 import msgspec
 from msgspec import Struct
 
-from tidings.channels.contract import Budget
-from tidings.kernel.database import Connection, text_array
+from tidings.channels.contract import Budget, TryLater
+from tidings.kernel.database import Connection, connect, django_conninfo, text_array
 
 SLICES = 60
 
@@ -112,6 +112,18 @@ async def take(connection: Connection, calls: Sequence[Sequence[Budget]]) -> Gra
             spans = {budget.key: budget.per.total_seconds() for budgets in calls for budget in budgets}
             await connection.execute(_WRITE, _columns(after, spans))
     return granted
+
+
+async def take_at_once(budgets: Sequence[Budget]) -> TryLater | None:
+    """For what a page or a call sends, outside any node's loop: over a connection of its own. None: it may go."""
+    if not budgets:
+        return None
+    connection = await connect(django_conninfo(), name="budget")
+    try:
+        granted = await take(connection, [budgets])
+    finally:
+        await connection.close()
+    return None if granted.calls else TryLater(granted.reason, after=granted.wait)
 
 
 async def forget(connection: Connection) -> None:

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import psycopg
 from psycopg import AsyncConnection
+from psycopg.conninfo import make_conninfo
 from psycopg.rows import TupleRow
 
 T = TypeVar("T")
@@ -35,6 +36,16 @@ async def connect(url: str, *, name: str) -> Connection:
         prepare=False,
     )
     return connection
+
+
+def django_conninfo() -> str:
+    """Where Django's connections lead, for one of ours."""
+    from django.db import connections
+
+    kept = connections["default"].settings_dict
+    named = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
+    given = {name: str(kept[key]) for name, key in named.items() if kept.get(key)}
+    return make_conninfo(**{**kept.get("OPTIONS", {}), **given})
 
 
 @dataclass(slots=True)

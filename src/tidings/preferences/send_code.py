@@ -13,7 +13,7 @@ from tidings.accounts.models import Person, Tenant
 from tidings.accounts.permissions import Caller
 from tidings.accounts.tenants import lock_tenant
 from tidings.audit.record import record_change
-from tidings.channels.at_once import at_once
+from tidings.channels.at_once import Room, at_once
 from tidings.channels.check import check_values
 from tidings.channels.configure import settings_in_use
 from tidings.channels.contract import Channel, Code, Outcome, Refused, Sent, TryLater, Values
@@ -35,7 +35,7 @@ CODE, ADDRESS = "verification code", "address to verify"
 """Purposes of keyed hashes: changing one of them ends every code that is under way."""
 
 
-def send_code(caller: Caller, channel: str, address: str | None = None) -> None:
+def send_code(caller: Caller, channel: str, address: str | None, room: Room) -> None:
     """To `address`, which becomes the contact point when the code comes back; else to the one there is. Nothing tells
     the caller what came of it: that would say which addresses are known to somebody else. The record does.
 
@@ -48,12 +48,12 @@ def send_code(caller: Caller, channel: str, address: str | None = None) -> None:
     contact = _contact(person, kind, address)
     _refuse_abroad(caller.tenant_id, kind, contact)
     settings = settings_in_use(caller.tenant_id, kind)
-    with at_once() as send_now:
+    with at_once(room) as send_now:
         moment = now()
         digits = _issue(caller.tenant_id, person.login, kind, contact, moment)
         minutes = int(HOLDS.total_seconds()) // 60
         code = Code(uuid7(), digits, minutes, person.language, contact, settings, moment)
-        outcome = send_now(kind, lambda wire: kind.send_code(code, wire))
+        outcome = send_now(kind, kind.code_budgets(code), lambda wire: kind.send_code(code, wire))
     _record(caller, person, kind, contact, outcome)
 
 

@@ -6,6 +6,7 @@ from django.db import transaction
 
 from tidings.accounts.permissions import Caller
 from tidings.accounts.tenants import lock_tenant
+from tidings.channels.at_once import Room
 from tidings.channels.configure import settings_in_use
 from tidings.channels.contract import Channel, Outcome, Sent
 from tidings.channels.try_out import try_out
@@ -18,7 +19,7 @@ from tidings.preferences.provable import provable
 from tidings.preferences.verify import confirm
 
 
-def try_own(caller: Caller, channel: str) -> tuple[Outcome, bool]:
+def try_own(caller: Caller, channel: str, room: Room) -> tuple[Outcome, bool]:
     """What came of a test message, and whether the contact point is verified now. One that was switched off because a
     provider refused it is tried too, and is in use again when it works.
 
@@ -34,7 +35,7 @@ def try_own(caller: Caller, channel: str) -> tuple[Outcome, bool]:
     if point is None or not contact:
         text = f"There is no address for {kind.code} yet: PUT /api/v1/me/notification-settings gives one."
         raise Problem(409, "contact_missing", text)
-    outcome = try_out(kind, reader_of(person), contact, settings)
+    outcome = try_out(kind, reader_of(person), contact, settings, room)
     return outcome, isinstance(outcome, Sent) and _confirm(caller, person.login, kind, point.id, bytes(point.sealed))
 
 
