@@ -1,7 +1,7 @@
 """Every error of the REST calls leaves here, as problem+json with a stable code (RFC 9457)."""
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -17,6 +17,11 @@ from tidings.events.group import unavailable
 from tidings.kernel.problems import CONTENT_TYPE, Problem
 
 log = logging.getLogger("tidings.api")
+# Where pydantic's own words do not say what to do.
+OUR_WORDS: Mapping[str, str] = {
+    "extra_forbidden": "is not known here; take it out, or see /api/docs for what it may be meant for",
+    "missing": "is missing",
+}
 
 
 def render(problem: Problem) -> HttpResponse:
@@ -31,7 +36,9 @@ def add_problem_handlers(api: NinjaAPI) -> None:
         return render(error)
 
     def of_validation(_request: HttpRequest, error: ValidationError) -> HttpResponse:
-        errors = [{"field": _field(each["loc"]), "problem": each["msg"]} for each in error.errors]
+        errors = [
+            {"field": _field(each["loc"]), "problem": OUR_WORDS.get(each["type"], each["msg"])} for each in error.errors
+        ]
         return render(Problem(422, "invalid", "The request does not fit; see errors.", errors=errors))
 
     def of_authentication(_request: HttpRequest, _error: AuthenticationError) -> HttpResponse:
