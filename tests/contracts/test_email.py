@@ -457,8 +457,8 @@ async def test_a_silent_server_is_left_in_time_and_it_is_known_how_far_it_came(e
     hasty = EmailChannel(seconds=0.5)
     async with MailServer() as server:
         for step, expected in (
-            (Step(at="mail", manner="hang"), TryLater("timeout")),
-            (Step("x", at="rcpt", manner="hang"), TryLater("timeout")),
+            (Step(at="mail", manner="hang"), TryLater("timeout", "No answer in time at MAIL FROM")),
+            (Step("x", at="rcpt", manner="hang"), TryLater("timeout", "No answer in time at RCPT TO")),
             (Step(at="data", manner="hang"), UNKNOWN),
         ):
             server.script = {FROM if step.at == "mail" else BO: [step]}
@@ -497,7 +497,8 @@ async def test_wrong_credentials_are_our_fault(english: Document, mail: EmailCha
         assert isinstance(await mail.send(parcel(english, server, settings=right), wire), Sent)
     async with MailServer() as server:
         outcome = await mail.send(parcel(english, server, settings=right), wire)
-        assert outcome == TryLater("auth_not_offered", technical=True)
+        said = "The server does not offer a sign-in, or none without TLS"
+        assert outcome == TryLater("auth_not_offered", said, technical=True)
 
 
 @pytest.fixture
@@ -546,7 +547,7 @@ async def test_a_server_without_the_tls_that_is_set_gets_nothing(english: Docume
     async with MailServer() as server:
         secret = {"username": "tidings", "password": "secret-password"}
         outcome = await channel.send(parcel(english, server, settings=secret | {"security": "starttls"}), wire)
-        assert outcome == TryLater("tls_not_offered", technical=True)
+        assert outcome == TryLater("tls_not_offered", "The server does not offer STARTTLS", technical=True)
         outcome = await channel.send(parcel(english, server, settings=secret | {"security": "tls"}), wire)
         assert isinstance(outcome, TryLater)
         assert outcome.reason in ("tls_failed", "connection_lost", "timeout")

@@ -110,6 +110,7 @@ async def test_a_vendor_that_is_away_is_tried_again(
             assert not [secret for secret in vendor.secrets if secret in text]
         else:
             assert same_but_for_words(outcome, TryLater("connect_failed"))
+            assert outcome.said == "No connection: Connection refused"
 
 
 async def test_a_network_that_is_not_allowed_is_not_called(
