@@ -76,7 +76,7 @@ def test_the_headers_are_those_of_a_notice_to_one_person(english: Document) -> N
     message = made(english)
     assert dict(message.items()) == {
         "Date": "Mon, 23 Nov 2026 10:00:05 +0000",
-        "From": "Tidings <notices@example.com>",
+        "From": '"Pending approval (Tidings)" <notices@example.com>',
         "To": BO,
         "Subject": "Add index on orders (Data change 88123)",
         "Message-ID": "<019a9f5c2f407c318a6e3d5b00000001@example.com>",
@@ -131,6 +131,24 @@ def test_the_subject_names_the_subject_and_not_the_status(english: Document, tit
     assert "Pending" not in subject
 
 
+def test_the_senders_name_says_what_happened_and_its_address_never_changes(english: Document, documents: Any) -> None:
+    failed = replace(english, occasion=replace(english.occasion, event_labels={"en": "Failed", "zh-hans": "执行失败"}))
+    chinese = replace(documents["zh-hans"], occasion=replace(failed.occasion, title="索引"))
+    for document, named, said in (
+        (failed, "Tidings", "Failed (Tidings)"),
+        (failed, "", "Failed"),
+        (chinese, "Tidings 通知", "执行失败 (Tidings 通知)"),
+        (replace(english, occasion=replace(english.occasion, event_labels={})), "Tidings", "Tidings"),
+        (replace(failed, occasion=replace(failed.occasion, event_labels={"en": 'x\r\nBcc: "a" <b@c>'})), "T",
+         'x Bcc: "a" <b@c> (T)'),
+        (replace(failed, occasion=replace(failed.occasion, event_labels={"en": "x" * 500})), "T", "x" * 39 + "… (T)"),
+    ):  # fmt: skip
+        [address] = made(document, sender=Sender(named, FROM))["From"].addresses
+        assert (address.display_name, address.addr_spec) == (said, FROM)
+    assert made(failed)["Subject"] == made(english)["Subject"]
+    assert made(failed)["References"] == made(english)["References"]
+
+
 def test_only_an_https_address_unsubscribes_with_one_click(english: Document) -> None:
     assert made(english)["List-Unsubscribe"] == f"<{PAGE}>"
     assert made(english)["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
@@ -155,11 +173,12 @@ def test_a_date_a_name_and_a_long_domain_survive_the_journey(english: Document) 
     message = made(english, sender=sender_of(f"通知 Tidings, ops; x <notices@{domain}>"))
     assert message["Message-ID"] == f"<{IDENTITY.hex}@{domain}>"
     assert message["References"].endswith(f"@{domain}>")
-    assert message["From"].addresses[0].display_name == "通知 Tidings, ops; x"
+    assert message["From"].addresses[0].display_name == "Pending approval (通知 Tidings, ops; x)"
     assert message["From"].addresses[0].addr_spec == f"notices@{domain}"
     message = made(english, sender=Sender(name, FROM))
     assert [address.addr_spec for address in message["From"].addresses] == [FROM]
-    assert message["From"].addresses[0].display_name == name
+    # Python's parser leaves the white space between two encoded words, which RFC 2047, 6.2 takes away.
+    assert " ".join(message["From"].addresses[0].display_name.split()) == f"Pending approval ({name})"
 
 
 def test_what_goes_out_is_plain_ascii_in_short_lines(english: Document) -> None:
@@ -445,8 +464,8 @@ async def test_a_silent_server_is_left_in_time_and_it_is_known_how_far_it_came(e
     hasty = EmailChannel(seconds=0.5)
     async with MailServer() as server:
         for step, expected in (
-            (Step(at="mail", manner="hang"), TryLater("timeout")),
-            (Step("x", at="rcpt", manner="hang"), TryLater("timeout")),
+            (Step(at="mail", manner="hang"), TryLater("timeout", "No answer in time at MAIL FROM")),
+            (Step("x", at="rcpt", manner="hang"), TryLater("timeout", "No answer in time at RCPT TO")),
             (Step(at="data", manner="hang"), UNKNOWN),
         ):
             server.script = {FROM if step.at == "mail" else BO: [step]}
@@ -485,7 +504,8 @@ async def test_wrong_credentials_are_our_fault(english: Document, mail: EmailCha
         assert isinstance(await mail.send(parcel(english, server, settings=right), wire), Sent)
     async with MailServer() as server:
         outcome = await mail.send(parcel(english, server, settings=right), wire)
-        assert outcome == TryLater("auth_not_offered", technical=True)
+        said = "The server does not offer a sign-in, or none without TLS"
+        assert outcome == TryLater("auth_not_offered", said, technical=True)
 
 
 @pytest.fixture
@@ -534,7 +554,7 @@ async def test_a_server_without_the_tls_that_is_set_gets_nothing(english: Docume
     async with MailServer() as server:
         secret = {"username": "tidings", "password": "secret-password"}
         outcome = await channel.send(parcel(english, server, settings=secret | {"security": "starttls"}), wire)
-        assert outcome == TryLater("tls_not_offered", technical=True)
+        assert outcome == TryLater("tls_not_offered", "The server does not offer STARTTLS", technical=True)
         outcome = await channel.send(parcel(english, server, settings=secret | {"security": "tls"}), wire)
         assert isinstance(outcome, TryLater)
         assert outcome.reason in ("tls_failed", "connection_lost", "timeout")

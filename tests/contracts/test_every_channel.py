@@ -22,6 +22,7 @@ from tidings.kernel.http import Wire
 from tidings.kernel.http_errors import AddressRefused, HttpError
 from tidings.kernel.problems import Problem
 from tidings.messages.document import Document, Fact
+from tidings.messages.wording import wording
 
 MakeParcel = Callable[..., Parcel]
 NOON = datetime(2026, 11, 23, 10, 0, 5, tzinfo=UTC)
@@ -87,6 +88,17 @@ async def test_each_documented_answer_has_its_outcome(
         assert REASON.fullmatch(outcome.reason)
 
 
+def test_what_people_are_told_of_is_said_in_words(code: str, row: Row) -> None:
+    """Why an address was switched off, or a channel cannot send, goes into a notice."""
+    outcome = row.outcome
+    told = (isinstance(outcome, Refused) and outcome.of == "address") or (
+        isinstance(outcome, TryLater) and outcome.technical
+    )
+    if told:
+        for language in LANGUAGES:
+            assert wording(language).value("reason", outcome.reason), f"{outcome.reason} has no words under [reason]"
+
+
 async def test_a_vendor_that_is_away_is_tried_again(
     code: str, channel: Channel, vendor: Vendor, parcel: MakeParcel, wire: Wire, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -98,6 +110,7 @@ async def test_a_vendor_that_is_away_is_tried_again(
             assert not [secret for secret in vendor.secrets if secret in text]
         else:
             assert same_but_for_words(outcome, TryLater("connect_failed"))
+            assert outcome.said == "No connection: Connection refused"
 
 
 async def test_a_network_that_is_not_allowed_is_not_called(

@@ -1,6 +1,6 @@
 """What of an event becomes a message, and what stays behind the link. Pure."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidings.messages.compose import NODE_NAME_AT_MOST, SHOWN_DETAILS, compose
-from tidings.messages.document import Document, Occasion, Reader
+from tidings.messages.document import Document, Newer, Occasion, Reader
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -95,3 +95,41 @@ def test_details_that_are_not_among_the_shown_ones_stay_behind_the_link() -> Non
 def test_whatever_a_node_is_called_only_a_short_label_is_shown(text: str) -> None:
     label = shown("approval_node", text)
     assert label is None or (label == text and len(label) <= NODE_NAME_AT_MOST and label.isprintable())
+
+
+# our own notices
+
+
+def test_a_notice_of_ours_says_the_reason_in_words_and_an_event_of_others_says_none() -> None:
+    for language, words in (("en", "The mail server knows no such mailbox"), ("zh-hans", "邮件服务器表示没有此邮箱")):
+        ours = composed(language, event_type="tidings.contact_point_disabled", details={"reason": "no_such_address"})
+        assert {fact.key: fact.value for fact in ours.facts}["reason"] == words
+    newer = composed(event_type="tidings.channel_failing", details={"reason": "of_a_newer_node", "risk": "LOW"})
+    assert [(fact.key, fact.value) for fact in newer.facts if fact.key not in ("what", "when")] == [
+        ("reason", "of a newer node")
+    ]
+    assert shown("reason", "no_such_address") is None
+
+
+# what was overtaken
+
+
+@pytest.mark.parametrize(
+    ("ago", "timezone", "then"),
+    [
+        (timedelta(hours=2), "UTC", "12:00"),
+        (timedelta(hours=2), "Asia/Shanghai", "20:00"),
+        (timedelta(hours=5), "Asia/Shanghai", "2026-11-23 20:00 (Asia/Shanghai)"),
+        (timedelta(days=3), "UTC", "2026-11-23 12:00 (UTC)"),
+    ],
+)
+def test_an_earlier_status_of_another_day_is_said_with_its_day(ago: timedelta, timezone: str, then: str) -> None:
+    newer = Newer(NOON + timedelta(hours=1), {"en": "Approved"})
+    document = compose(occasion(), Reader("bo", "Bo", "en", timezone, ()), newer=newer, now=NOON + ago)
+    assert document.earlier == f"Earlier status, {then}; now: Approved"
+
+
+def test_without_a_now_the_day_is_said() -> None:
+    newer = Newer(NOON, {"en": "Approved"})
+    document = compose(occasion(), Reader("bo", "Bo", "en", "UTC", ()), newer=newer)
+    assert document.earlier == "Earlier status, 2026-11-23 12:00 (UTC); now: Approved"

@@ -91,7 +91,11 @@ async def test_a_dead_address_is_switched_off_and_its_owner_and_administrators_a
     await stage.settled("failed", login="ann")
     [notice] = await stage.messages("root")
     assert notice.payload["type"] == "tidings.contact_point_disabled"
-    assert "gone" in notice.payload["data"]["subject"]["title"]
+    data = notice.payload["data"]
+    assert data["subject"]["title"] == "Webhook: shown"
+    assert {fact["label"]: fact["value"] for fact in data["facts"]}["Reason"] == (
+        "The receiver says that this address is gone for good"
+    )
     await stage.post(event(to="ann"))
     await stage.over()
     assert len(stage.arrived("ann")) == 1

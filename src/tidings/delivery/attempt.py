@@ -68,7 +68,7 @@ def parcel_of(job: Job, opened: Opened, now: datetime, base_url: str, receipts_u
     leave = unsubscribe_url(base_url, job.tenant_id, member.id, job.channel) if job.channel in _UNSUBSCRIBE else ""
     return Parcel(
         identity=job.id,
-        document=compose(job.story.occasion, _reader(job), newer=job.newer),
+        document=compose(job.story.occasion, _reader(job), newer=job.newer, now=now),
         contact=opened.open(job.point.sealed),
         settings=opened.open(job.settings),
         now=now,

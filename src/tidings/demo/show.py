@@ -132,7 +132,9 @@ def retried(record: Record, recipient: Recipient, send: Send, number: int, *, na
         after = (attempt.answered - record.event.accepted_at).total_seconds()
         return _later(SENT, recipient, send, f"{nth} sent, {after:.1f} s after the event was accepted", of=of)
     said = attempt.said or attempt.reason
-    if last and send.state == "failed":
+    # Somebody may have asked for another try before the end was seen.
+    ended = send.state == "failed" if last else send.attempts[number].outcome == "retried_by"
+    if ended or attempt.outcome == "refused":
         return _later(FAILED, recipient, send, f"{nth} failed for good: {said} ({attempt.reason})", of=of)
     return _later(AGAIN, recipient, send, f"{nth} met {said}{_again(send) if last else ''}", of=of)
 

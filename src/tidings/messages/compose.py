@@ -14,6 +14,9 @@ TITLE_AT_MOST = 200
 RESOURCES_SHOWN = 3
 # What of an event's details may be shown: words of a closed vocabulary, counts, and the name of an approval node.
 SHOWN_DETAILS = ("risk", "environment", "affected_rows", "approval_node", "exec_mode")
+# And of what our own notices say. Their codes are ours: one without words here is still no free text.
+OWN_DETAILS = ("reason",)
+OWN_TYPES = "tidings."
 # A node's name is free text by its nature: whoever writes approval templates chooses it ("Owner approval", "DBA 审批").
 # So only what can hardly be anything else: one to five words of letters and digits. No marks, so no literal, operator
 # or mail address; no long number, so no telephone number and no key; none of the words that SQL is made of.
@@ -27,7 +30,8 @@ COUNT_AT_MOST = 10**15
 _bodies: OrderedDict[tuple[str, str, str], tuple[str, tuple[Fact, ...], str]] = OrderedDict()
 
 
-def compose(occasion: Occasion, reader: Reader, *, newer: Newer | None = None) -> Document:
+def compose(occasion: Occasion, reader: Reader, *, newer: Newer | None = None, now: datetime | None = None) -> Document:
+    """`newer` overtook it; `now` decides whether it has to be said of which day it is."""
     words = wording(reader.language)
     headline, facts, todo = _body(occasion, words, reader.timezone)
     return Document(
@@ -39,7 +43,7 @@ def compose(occasion: Occasion, reader: Reader, *, newer: Newer | None = None) -
         todo=todo,
         why=words.because(reader.because),
         link_label=words.label("open") if occasion.url else "",
-        earlier=_earlier(occasion, newer, words, reader.timezone) if newer else "",
+        earlier=_earlier(occasion, newer, words, reader.timezone, now) if newer else "",
     )
 
 
@@ -75,7 +79,8 @@ def _facts(occasion: Occasion, words: Wording, timezone: str) -> tuple[Fact, ...
         Fact("when", label("when"), clock_time(occasion.time, timezone)),
     ]
     details = occasion.details
-    facts += [Fact(name, label(name), _detail(name, details[name], words)) for name in SHOWN_DETAILS if name in details]
+    shown = OWN_DETAILS if occasion.event_type.startswith(OWN_TYPES) else SHOWN_DETAILS
+    facts += [Fact(name, label(name), _detail(name, details[name], words)) for name in shown if name in details]
     return tuple([fact for fact in facts if fact.value])
 
 
@@ -96,13 +101,16 @@ def _detail(name: str, value: object, words: Wording) -> str:
         return f"{count:,.0f}" if known else ""
     if not isinstance(value, str):
         return ""
+    if name in OWN_DETAILS:
+        return words.value(name, value) or value.replace("_", " ")
     if name in VALUE_TABLES:
         return words.value(name, value)
     return value if len(value) <= NODE_NAME_AT_MOST and _NODE_NAME.fullmatch(value) else ""
 
 
-def _earlier(occasion: Occasion, newer: Newer, words: Wording, timezone: str) -> str:
-    then = clock_time(occasion.time, timezone, day=False)
+def _earlier(occasion: Occasion, newer: Newer, words: Wording, timezone: str, now: datetime | None) -> str:
+    today = now is not None and clock_time(now, timezone)[:10] == clock_time(occasion.time, timezone)[:10]
+    then = clock_time(occasion.time, timezone, day=not today)
     return words.earlier_status(then, newer.event_labels.get(words.language, ""))
 
 

@@ -19,7 +19,7 @@ PLAIN_LABELS = (
     "approval_node", "exec_mode", "window", "to_do", "why", "open", "submitter", "approvers", "actor", "somebody",
     "cut", "test_headline", "test_body", "custom_todo", "code_subject", "code_why", "farewell_body", "unsubscribe",
     "unsubscribe_question", "unsubscribe_effect", "unsubscribe_button", "unsubscribed", "unsubscribed_return",
-    "unsubscribe_broken", "unsubscribe_broken_todo",
+    "unsubscribe_broken", "unsubscribe_broken_todo", "reason",
 )  # fmt: skip
 FILLED_LABELS = {
     "earlier_status": ("then", "now"),
@@ -38,7 +38,7 @@ ROLES_OF_SOMETHING = ("data_owner", "instance_dba")
 JOINS = ("because_join", "because_last_join", "of_join", "of_last_join")
 NAMES_SHOWN = 3
 
-VALUE_TABLES = ("risk", "environment", "exec_mode")
+VALUE_TABLES = ("risk", "environment", "exec_mode", "reason")
 SHARED_TABLES = ("labels", "because", *VALUE_TABLES)
 
 

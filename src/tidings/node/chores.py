@@ -14,6 +14,7 @@ import psycopg
 
 from tidings.catalog.features import SYSTEM_FEATURE
 from tidings.channels import remember
+from tidings.channels.registry import CHANNELS
 from tidings.delivery import budget, fallback, tally
 from tidings.delivery.farewell import Farewell, next_step, say, settle, take
 from tidings.delivery.job import Job
@@ -112,7 +113,8 @@ class Chores:
                 event = _notice(
                     "contact_point_disabled",
                     f"{point.id}-{version}",
-                    title=f"{point.channel}: {shown} ({reason})",
+                    title=f"{_label(point.channel)}: {shown}",
+                    reason=reason,
                     people=People(submitter=member.login),
                 )
                 # What this transaction reads is not committed, so nobody else may come to hold it.
@@ -140,7 +142,7 @@ class Chores:
         """Once an hour, tenant and channel."""
         if not job.system:
             key = f"{job.channel}-{now():%Y%m%d%H}"
-            self._tell(job.tenant_id, _notice("channel_failing", key, title=f"{job.channel}: {reason}"))
+            self._tell(job.tenant_id, _notice("channel_failing", key, title=_label(job.channel), reason=reason))
 
     def unplanned(self, tenant_id: UUID, event: UUID) -> None:
         self._tell(tenant_id, _notice("event_unplanned", str(event), title=str(event)))
@@ -200,6 +202,11 @@ async def is_notice(connection: Connection, event_id: UUID) -> bool:
     return row is not None and str(row[0]).startswith(f"{SYSTEM_FEATURE}.")
 
 
-def _notice(status: str, key: str, *, title: str, people: People | None = None) -> Event:
-    subject = Subject(kind="notice", id=key, title=title)
-    return Event(f"{status}-{key}", f"tidings.{status}", subject, SOURCE, people=people or People())
+def _label(channel: str) -> str:
+    return CHANNELS[channel].label["en"] if channel in CHANNELS else channel
+
+
+def _notice(status: str, key: str, *, title: str, reason: str = "", people: People | None = None) -> Event:
+    """A message says the reason in its reader's language."""
+    subject, details = Subject(kind="notice", id=key, title=title), {"reason": reason} if reason else {}
+    return Event(f"{status}-{key}", f"tidings.{status}", subject, SOURCE, people=people or People(), details=details)

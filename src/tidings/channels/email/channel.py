@@ -21,7 +21,7 @@ from tidings.channels.email.addresses import (
 from tidings.channels.email.code import code_letter
 from tidings.channels.email.kept import close_kept, connection
 from tidings.channels.email.mime import Letter, letter
-from tidings.channels.email.smtp import Answered, Broken, Progress, Server
+from tidings.channels.email.smtp import AT, Answered, Broken, Progress, Server
 from tidings.channels.email.verdict import verdict
 
 # A little less than the engine's 15 s for a whole call: who gives up first knows how far the mail came.
@@ -90,7 +90,7 @@ class EmailChannel(Channel):
                 return TryLater("result_unknown")
             if isinstance(error, Broken):
                 return TryLater(error.reason, error.words, technical=error.technical)
-            return TryLater("timeout")
+            return TryLater("timeout", f"No answer in time {AT[progress.stage]}")
 
     async def close(self) -> None:
         close_kept()

@@ -56,7 +56,7 @@ def letter(parcel: Parcel, sender: Sender) -> Letter:
     document = parcel.document
     return write_letter(
         parcel.identity,
-        sender,
+        Sender(_who_says(document, sender), sender.address),
         str(parcel.contact["address"]),
         parcel.now,
         subject=subject_of(document),
@@ -110,12 +110,21 @@ def write_letter(
 
 def subject_of(document: Document) -> str:
     """The subject and its kind, not the status: Gmail starts another conversation when a Subject changes, References or
-    not, so the status would tear every thread apart. It opens the text instead, which lists show beside the Subject."""
+    not, so the status would tear every thread apart. It stands in the sender's name, which changes no thread, and opens
+    the text: lists show one before the Subject and the other behind it."""
     occasion = document.occasion
     label = one_line(occasion.feature_labels.get(document.language) or occasion.feature_labels.get("en", ""))
     title, identity = cut(one_line(occasion.title), TITLE_LENGTH), cut(one_line(occasion.subject_id), ID_LENGTH)
     about = " ".join(part for part in (cut(label, LABEL_LENGTH), identity) if part)
     return f"{title} ({about})" if title and title != identity else about
+
+
+def _who_says(document: Document, sender: Sender) -> str:
+    """ "Failed (Tidings)", as Jira and Gerrit write in the name of "Ann (Jira)": what differs stands first, since lists
+    show some twenty characters of it."""
+    labels = document.occasion.event_labels
+    status = cut(one_line(labels.get(document.language) or labels.get("en", "")), LABEL_LENGTH)
+    return f"{status} ({sender.name})" if status and sender.name else status or sender.name
 
 
 def thread_of(document: Document, sender: Sender) -> str:

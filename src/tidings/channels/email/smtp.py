@@ -4,7 +4,7 @@ import asyncio
 import re
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -15,8 +15,18 @@ from aiosmtplib import SMTP, SMTPException, SMTPResponse, SMTPResponseException,
 from tidings.channels.contract import Checked, Wire
 from tidings.channels.email.mime import Letter
 from tidings.channels.email.verdict import Stage
+from tidings.kernel.http_errors import detail_of
 
 CONNECT_SECONDS = 5
+AT: Mapping[Stage, str] = {
+    "connect": "before its greeting",
+    "tls": "at STARTTLS",
+    "auth": "at the sign-in",
+    "sender": "at MAIL FROM",
+    "recipient": "at RCPT TO",
+    "data": "at DATA",
+    "content": "after the mail",
+}
 # Some servers count mails per session; none of the usual ones stops before 100.
 MAILS_PER_CONNECTION = 100
 _LINE_START_DOT = re.compile(rb"(?m)^\.")
@@ -163,7 +173,8 @@ def _failures(progress: Progress) -> Iterator[None]:
 
 
 def _failure(stage: Stage, error: Exception) -> Answered | Broken:
-    """The library's error as ours. Its text may repeat what we said, so only the server's own words are kept."""
+    """The library's error as ours. Its text may repeat what we said, so only the server's own words are kept, or ours
+    where it said nothing."""
     match error if isinstance(error, SMTPResponseException) else error.__cause__ or error:
         case SMTPResponseException() as answer:
             return Answered(stage, answer.code, answer.message)
@@ -172,14 +183,17 @@ def _failure(stage: Stage, error: Exception) -> Answered | Broken:
         case ssl.SSLError() as failed:
             return Broken(stage, "tls_failed", failed.reason or "", technical=True)
         case SMTPServerDisconnected() | ConnectionResetError() | BrokenPipeError():
-            return Broken(stage, "connection_lost")
+            return Broken(stage, "connection_lost", f"The server ended the connection {AT[stage]}")
         case TimeoutError():
-            return Broken(stage, "connect_timeout")
-        case OSError():
-            return Broken(stage, "connect_failed" if stage == "connect" else "connection_lost")
+            return Broken(stage, "connect_timeout", f"No connection within {CONNECT_SECONDS} seconds")
+        case OSError() as why if stage == "connect":
+            return Broken(stage, "connect_failed", f"No connection{detail_of(why)}")
+        case OSError() as why:
+            return Broken(stage, "connection_lost", f"The connection broke {AT[stage]}{detail_of(why)}")
         case _:
-            # STARTTLS or AUTH is not offered: the settings ask for what this server does not do here.
-            return Broken(stage, f"{stage}_not_offered", technical=True)
+            # The settings ask for what this server does not do here.
+            offered = "STARTTLS" if stage == "tls" else "a sign-in, or none without TLS"
+            return Broken(stage, f"{stage}_not_offered", f"The server does not offer {offered}", technical=True)
 
 
 @cache
