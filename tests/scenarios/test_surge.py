@@ -32,7 +32,7 @@ async def test_a_receiver_that_hangs_delays_nobody_else(stage: Stage) -> None:
             await stage.messages("ann", count, within=3)
         # then
         assert len(slow.arrivals) == AT_ONCE
-        assert stage.nodes[0].node.lanes.held <= AT_ONCE + 5
+        assert stage.nodes[0].node.deliverer.lanes.held <= AT_ONCE + 5
         # What cannot be sent is nobody's: other nodes may take it, and this one may end.
         assert (await stage.states("eve")).count("pending") == 2_500 - AT_ONCE
 
@@ -103,6 +103,6 @@ async def test_events_with_many_people_of_whom_each_has_a_host_of_their_own(empt
             for _ in range(60)
         )
     )
-    assert running.node.lanes.held <= 2_000
+    assert running.node.deliverer.lanes.held <= 2_000
     await stage.over(40)
     assert await stage.value("SELECT count(*) FROM delivery_delivery") == 2_400

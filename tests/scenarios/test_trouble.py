@@ -203,11 +203,11 @@ async def test_a_lease_that_was_taken_away_is_replaced_and_nothing_is_lost(empty
     stage = empty_stage
     await stage.reachable("ann")
     running = await stage.start(SERVE)
-    before = running.node.lease
+    before = running.node.life.lease
     await stage.database.execute("DELETE FROM delivery_node")
     await stage.post(event(to="ann"))
     await stage.messages("ann")
-    await stage.until(lambda: running.node.lease != before, 8)
+    await stage.until(lambda: running.node.life.lease != before, 8)
     await stage.over(15)
     await stage.post(event(to="ann"))
     await stage.over()

@@ -179,8 +179,8 @@ class Chores:
 
     async def _say(self, farewell: Farewell) -> None:
         node, at = self._node, now()
-        way = node.way(farewell.tenant_id, farewell.channel)
-        outcome = await say(farewell, way, node.take_budgets, now=at)
+        way = node.deliverer.way(farewell.tenant_id, farewell.channel)
+        outcome = await say(farewell, way, node.deliverer.take_budgets, now=at)
         schedule, chance = node.settings.retry_schedule, random.random()  # noqa: S311 - spreads retries
         following = next_step(farewell, outcome, now=at, schedule=schedule, chance=chance)
         self._waiting.put_nowait(lambda connection: settle(connection, farewell, following))

@@ -85,7 +85,7 @@ class Receipts:
         if channel is not None:
             with suppress(Problem):
                 settings = await self._settings(tenant_id, code)
-                way = self._node.way(tenant_id, code)
+                way = self._node.deliverer.way(tenant_id, code)
                 ids = list(dict.fromkeys(one.provider_id for one in asked))
                 answered = await conclude(channel.ask(ids, settings, way), {"channel": code})
                 # An outcome is what went wrong; the next time may be better.
@@ -105,7 +105,7 @@ class Receipts:
         for ended in await receipts.apply(connection, tenant_id, code, found, now=now()):
             what: Literal["failed", "delivered"] = "failed" if ended.reason else "delivered"
             metrics.RECEIPTS.labels(code, what, ended.reason).inc()
-            self._node.tallies.count(tenant_id, code, what, ended.reason)
+            self._node.deliverer.count(tenant_id, code, what, ended.reason)
             if ended.dead:
                 await self._disable(connection, tenant_id, ended)
 

@@ -63,7 +63,7 @@ class Watch:
         await answer(send, 200, msgspec.json.encode(said), JSON)
 
     async def _metrics(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        metrics.HELD.set(self._node.lanes.held)
+        metrics.HELD.set(self._node.deliverer.lanes.held)
         metrics.WAITING.set(self._node.groups.waiting)
         async with self._looking:
             if self._loop.time() - self._looked_at >= BACKLOG_EVERY:

@@ -1,0 +1,170 @@
+"""What is in a node's hands: sent, judged, written down, let go."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import psycopg
+
+from tidings.channels.contract import Budget, Outcome, Refused, TryLater
+from tidings.channels.registry import CHANNELS
+from tidings.channels.remember import SharedMemory
+from tidings.delivery import budget, fallback, tally
+from tidings.delivery.attempt import Opened, attempt, attempt_limited
+from tidings.delivery.job import Job
+from tidings.delivery.lanes import Lanes
+from tidings.delivery.policy import Held, Next, decide, hold
+from tidings.delivery.record import WHAT, Recorder, Result, held, result_of
+from tidings.delivery.together import LIMITED, Calls
+from tidings.kernel.clock import now
+from tidings.kernel.database import Lasting
+from tidings.kernel.http import Wire
+from tidings.kernel.ids import event_of, made_at
+from tidings.kernel.settings import Settings
+from tidings.node import metrics
+from tidings.node.chores import Chores
+from tidings.node.life import Life
+
+log = logging.getLogger("tidings.node")
+ASKED_AFTER = {code: channel.asks_after[0] for code, channel in CHANNELS.items() if channel.asks_after}
+"""By channel: how long after a message was sent its provider is asked what became of it."""
+
+
+class Deliverer:
+    """`when_recorded` is called when results are durable: then there is room for more. Budgets have a connection of
+    their own, used by one call at a time: a transaction is the connection's, not the task's that began it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        life: Life,
+        wire: Wire,
+        chores: Chores,
+        vendors: Lasting,
+        budgets: Lasting,
+        when_recorded: Callable[[], None],
+    ) -> None:
+        self._settings, self._life, self._wire, self._chores = settings, life, wire, chores
+        self._vendors, self._budgets, self._taking = vendors, budgets, asyncio.Lock()
+        self._when_recorded = when_recorded
+        self._loop = asyncio.get_running_loop()
+        self._opened, self._recorder = Opened(), Recorder()
+        self._ways: dict[tuple[UUID, str], SharedMemory] = {}
+        self._calls, self._tallies = Calls(self.take_budgets), tally.Tallies()
+        self.lanes = Lanes(self._send)
+        self.held: dict[UUID, Job] = {}
+
+    def take(self, job: Job) -> None:
+        self.held[job.id] = job
+        self.lanes.put(job)
+
+    def let_go(self, job: Job) -> None:
+        if self.held.get(job.id) is job:
+            del self.held[job.id]
+
+    def withdraw(self) -> None:
+        """Let go of what has not begun."""
+        for job in self.lanes.withdraw():
+            self.let_go(job)
+
+    async def record(self, connection: Lasting) -> None:
+        """Write results down until cancelled."""
+        await self._recorder.run(connection, self._written)
+
+    async def flushed(self) -> None:
+        """Wait until all results are durable."""
+        await self._recorder.flushed()
+
+    async def write_tallies(self, connection: Lasting) -> None:
+        while True:
+            await asyncio.sleep(tally.WRITE_EVERY)
+            counts = self._tallies.take()
+            try:
+                await tally.write(await connection.live(), counts, now())
+            except psycopg.Error:
+                self._tallies.give_back(counts)
+
+    def count(self, tenant_id: UUID, channel: str, what: tally.What, reason: str = "", seconds: float = 0.0) -> None:
+        self._tallies.count(tenant_id, channel, what, reason, seconds)
+
+    async def take_budgets(self, calls: Sequence[Sequence[Budget]]) -> budget.Granted:
+        if not any(calls):
+            return budget.Granted(len(calls))
+        async with self._taking:
+            return await budget.take(await self._budgets.live(), calls)
+
+    def way(self, tenant_id: UUID, channel: str) -> SharedMemory:
+        """The way out for a tenant's channel, with what is remembered for it."""
+        way = self._ways.get((tenant_id, channel))
+        if way is None:
+            way = self._ways[tenant_id, channel] = SharedMemory(self._wire, self._vendors, tenant_id, channel)
+        return way
+
+    async def _send(self, job: Job) -> None:
+        if job.lease != self._life.lease or not self._life.fresh:
+            self.let_go(job)
+            return
+        at, began = now(), self._loop.time()
+        way, base_url = self.way(job.tenant_id, job.channel), self._settings.base_url
+        verdict = (
+            await attempt_limited(job, self._calls, way, self._opened, now=at, base_url=base_url)
+            if job.channel in LIMITED
+            else await attempt(job, way, self._opened, now=at, base_url=base_url)
+        )
+        if isinstance(verdict, Held):
+            self._hold(job, verdict, at)
+        else:
+            self._judge(job, verdict, at, self._loop.time() - began)
+
+    def _judge(self, job: Job, outcome: Outcome, at: datetime, seconds: float) -> None:
+        following = decide(
+            outcome,
+            tries=job.attempts + 1,
+            age=at - (job.since or made_at(job.id)),
+            schedule=self._settings.retry_schedule,
+            gives_up_after=CHANNELS[job.channel].gives_up_after if job.channel in CHANNELS else None,
+            chance=random.random(),  # noqa: S311 - spreads retries, guards nothing
+        )
+        if following.state == "sent" and job.channel in ASKED_AFTER:
+            following = Next("sent", wait=ASKED_AFTER[job.channel])
+        job.tried = True
+        took = timedelta(seconds=seconds)
+        self._recorder.add(result_of(job.id, job.lease, outcome, following, at=at, took=took))
+        metrics.attempts(job.channel, type(outcome).__name__, following.reason).inc()
+        self.count(job.tenant_id, job.channel, WHAT[type(outcome)], following.reason, seconds)
+        if job.accepted and following.state == "sent":
+            metrics.sent_seconds(job.channel).observe(self._loop.time() - job.accepted)
+        self._follow_up(job, outcome, following)
+
+    def _hold(self, job: Job, verdict: Held, at: datetime) -> None:
+        age = at - (job.since or made_at(job.id))
+        following = hold(verdict, age=age, gives_up_after=CHANNELS[job.channel].gives_up_after)
+        job.tried = True
+        self._recorder.add(held(job.id, job.lease, following))
+        metrics.HOLDS.labels(job.channel, verdict.reason).inc()
+        self.count(job.tenant_id, job.channel, "held", verdict.reason)
+        self._follow_up(job, None, following)
+
+    def _follow_up(self, job: Job, outcome: Outcome | None, following: Next) -> None:
+        """What else a verdict leads to; done aside."""
+        if following.state == "failed":
+            metrics.FAILED.labels(job.channel, following.reason).inc()
+            about = {"event": str(event_of(job.id)), "delivery": str(job.id), "reason": following.reason}
+            log.warning("failed", extra=about)
+        if fallback.wants(job.story.event_type.tone, following):
+            self._chores.fall_back(job)
+        if isinstance(outcome, Refused) and following.disable:
+            self._chores.dead_contact_point(job.tenant_id, job.member, job.point, outcome.reason, job.story.id)
+        elif isinstance(outcome, TryLater) and outcome.technical:
+            self._chores.failing_channel(job, outcome.reason)
+
+    def _written(self, batch: Sequence[Result]) -> None:
+        for result in batch:
+            # It may have been claimed anew since the commit; then it is in our hands again.
+            job = self.held.get(result.id)
+            if job is not None and job.tried:
+                del self.held[result.id]
+        self._when_recorded()

@@ -1,0 +1,102 @@
+"""Take deliveries that are due, from whichever node they were accepted by."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from uuid import UUID
+
+import psycopg
+
+from tidings.delivery import claim
+from tidings.kernel.database import Connection, Lasting
+from tidings.node.deliver import Deliverer
+from tidings.planning.views import Views
+
+log = logging.getLogger("tidings.node")
+AT_MOST = 500
+POLL = 1.0
+SPREAD = 0.02
+"""Seconds. Results come many times a second, so wake-ups are spread a little."""
+UNREADABLE_FOR = 30.0
+WAKE_CHANNEL = "tidings_due"
+
+
+class Claims:
+    """`lease` is the one to claim under just now, or None. Wake-ups only hasten: claims look every second besides."""
+
+    def __init__(self, deliverer: Deliverer, views: Views, lease: Callable[[], int | None]) -> None:
+        self._deliverer, self._views, self._lease = deliverer, views, lease
+        self._loop = asyncio.get_running_loop()
+        self._unreadable: dict[UUID, float] = {}
+        self.wake = asyncio.Event()
+
+    async def run(self, connection: Lasting) -> None:
+        while True:
+            try:
+                full = await self._once(connection)
+            except psycopg.Error as error:
+                log.warning("claim: %s", type(error).__name__)
+                full = False
+            if not full:
+                await self._next()
+
+    async def listen(self, connection: Lasting) -> None:
+        while True:
+            try:
+                live = await connection.live()
+                await live.execute(f"LISTEN {WAKE_CHANNEL}")
+                async for _ in live.notifies():
+                    self.wake.set()
+            except psycopg.Error:
+                await asyncio.sleep(POLL)
+
+    async def _next(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(POLL):
+                await self.wake.wait()
+                await asyncio.sleep(SPREAD)
+        self.wake.clear()
+
+    async def _once(self, connection: Lasting) -> bool:
+        """Whether more may be due."""
+        mine, lanes = self._lease(), self._deliverer.lanes
+        if mine is None:
+            return False
+        live = await connection.live()
+        if surplus := lanes.surplus():
+            for job in surplus:
+                self._deliverer.let_go(job)
+            await claim.give_back(live, [job.id for job in surplus], lease=mine)
+        limit = min(lanes.room, AT_MOST)
+        if limit <= 0:
+            return False
+        claimed = await claim.claim(live, lease=mine, limit=limit, passed_over=self._passed_over(), full=lanes.full())
+        if claimed:
+            await self._take(live, claimed, mine)
+        return bool(claimed)
+
+    async def _take(self, live: Connection, claimed: list[claim.Claimed], mine: int) -> None:
+        views = await self._views.current(live, {one.tenant_id for one in claimed})
+        unreadable = [one for one in claimed if one.tenant_id not in views]
+        readable = [one for one in claimed if one.tenant_id in views] if unreadable else claimed
+        jobs = await claim.prepare(live, readable, views, lease=mine)
+        if self._lease() != mine:
+            # Stopping, or taken for dead meanwhile: what was claimed is given back by whoever notices.
+            return
+        back = [one.id for one in unreadable]
+        for job in jobs:
+            if self._deliverer.lanes.has_room(job.tenant_id, job.point.destination):
+                self._deliverer.take(job)
+            else:
+                back.append(job.id)
+        until = self._loop.time() + UNREADABLE_FOR
+        self._unreadable.update(dict.fromkeys((one.tenant_id for one in unreadable), until))
+        if back:
+            await claim.give_back(live, back, lease=mine)
+
+    def _passed_over(self) -> set[UUID]:
+        """Tenants that have their share in hand, and for half a minute those whose rows could not be read."""
+        now = self._loop.time()
+        self._unreadable = {tenant: until for tenant, until in self._unreadable.items() if until > now}
+        return {*self._unreadable, *self._deliverer.lanes.full_tenants()}
