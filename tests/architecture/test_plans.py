@@ -43,8 +43,9 @@ FILL = (
     """,
     f"""
     INSERT INTO accounts_tenant
-        (id, name, rules_version, directory_version, access_version, language, timezone, sms_countries, version)
-    SELECT key(10, n), 'tenant ' || n, 1, 1, 1, 'en', 'UTC', '{{86}}', 1 FROM generate_series(0, {TENANTS - 1}) n
+        (id, name, rules_version, directory_version, access_version, language, timezone, sms_countries, fallback,
+         version)
+    SELECT key(10, n), 'tenant ' || n, 1, 1, 1, 'en', 'UTC', '{{86}}', false, 1 FROM generate_series(0, {TENANTS - 1}) n
     """,
     f"""
     INSERT INTO accounts_person (id, tenant_id, login, name, email, mobile, external_id, roles, methods, language, timezone,

@@ -29,6 +29,9 @@ class CodeWanted(Schema):
     )
 
 
+THE_ONE_THERE_IS = CodeWanted(address=None)
+
+
 class CodeOnItsWay(Schema):
     detail: str
     expires_in: int = Field(description="seconds")
@@ -60,9 +63,9 @@ def put_settings(request: HttpRequest, response: HttpResponse, body: Body[dict[s
 
 
 @router.post("/me/contact-points/{channel}/code", response={202: CodeOnItsWay})
-def post_code(request: HttpRequest, channel: str, body: Body[CodeWanted | None] = None) -> Status[Any]:
+def post_code(request: HttpRequest, channel: str, body: Body[CodeWanted] = THE_ONE_THERE_IS) -> Status[Any]:
     """Sends six digits to the address. The answer is the same whatever came of it; 429 says when to ask again."""
-    send_code(caller(request), channel, body.address if body else None, take_at_once)
+    send_code(caller(request), channel, body.address, take_at_once)
     detail = "A code is on its way, if messages can reach this address. It ends every code that was sent before."
     return Status(202, {"detail": detail, "expires_in": int(HOLDS.total_seconds())})
 
