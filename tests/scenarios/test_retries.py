@@ -128,6 +128,8 @@ async def test_a_dead_address_of_the_administrator_causes_one_notice_and_no_othe
     await stage.post(event(to="root"))
     await stage.until(lambda: stage.arrived("root"))
     await stage.over()
+    await stage.nodes[0].node.chores.done()
+    await stage.over()
     assert await stage.value("SELECT count(*) FROM events_event WHERE source = 'tidings'") == 1
     assert len(stage.arrived("root")) == 1
 
