@@ -32,9 +32,12 @@ class MappingShown(Schema):
 
 
 class MappingWanted(Schema):
-    """As it was answered; only these are looked at."""
+    """What one reads can be written back; what a row may name is not looked at."""
 
+    model_config = ConfigDict(extra="forbid")
     adapter: Text
+    parts: Any = Field(None, description="not looked at")
+    built_in: Any = Field(None, description="not looked at")
     rows: list[dict[str, Any]]
     ignored_people: list[Text] | None = Field(None, max_length=100, description="missing: they stay")
     version: int | None = Field(None, description="the version you saw; 409 when it is no longer the current one")
