@@ -85,6 +85,43 @@ def test_any_time_from_1970_up_to_a_day_ahead_is_taken(moment: str) -> None:
     assert read(example(time=moment)).time == datetime.fromisoformat(moment)
 
 
+@pytest.mark.parametrize(
+    ("moment", "as_one_of"),
+    [
+        ("2016-12-31T23:59:60Z", "2016-12-31T23:59:59Z"),
+        ("2016-12-31T23:59:60.25Z", "2016-12-31T23:59:59.25Z"),
+        ("2017-01-01T05:29:60+05:30", "2016-12-31T23:59:59Z"),
+        ("2016-12-31T15:59:60-08:00", "2016-12-31T23:59:59Z"),
+    ],
+)
+def test_a_leap_second_is_the_second_before(moment: str, as_one_of: str) -> None:
+    details = {"time": moment, "note": f'"time":"{moment}"'}
+    incoming = read(example(time=moment, details=details))
+    assert incoming.time == datetime.fromisoformat(as_one_of)
+    assert incoming.event.details == details
+    assert incoming.hash == read(example(time=as_one_of, details=details)).hash
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "2016-12-31T12:00:60Z",
+        "2016-12-31T23:59:61Z",
+        "2016-12-31T23:60:60Z",
+        "2016-12-31T23:59:60",
+        "2016-13-01T23:59:60Z",
+    ],
+)
+def test_any_other_sixtieth_second_is_refused(moment: str) -> None:
+    assert refusal(example(time=moment)).code == "invalid_event"
+
+
+def test_an_event_in_a_leap_second_may_be_wrong_otherwise() -> None:
+    deep = b'{"time":"2016-12-31T23:59:60Z","details":' + b'{"a":' * 20_000
+    assert refusal(deep).code == "invalid_event"
+    assert "subjekt" in refusal(example(time="2016-12-31T23:59:60Z", subjekt={})).detail
+
+
 def test_numbers_of_exactly_64_bits_are_taken() -> None:
     assert read(example(details={"low": -(2**63), "high": 2**63 - 1})).event.details["high"] == 2**63 - 1
 

@@ -1,6 +1,7 @@
 """What one event, one row or one tenant has wrong harms itself alone; nobody waits without an answer."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -173,6 +174,41 @@ async def test_whatever_is_posted_is_answered_with_a_problem(stage: Stage, body:
 async def test_a_batch_of_more_than_eight_megabytes_is_refused(stage: Stage) -> None:
     answer = await stage.send("POST", "/api/v1/events/batch", b"[" + b" " * (8 * 1024 * 1024) + b"]")
     assert (answer.status, answer.body["code"]) == (413, "body_too_large")
+
+
+@pytest.mark.parametrize(("size", "kept_open"), [(9, True), (30, True), (100, False)])
+async def test_who_sends_all_of_it_before_looking_still_gets_the_answer(
+    stage: Stage, size: int, kept_open: bool
+) -> None:
+    """As most clients do; a reset would look like trouble of the network, and be tried again for ever."""
+    megabyte = b" " * 1024 * 1024
+    reader, writer = await asyncio.open_connection("127.0.0.1", stage.nodes[0].port)
+    head = "POST {} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-length: {}\r\n\r\n"
+    writer.write(head.format("/api/v1/events/batch", stage.token, size * len(megabyte)).encode())
+    try:
+        for _ in range(size):
+            writer.write(megabyte)
+            await writer.drain()
+    except ConnectionError:
+        assert not kept_open
+    if kept_open:
+        assert (await reader.readline()).startswith(b"HTTP/1.1 413")
+        rest = await reader.readuntil(b"\r\n\r\n")
+        assert b"close" not in rest
+        assert b"body_too_large" in await reader.readexactly(int(re.findall(rb"content-length: (\d+)", rest)[0]))
+        writer.write(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+    writer.close()
+    await stage.post(event())
+
+
+async def test_who_asks_first_is_answered_at_once(stage: Stage) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", stage.nodes[0].port)
+    head = "POST /api/v1/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-length: 999999\r\nexpect: 100-continue\r\n\r\n"
+    writer.write(head.format(stage.token).encode())
+    async with asyncio.timeout(2):
+        assert (await reader.readline()).startswith(b"HTTP/1.1 413")
+    writer.close()
 
 
 async def test_two_batches_with_the_same_tickets_in_opposite_order_at_two_nodes_are_both_kept(

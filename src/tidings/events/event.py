@@ -24,6 +24,7 @@ EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 # Most links, at a glance; then what may be one.
 _PLAIN_URL = re.compile(r"https?://[a-z0-9][a-z0-9.-]*+(?::[0-9]{1,5})?+/[A-Za-z0-9!#$%&()*+,./:;=?@\[\]_~-]*+")
 _LINK = re.compile(r"https?://(?:[\w-][\w.-]*|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?(?:[/?#][^\s\"<>\\`]*)?", re.IGNORECASE)
+_LEAP_SECOND = re.compile(rb'("[0-9-]{10}[Tt ][0-9]{2}:[0-9]{2}:)60((?:\.[0-9]+)?(?:[Zz]|[+-][0-9:]{5})")')
 _UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
 _STEPS = (".", "..")
 
@@ -102,10 +103,29 @@ def read_event(raw: bytes | msgspec.Raw, *, now: datetime, source: str = "") -> 
     try:
         event = _decoder.decode(raw)
     except msgspec.ValidationError as error:
-        raise Problem(422, "invalid_event", f"{error}.") from None
+        leap = _in_leap_second(raw, now, source)
+        if leap is None:
+            raise Problem(422, "invalid_event", f"{error}.") from None
+        return leap
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise unreadable(bytes(raw), error) from None
     return checked(event, now=now, source=source)
+
+
+def _in_leap_second(raw: bytes | msgspec.Raw, now: datetime, source: str) -> Incoming | None:
+    """An event of 23:59:60 UTC (RFC 3339, 5.7), which no `datetime` can hold: as one of the second before."""
+    if b":60" not in bytes(raw):
+        return None
+    try:
+        members = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    found = _LEAP_SECOND.fullmatch(bytes(members.get("time", b"")))
+    if found is None:
+        return None
+    members["time"] = msgspec.Raw(b"%b59%b" % found.groups())
+    incoming = read_event(msgspec.json.encode(members), now=now, source=source)
+    return incoming if (incoming.time.hour, incoming.time.minute) == (23, 59) else None
 
 
 def checked(event: Event, *, now: datetime, source: str = "") -> Incoming:

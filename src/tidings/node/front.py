@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import partial
 from uuid import UUID
 
@@ -30,6 +31,8 @@ from tidings.planning.view import View
 log = logging.getLogger("tidings.http")
 MAX_REST_BYTES = 1024 * 1024
 """Of the body of any other call: far more than the longest list it may hold."""
+DRAIN_AT_MOST = 64 * 1024 * 1024
+DRAIN_SECONDS = 10.0
 _json = msgspec.json.Encoder()
 _accepted = metrics.EVENTS.labels("accepted")
 _duplicate = metrics.EVENTS.labels("duplicate")
@@ -242,20 +245,32 @@ async def _read(receive: Receive, headers: Mapping[bytes, bytes], at_most: int) 
     """The body; refused as soon as it is known to be too large."""
     length = headers.get(b"content-length", b"0")
     if length.isdigit() and int(length) > at_most:
-        raise _too_large(at_most)
+        # Who asked first whether to send it has sent nothing yet, and now will not.
+        raise _too_large(at_most, ended=b"expect" not in headers and await _drained(receive))
     message = await receive()
     body: bytes = message.get("body", b"")
     while message.get("more_body"):
         message = await receive()
         body += message.get("body", b"")
         if len(body) > at_most:
-            raise _too_large(at_most)
+            raise _too_large(at_most, ended=not message.get("more_body") or await _drained(receive))
     if message["type"] == "http.disconnect":
         raise Problem(400, "disconnected", "The sender went away before the body was whole.")
     return body
 
 
-def _too_large(at_most: int) -> Problem:
-    return Problem(
-        413, "body_too_large", f"The body may have {at_most // 1024:,} KiB.", headers={"Connection": "close"}
-    )
+async def _drained(receive: Receive) -> bool:
+    """Whether the rest of the body is read now, and thrown away. Many senders look for an answer only when they have
+    sent all of it; a connection that is closed before is a reset to them, and the answer is lost."""
+    read, more = 0, True
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_SECONDS):
+            while more and read < DRAIN_AT_MOST:
+                message = await receive()
+                read, more = read + len(message.get("body", b"")), bool(message.get("more_body"))
+    return not more
+
+
+def _too_large(at_most: int, *, ended: bool) -> Problem:
+    headers = {} if ended else {"Connection": "close"}
+    return Problem(413, "body_too_large", f"The body may have {at_most // 1024:,} KiB.", headers=headers)
