@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -56,6 +57,11 @@ class Deliverer:
         self._calls, self._tallies = Calls(self.take_budgets), tally.Tallies()
         self.lanes = Lanes(self._send)
         self.held: dict[UUID, Job] = {}
+
+    @property
+    def circuits_open(self) -> int:
+        """Vendor accounts that are left alone just now."""
+        return len(self._calls.circuits.open(time.monotonic()))
 
     def take(self, job: Job) -> None:
         self.held[job.id] = job

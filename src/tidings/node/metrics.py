@@ -90,3 +90,8 @@ def show_backlog(seen: Backlog | None) -> None:
     PENDING.labels("later").set(seen.later if seen else nan)
     OLDEST_DUE.set(seen.oldest_due if seen else nan)
     DELIVERING.set(seen.delivering if seen else nan)
+
+
+CIRCUITS_OPEN = Gauge(
+    "tidings_circuits_open", "Vendor accounts in trouble, left alone by this node just now.", registry=REGISTRY
+)
