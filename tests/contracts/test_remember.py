@@ -81,6 +81,17 @@ async def test_a_node_that_died_while_it_fetched_is_not_waited_for_for_ever(node
     dead.cancel()
 
 
+async def test_what_another_node_fetches_for_ever_is_fetched_here_too(
+    nodes: list[SharedMemory], monkeypatch: Any
+) -> None:
+    """It may have been killed over it; a try has 15 seconds, and the vendor is not to blame."""
+    monkeypatch.setattr("tidings.channels.remember.WAIT_AT_MOST", 0.5)
+    dead = asyncio.create_task(nodes[0].recall("token", Vendor(takes=60).token))
+    await asyncio.sleep(0.2)
+    assert await nodes[1].recall("token", Vendor().token) == "token-1"
+    dead.cancel()
+
+
 async def test_nothing_readable_lies_in_the_table(nodes: list[SharedMemory]) -> None:
     await nodes[0].recall("token", Vendor().token)
     connection = await nodes[0].lasting.live()

@@ -38,6 +38,14 @@ def test_a_call_goes_when_there_is_room_in_every_budget_it_uses() -> None:
     assert granted.wait > timedelta(hours=23)
 
 
+def test_only_what_is_made_now_is_used() -> None:
+    granted, uses = grant([[ROBOT]] * 5, {}, 1_000.0, at_most=1)
+    assert granted.calls == 5
+    assert sum(uses["robot"].values()) == 1
+    full = {"robot": {1_001: 20}}
+    assert grant([[ROBOT]] * 5, full, 1_000.0, at_most=1)[1] == {}
+
+
 def test_more_than_there_ever_is_waits_for_all_of_it_and_goes() -> None:
     many = Budget("app", 100, MINUTE, "app_budget", amount=500)
     assert grant([[many]], {}, 1_000.0)[0].calls == 1

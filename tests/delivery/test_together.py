@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import psycopg
 import pytest
 
-from tidings.channels.contract import Budget, Channel, Field, Outcome, Parcel, Sent, TryLater, Values, Wire
+from tidings.channels.contract import Budget, Channel, Field, Outcome, Parcel, Refused, Sent, TryLater, Values, Wire
 from tidings.delivery.budget import Granted
 from tidings.delivery.circuit import OPENS_AFTER
 from tidings.delivery.policy import Held
@@ -73,9 +73,13 @@ def parcel(event: str, login: str, *, robot: str = "r", tone: Any = "info", minu
 
 
 def allowing(calls: int) -> Any:
+    """A budget of so many calls."""
+    left = calls
+
     async def take(wanted: Sequence[Sequence[Budget]]) -> Granted:
-        left = min(calls, len(wanted))
-        return Granted(left, "" if left == len(wanted) else "robot_budget", timedelta(seconds=40))
+        nonlocal left
+        granted, left = min(left, len(wanted)), max(left - 1, 0)
+        return Granted(granted, "" if granted == len(wanted) else "robot_budget", timedelta(seconds=40))
 
     return take
 
@@ -117,6 +121,20 @@ async def test_without_a_budget_everything_waits_and_nothing_is_called() -> None
     verdicts = await send(Calls(allowing(0)), robot, parcel("e1", "ann"), parcel("e2", "bo"))
     assert robot.calls == []
     assert verdicts == [Held("robot_budget", timedelta(seconds=40))] * 2
+
+
+async def test_what_stands_in_the_way_of_one_holds_the_rest() -> None:
+    """A robot that is silenced for ten minutes must not be called sixteen times more."""
+    robot = Robot(TryLater("throttled", after=timedelta(minutes=10)))
+    verdicts = await send(Calls(allowing(9)), robot, *(parcel(f"e{n}", "ann", minute=n) for n in range(4)))
+    assert robot.calls == [["e0 ann"]]
+    assert verdicts == [robot.outcome, *[Held("throttled", timedelta(minutes=10))] * 3]
+
+
+async def test_a_message_that_is_refused_stands_in_nobodys_way() -> None:
+    robot = Robot(Refused("bad_content", of="message"))
+    await send(Calls(allowing(9)), robot, *(parcel(f"e{n}", "ann", minute=n) for n in range(3)))
+    assert len(robot.calls) == 3
 
 
 async def test_two_robots_and_two_tenants_share_nothing() -> None:

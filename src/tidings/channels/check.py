@@ -125,6 +125,8 @@ def _moved_secrets(
     """A problem for each stored secret that would be kept, and sent elsewhere than before."""
     before = {field.name: stored.get(field.name, field.default) for field in fields}
     for field in fields:
+        if not _exists(field, values):
+            continue  # it goes away with the provider it belonged to
         moved = " and ".join(name for name in field.goes_to if values.get(name) != before[name])
         if moved and _keeps(field, given) and stored.get(field.name) is not None:
             text = (

@@ -22,6 +22,9 @@ from tidings.kernel.secrets import SecretUnreadable, seal, unseal
 log = logging.getLogger("tidings.channels")
 MAKING_MAY_TAKE = 20.0
 """Seconds; whoever fetches for longer has died, or is about to be given up by its own 15 s."""
+WAIT_AT_MOST = 4.0
+"""Seconds for what another node fetches; then this one fetches for itself, well within a try's 15 s: that node may have
+died over it, and that is no failure of the vendor's."""
 LOOK_AGAIN = 0.1
 MOST_COPIES = 10_000
 
@@ -85,8 +88,8 @@ class SharedMemory(WayOut):
     async def _shared(self, key: str, make: Callable[[], Awaitable[Remembered]], instead_of: str) -> str:
         """A database that is away keeps nobody from fetching a token of their own."""
         try:
-            taken = False
-            while (value := await self._read(key, instead_of)) is None and not taken:
+            taken, until = False, time.monotonic() + WAIT_AT_MOST
+            while (value := await self._read(key, instead_of)) is None and not taken and time.monotonic() < until:
                 # Once more after it is ours: another node may have put it there in between.
                 taken = await self._take(key)
                 if not taken:

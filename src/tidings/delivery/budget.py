@@ -64,10 +64,13 @@ def _lately(budget: Budget, uses: Uses, now: float) -> dict[int, int]:
     return {end: amount for end, amount in uses.items() if end > since}
 
 
-def grant(calls: Sequence[Sequence[Budget]], uses: Mapping[str, Uses], now: float) -> tuple[Granted, dict[str, Uses]]:
-    """Calls in their order, each with all it uses, as long as there is room for all of that; and the uses afterwards,
-    of the budgets that were touched. Pure."""
+def grant(
+    calls: Sequence[Sequence[Budget]], uses: Mapping[str, Uses], now: float, *, at_most: int | None = None
+) -> tuple[Granted, dict[str, Uses]]:
+    """How many calls, in their order and each with all it uses, there is room for; and the uses afterwards, of the
+    budgets that were touched, when the first `at_most` of them are made (None: all). Pure."""
     after: dict[str, Uses] = {}
+    kept: dict[str, Uses] = {}
     for number, budgets in enumerate(calls):
         late = [
             (free_at(budget, after.get(budget.key, uses.get(budget.key, {})), now), budget.reason)
@@ -76,10 +79,12 @@ def grant(calls: Sequence[Sequence[Budget]], uses: Mapping[str, Uses], now: floa
         ]
         if late:
             until, reason = max(late)
-            return Granted(number, reason, timedelta(seconds=max(until - now, 1.0))), after
+            return Granted(number, reason, timedelta(seconds=max(until - now, 1.0))), kept
         for budget in budgets:
             after[budget.key] = used(budget, after.get(budget.key, uses.get(budget.key, {})), now)
-    return Granted(len(calls)), after
+        if at_most is None or number < at_most:
+            kept = dict(after)
+    return Granted(len(calls)), kept
 
 
 # Index: the primary key. Sorted, so that two who use several budgets never wait for each other.
@@ -96,8 +101,9 @@ FROM unnest(%s::text[], %s::text[], %s::float8[]) AS w(key, uses, ends_at) WHERE
 _FORGET = "DELETE FROM delivery_budget WHERE ends_at < clock_timestamp() - interval '1 minute'"
 
 
-async def take(connection: Connection, calls: Sequence[Sequence[Budget]]) -> Granted:
-    """As `grant`, on the database's clock, and written down: what is granted is used, whatever becomes of the call."""
+async def take(connection: Connection, calls: Sequence[Sequence[Budget]], *, at_most: int | None = None) -> Granted:
+    """As `grant`, on the database's clock, and written down: what is taken is used, whatever becomes of the call. So
+    take just before a call, and no more than is made at once."""
     keys = sorted({budget.key for budgets in calls for budget in budgets})
     if not keys:
         return Granted(len(calls))
@@ -107,7 +113,7 @@ async def take(connection: Connection, calls: Sequence[Sequence[Budget]]) -> Gra
         uses: dict[str, Uses] = {key: {int(end): amount for end, amount in each.items()} for key, each in rows}
         row = await (await connection.execute(_NOW)).fetchone()
         assert row is not None
-        granted, after = grant(calls, uses, row[0])
+        granted, after = grant(calls, uses, row[0], at_most=at_most)
         if after:
             spans = {budget.key: budget.per.total_seconds() for budgets in calls for budget in budgets}
             await connection.execute(_WRITE, _columns(after, spans))

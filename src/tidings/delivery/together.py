@@ -24,6 +24,7 @@ from tidings.delivery.policy import Held
 log = logging.getLogger("tidings.delivery")
 GATHER = 0.02
 """Seconds."""
+AFTER_TROUBLE = timedelta(seconds=10)
 Verdict = Outcome | Held
 Take = Callable[[Sequence[Sequence[Budget]]], Awaitable[Granted]]
 NO_BUDGET_KNOWN = Held("database_away", timedelta(seconds=5))
@@ -50,7 +51,8 @@ Unit = list[Waiting]
 
 @dataclass(slots=True)
 class Calls:
-    """`take` takes from budgets for all nodes; raises psycopg's errors."""
+    """`take` says how many of some calls there is room for, and takes the first one's budget, for all nodes; raises
+    psycopg's errors."""
 
     take: Take
     circuits: Circuits = field(default_factory=Circuits)
@@ -85,27 +87,37 @@ class Calls:
                     one.verdict.set_result(TryLater("internal_error", technical=True))
 
     async def _call(self, channel: Channel, units: Sequence[Unit], wire: Wire) -> None:
-        """Every one of them has its verdict after this."""
-        if not units:
-            return
-        first = units[0][0].parcel
+        """Every one of them has its verdict after this. The budget of each call is taken just before it: one that was
+        taken early and used late would stand beside the next minute's."""
+        waiting = list(units)
+        while waiting:
+            held = await self._next_call(channel, waiting, wire)
+            if held is not None:
+                _answer(waiting, held)
+                return
+
+    async def _next_call(self, channel: Channel, waiting: list[Unit], wire: Wire) -> Held | None:
+        """Make one call and take what it carried from the waiting; or why they have to wait, if none can be made."""
+        first = waiting[0][0].parcel
         account = channel.account(first.contact, first.settings)
-        wait = self.circuits.wait(account, time.monotonic()) if account else 0.0
-        if wait:
-            _answer(units, Held("vendor_unavailable", timedelta(seconds=wait)))
-            return
+        if account and (wait := self.circuits.wait(account, time.monotonic())):
+            return Held("vendor_unavailable", timedelta(seconds=wait))
         try:
-            granted = await self.take([channel.budgets([one.parcel for one in unit]) for unit in units])
+            granted = await self.take([channel.budgets([one.parcel for one in unit]) for unit in waiting])
         except psycopg.Error as error:
             log.warning("budgets cannot be taken: %s", type(error).__name__)
-            _answer(units, NO_BUDGET_KNOWN)
-            return
-        now, later = shared_out(units, granted.calls, channel.most_together)
-        _answer(later, Held(granted.reason, granted.wait))
-        for unit in now:
-            await self._one_call(channel, unit, wire, account)
+            return NO_BUDGET_KNOWN
+        if not granted.calls:
+            return Held(granted.reason, granted.wait)
+        unit = next_unit(waiting, granted.calls, channel.most_together)
+        outcome = await self._one_call(channel, unit, wire, account)
+        if isinstance(outcome, TryLater) and waiting:
+            # What stands in the way of one stands in the way of the next: to go on would make it worse.
+            return Held(outcome.reason, outcome.after or AFTER_TROUBLE)
+        return None
 
-    async def _one_call(self, channel: Channel, unit: Unit, wire: Wire, account: str | None) -> None:
+    async def _one_call(self, channel: Channel, unit: Unit, wire: Wire, account: str | None) -> Outcome:
+        """The outcome of the first, which is that of the call where it is one for all."""
         parcels = [one.parcel for one in unit]
         outcomes = await conclude(channel.send_together(parcels, wire), {"channel": channel.code})
         if isinstance(outcomes, Outcome):
@@ -115,6 +127,7 @@ class Calls:
                 self.circuits.note(account, outcome, time.monotonic())
             if not one.verdict.done():
                 one.verdict.set_result(outcome)
+        return outcomes[0]
 
 
 def units_of(waiting: Sequence[Waiting], most: int) -> list[Unit]:
@@ -127,20 +140,13 @@ def units_of(waiting: Sequence[Waiting], most: int) -> list[Unit]:
     return [unit[start : start + most] for unit in in_order for start in range(0, len(unit), most)]
 
 
-def shared_out(units: Sequence[Unit], calls: int, most: int) -> tuple[list[Unit], list[Unit]]:
-    """The calls that go now, and what has to wait. With fewer calls than there is to say, the last one is a summary of
-    as much of the rest as it can carry."""
-    if calls >= len(units):
-        return list(units), []
-    if calls == 0:
-        return [], list(units)
-    now, summary, later = list(units[: calls - 1]), list[Waiting](), list[Unit]()
-    for unit in units[calls - 1 :]:
-        if len(summary) + len(unit) <= most and not later:
-            summary += unit
-        else:
-            later.append(unit)
-    return [*now, summary] if summary else now, later
+def next_unit(waiting: list[Unit], calls: int, most: int) -> Unit:
+    """What the next call carries, taken from the waiting. When it is the last one there is room for, it is a summary of
+    as much as it can carry."""
+    unit = waiting.pop(0)
+    while calls == 1 and waiting and len(unit) + len(waiting[0]) <= most:
+        unit = unit + waiting.pop(0)
+    return unit
 
 
 def _urgency(parcel: Parcel) -> tuple[bool, object]:

@@ -139,9 +139,9 @@ class Chores:
         self._waiting.put_nowait(find)
 
     def failing_channel(self, job: Job, reason: str) -> None:
-        """Once an hour, tenant and channel."""
+        """Once an hour, tenant, channel and reason: one person's robot must not hide the channel's own trouble."""
         if not job.system:
-            key = f"{job.channel}-{now():%Y%m%d%H}"
+            key = f"{job.channel}-{reason}-{now():%Y%m%d%H}"
             self._tell(job.tenant_id, _notice("channel_failing", key, title=_label(job.channel), reason=reason))
 
     def unplanned(self, tenant_id: UUID, event: UUID) -> None:

@@ -97,10 +97,11 @@ class Deliverer:
         self._tallies.count(tenant_id, channel, what, reason, seconds)
 
     async def take_budgets(self, calls: Sequence[Sequence[Budget]]) -> budget.Granted:
+        """How many there is room for; the first one's budget is taken."""
         if not any(calls):
             return budget.Granted(len(calls))
         async with self._taking:
-            return await budget.take(await self._budgets.live(), calls)
+            return await budget.take(await self._budgets.live(), calls, at_most=1)
 
     def way(self, tenant_id: UUID, channel: str) -> SharedMemory:
         """The way out for a tenant's channel, with what is remembered for it."""

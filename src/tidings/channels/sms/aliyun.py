@@ -89,7 +89,10 @@ class Aliyun(Provider):
     )
 
     def account(self, settings: Values) -> str:
-        return f"aliyun:{named(str(settings['access_key_id']))}"
+        """With the secret and the host in it: who knows no more than the AccessKey's id makes another account of it,
+        whose troubles and uses are no one else's."""
+        key = settings["access_key_id"], settings["access_key_secret"], self.base(settings)
+        return f"aliyun:{named(*map(str, key))}"
 
     async def send(self, parcel: Parcel, wire: Wire) -> Outcome:
         template = notice_template(parcel.settings, parcel.document.language)
@@ -113,14 +116,15 @@ class Aliyun(Provider):
         template, number = notice_template(parcel.settings, parcel.document.language), str(parcel.contact["mobile"])
         if not number.startswith(MAINLAND_CHINA):
             return ()
-        return (Budget(f"aliyun:{named(template.sign_name, template.code, number)}", 50, DAY, "number_at_its_limit"),)
+        key = f"{self.account(parcel.settings)}:{named(template.sign_name, template.code, number)}"
+        return (Budget(key, 50, DAY, "number_at_its_limit"),)
 
     def code_budgets(self, code: Code) -> Sequence[Budget]:
         """The minute and the hour are the clock's there, and any there may be here, which is never more."""
         template, number = code_template(code.settings, code.language), str(code.contact["mobile"])
         if not number.startswith(MAINLAND_CHINA):
             return ()
-        key = f"aliyun:code:{named(template.sign_name, number)}"
+        key = f"{self.account(code.settings)}:code:{named(template.sign_name, number)}"
         spans = (("minute", 1, timedelta(minutes=1)), ("hour", 5, timedelta(hours=1)), ("day", 10, DAY))
         return tuple([Budget(f"{key}:{span}", most, per, "number_at_its_limit") for span, most, per in spans])
 

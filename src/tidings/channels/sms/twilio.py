@@ -105,7 +105,8 @@ class Twilio(Provider):
     )
 
     def account(self, settings: Values) -> str:
-        return f"twilio:{named(str(settings['account_sid']))}"
+        """With the secret and the host in it, as Alibaba Cloud's."""
+        return f"twilio:{named(*map(str, (settings['account_sid'], settings['auth_token'], self.base(settings))))}"
 
     async def send(self, parcel: Parcel, wire: Wire) -> Outcome:
         return await self._submit(parcel, text_of(parcel.document), wire)
