@@ -142,3 +142,13 @@ def test_a_private_address_is_refused_by_the_guard(api: Any) -> None:
     answer = ann.post(TEST)
     assert (answer.body["outcome"], answer.body["reason"]) == ("refused", "address_not_allowed")
     assert "token-nobody-may-read" not in str(answer.body)
+
+
+def test_nobody_keeps_on_testing(api: Any, on: Any) -> None:
+    """Each test may hold one of the few threads of a node for seconds."""
+    with aside(WebhookReceiver(SECRET)) as receiver:
+        ann = on(receiver)
+        answers = [ann.post(TEST).body for _ in range(6)]
+        assert len(receiver.arrivals) == 5
+    assert [answer["outcome"] for answer in answers] == [*["sent"] * 5, "try_later"]
+    assert answers[5]["reason"] == "too_many_tests"

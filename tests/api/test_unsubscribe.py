@@ -12,6 +12,7 @@ from tidings.kernel.settings import settings
 from tidings.preferences.link import Link, read_link, unsubscribe_url
 
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
+MAIL = {"host": "smtp.example.com", "security": "none", "port": 25, "from": "notices@example.com"}
 
 
 @pytest.fixture
@@ -233,3 +234,19 @@ def test_other_methods_are_not_allowed(ann: Any) -> None:
     for method in ("PUT", "DELETE", "PATCH"):
         assert client().generic(method, link_of(ann)).status_code == 405
     assert methods(ann) == ["email", "webhook"]
+
+
+def test_who_left_is_no_fallback_until_they_choose_the_channel_again(api: Any, ann: Any, organisation: Any) -> None:
+    from tidings.directory.models import ContactPoint
+
+    def left() -> bool:
+        [point] = ContactPoint.objects.for_tenant(organisation.id).filter(person=ann, channel="email")
+        return point.left_at is not None
+
+    api("root").put("/channels/email", {"enabled": True, "settings": MAIL})
+    client().post(link_of(ann), ONE_CLICK)
+    assert left()
+    api("ann").put("/me/notification-settings", {"methods": ["webhook"]})
+    assert left()
+    api("ann").put("/me/notification-settings", {"methods": ["webhook", "email"]})
+    assert not left()

@@ -1,5 +1,6 @@
 """Another way to somebody who is asked to act, when nothing reaches them."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -46,6 +47,11 @@ def test_the_next_way_is_one_that_can_be_used_and_was_not() -> None:
 def test_an_address_that_nobody_proved_is_no_way() -> None:
     points = [point("ann", "sms", verified=False), point("ann", "email", disabled=True)]
     assert next_way(member("ann", points=points), set(), ON) is None
+
+
+def test_an_address_whose_owner_asked_for_no_more_is_no_way() -> None:
+    mail = replace(point("ann", "email"), left=True)
+    assert next_way(member("ann", points=[mail, point("ann", "webhook")]), {"webhook"}, ON) is None
 
 
 @given(st.sets(st.sampled_from(["webhook", "email", "sms", "dingtalk", "new"])))

@@ -22,6 +22,8 @@ class ContactPoint(models.Model):
     verified_at = models.DateTimeField(null=True, blank=True)
     disabled_at = models.DateTimeField(null=True, blank=True)
     disabled_reason = models.CharField(max_length=60, blank=True)
+    left_at = models.DateTimeField(null=True, blank=True)
+    """When its owner asked for no more messages here, by the link in one; until they choose the method again."""
     version = models.IntegerField(default=1)
     objects = TenantManager()
 

@@ -17,6 +17,8 @@ class Point:
     destination: str
     verified: bool
     disabled: bool
+    left: bool = False
+    """Its owner asked for no more messages here: it is no fallback either."""
 
     @property
     def usable(self) -> bool:

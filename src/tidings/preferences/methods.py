@@ -79,6 +79,9 @@ def _put(caller: Caller, login: str, wanted: Wanted, expected: Expected, *, by_t
     ]
     if not changed and methods == person.methods:
         return before
+    # Who chooses a method again wants its messages again, whatever a link in one of them was used for.
+    again = set(methods) - set(person.methods)
+    ContactPoint.objects.for_tenant(caller.tenant_id).filter(person=person, channel__in=again).update(left_at=None)
     person.methods = methods
     person.version += 1
     person.save(update_fields=["methods", "version"])

@@ -8,6 +8,7 @@ from tidings.accounts.models import Person
 from tidings.accounts.tenants import lock_tenant
 from tidings.audit.record import record_change
 from tidings.directory.models import ContactPoint
+from tidings.kernel.clock import now
 from tidings.preferences.link import Link
 from tidings.preferences.methods import KIND
 
@@ -40,7 +41,9 @@ def unsubscribe(link: Link) -> Subscription | None:
     person = _person(link)
     if person is None:
         return None
-    if link.channel in person.methods:
+    points = ContactPoint.objects.for_tenant(link.tenant_id).filter(person=person, channel=link.channel)
+    left = points.filter(left_at=None).update(left_at=now())
+    if left or link.channel in person.methods:
         before = list(person.methods)
         person.methods = [method for method in before if method != link.channel]
         person.version += 1
