@@ -76,12 +76,19 @@ def later(mark: str, recipient: Recipient, send: Send, what: str, *, of: Record 
 
 def _line(mark: str, send: Send, people: str, what: str, *, of: Record | None) -> RenderableType:
     who = f"{LABELS.get(send.channel, send.channel)} to {people}"
-    which = f" ({one_line(of.event.subject.id)} {of.event.type.partition('.')[2]})" if of else ""
+    which = f" ({_which(of)})" if of else ""
     return Padding(Text.assemble((f"{mark} {who}: {one_line(what)}", STYLES[mark]), (which, "dim")), (0, 0, 0, 3))
 
 
 def _delivered(attempt: Attempt) -> str:
     return f"delivered, says its provider{': ' if attempt.said else ''}{attempt.said}"
+
+
+def _which(record: Record) -> str:
+    """A notice of Tidings' own has a name that nobody knows."""
+    event = record.event
+    status = event.type.partition(".")[2]
+    return status if event.subject.kind == "notice" else f"{one_line(event.subject.id)} {status}"
 
 
 def mark_of(send: Send) -> str:
