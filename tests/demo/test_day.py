@@ -1,5 +1,6 @@
 """The day as it is written down: every event type, in an order in which it can happen, with people who exist."""
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
@@ -7,6 +8,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tidings.catalog.features import built_in
+from tidings.channels.registry import CHANNELS
+from tidings.channels.testing.dingtalk_robot import MOST_A_MINUTE
 from tidings.demo.read import Ticket, day, events_of, last_working_day, organisation
 from tidings.messages.compose import SHOWN_DETAILS
 
@@ -182,9 +185,31 @@ def test_details_say_what_messages_may_show_and_what_they_may_not() -> None:
     assert "comment" in said
 
 
+def test_every_channel_is_used_and_groups_are_shared() -> None:
+    people = organisation().people
+    assert {method for person in people for method in person.methods} == set(CHANNELS)
+    assert {person.webhook_format for person in people} == {"standard", "dms"}
+    members = Counter(person.robot for person in people if "dingtalk_robot" in person.methods)
+    assert set(members) == set(organisation().robots)
+    assert min(members.values()) >= 3
+    needs_mobile = {"dingtalk", "dingtalk_robot", "sms"}
+    assert all(person.mobile for person in people if needs_mobile & set(person.methods))
+
+
+def test_a_burst_is_more_than_a_robot_may_say_in_a_minute() -> None:
+    [burst] = [ticket for ticket in day().tickets if ticket.each]
+    told = {str(burst.submitter), *burst.related}
+    robots = {person.robot for person in organisation().people if person.login in told}
+    assert len(burst.each) > MOST_A_MINUTE
+    assert len(robots) == 1
+    assert len({ticket.id for ticket in burst.spread()}) == len(burst.each)
+
+
 def test_trouble_befalls_people_who_are_told_that_way() -> None:
     written = organisation()
     by_login = {person.login: person for person in written.people}
+    assert all("dingtalk" in by_login[login].methods for login in written.trouble.no_dingtalk)
+    assert all("sms" in by_login[login].methods for login in written.trouble.sms)
     assert all("email" in by_login[login].methods for login in written.trouble.mail)
     assert set(written.trouble.webhook) <= {person.webhook for person in written.people if "webhook" in person.methods}
 

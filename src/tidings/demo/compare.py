@@ -2,14 +2,15 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from tidings.demo.arrived import Arrived
 from tidings.demo.call import Api
-from tidings.demo.follow import Recipient, Record, Send, sends_by_id
-from tidings.demo.receive import Arrived
+from tidings.demo.recognise import recognised
+from tidings.demo.record import Recipient, Record, Send, sends_by_id
 
 
 def differences(records: Sequence[Record], arrived: Sequence[Arrived], complaints: Iterable[str]) -> list[str]:
     """In words; empty when every delivery that was sent is at a receiver, once or more, and nothing else is."""
-    said, found = sends_by_id(records), {one.delivery: one for one in arrived}
+    said, found = sends_by_id(records), {one.delivery: one for one in recognised(records, arrived)}
     return [
         *_not_arrived(said, found),
         *_not_sent(said, found),
@@ -40,7 +41,7 @@ async def built_in_types(api: Api) -> list[str]:
 def _not_arrived(said: Mapping[str, tuple[Recipient, Send]], found: Mapping[str, Arrived]) -> Iterator[str]:
     for key, (recipient, send) in said.items():
         one, what = found.get(key), f"Delivery {key}, by {send.channel} to {recipient.login},"
-        if send.state not in ("sent", "delivered"):
+        if not send.taken:
             continue
         if one is None or not one.taken:
             yield f"{what} was sent, says the API; no receiver has it."
@@ -54,5 +55,5 @@ def _not_sent(said: Mapping[str, tuple[Recipient, Send]], found: Mapping[str, Ar
     for key, one in found.items():
         if key not in said:
             yield f"{one.login} got a message by {one.channel} of which the API knows nothing: {key}."
-        elif one.taken and said[key][1].state not in ("sent", "delivered"):
+        elif one.taken and not said[key][1].taken:
             yield f"{one.login} got delivery {key} by {one.channel}; the API says it is {said[key][1].state}."

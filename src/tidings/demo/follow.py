@@ -3,115 +3,17 @@
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from msgspec import Struct
 
 from tidings.demo.call import Api
+from tidings.demo.record import EventShown, Recipient, Record, Send
 
-ENDED = ("sent", "delivered", "failed", "cancelled")
 # A card is shown when everything was tried once, or after this: what hangs is news too.
 PATIENCE = 0.6
-
-
-class Subject(Struct, frozen=True):
-    kind: str
-    id: str
-    title: str
-
-
-class Resource(Struct, frozen=True):
-    instance: str
-    database: str = ""
-    table: str = ""
-
-    def __str__(self) -> str:
-        return "/".join(part for part in (self.instance, self.database, self.table) if part)
-
-
-class Because(Struct, frozen=True):
-    role: str
-    of: str | None = None
-
-
-class Skip(Struct, frozen=True):
-    reason: str
-    role: str = ""
-    person: str = ""
-    channel: str = ""
-
-
-class Attempt(Struct, frozen=True):
-    """A try; or, with the outcome `retried_by`, that somebody asked for another."""
-
-    at: datetime
-    outcome: str
-    ms: float = 0.0
-    reason: str = ""
-    said: str = ""
-    by: str = ""
-
-    @property
-    def answered(self) -> datetime:
-        return self.at + timedelta(milliseconds=self.ms)
-
-
-class Send(Struct, frozen=True):
-    delivery_id: str
-    channel: str
-    state: str
-    due_at: datetime
-    reason: str = ""
-    attempts: list[Attempt] = []
-
-    @property
-    def tries(self) -> int:
-        return sum(attempt.outcome != "retried_by" for attempt in self.attempts)
-
-
-class Recipient(Struct, frozen=True):
-    login: str
-    name: str
-    because: list[Because]
-    sends: list[Send] = []
-    skips: list[Skip] = []
-
-
-class EventShown(Struct, frozen=True):
-    id: str
-    source: str
-    source_id: str
-    type: str
-    time: datetime
-    accepted_at: datetime
-    planned: bool
-    subject: Subject
-    resources: list[Resource] = []
-
-
-class Record(Struct, frozen=True):
-    """What `GET /events/{id}` answers, as far as it is shown."""
-
-    event: EventShown
-    recipients: list[Recipient]
-    skips: list[Skip]
-
-    @property
-    def sends(self) -> list[Send]:
-        return [send for recipient in self.recipients for send in recipient.sends]
-
-    @property
-    def ended(self) -> bool:
-        return self.event.planned and all(send.state in ENDED for send in self.sends)
-
-    @property
-    def final(self) -> bool:
-        """Nothing can become of it any more; what has failed may still be tried again by hand."""
-        return self.event.planned and all(send.state in ("sent", "delivered") for send in self.sends)
-
-    @property
-    def begun(self) -> bool:
-        return self.event.planned and all(send.attempts or send.state in ENDED for send in self.sends)
+# Where nothing is being tried a receipt may come, or somebody may try again: seconds between two looks.
+CALM = 1.0
 
 
 class _Page(Struct):
@@ -137,6 +39,22 @@ class Tried:
 
 
 @dataclass(frozen=True, slots=True)
+class Together:
+    """Entries of several deliveries that say the same of the same channel, found in one look."""
+
+    tried: Sequence[Tried]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A delivery that was shown before waits for its vendor's budget now."""
+
+    record: Record
+    recipient: Recipient
+    send: Send
+
+
+@dataclass(frozen=True, slots=True)
 class Cancelled:
     """A delivery that was shown before and will not be tried again."""
 
@@ -145,7 +63,7 @@ class Cancelled:
     send: Send
 
 
-News = Opened | Tried | Cancelled
+News = Opened | Tried | Together | Held | Cancelled
 
 
 @dataclass(slots=True)
@@ -156,6 +74,7 @@ class Follower:
     records: dict[str, Record] = field(default_factory=dict)
     _shown: dict[str, Record] = field(default_factory=dict)
     _met: dict[str, float] = field(default_factory=dict)
+    _asked: dict[str, float] = field(default_factory=dict)
     _since: datetime | None = None
 
     @property
@@ -180,11 +99,12 @@ class Follower:
                 self._met[event.id] = time.monotonic()
                 self.records[event.id] = await self.ask(event.id)
         for key, record in self.records.items():
-            if not record.final:
+            if not record.final and (not record.resting or time.monotonic() - self._asked[key] > CALM):
                 self.records[key] = await self.ask(key)
-        return list(self._news())
+        return _gathered(list(self._news()))
 
     async def ask(self, key: str) -> Record:
+        self._asked[key] = time.monotonic()
         return (await self.api.must("GET", f"/events/{key}")).read(Record)
 
     async def _newer(self) -> list[EventShown]:
@@ -220,14 +140,30 @@ def _since(before: Record, record: Record) -> Iterator[News]:
             tried = len(was.attempts) if was else 0
             for number in range(tried + 1, len(send.attempts) + 1):
                 yield Tried(record, recipient, send, number)
+            if send.held and was and not was.held:
+                yield Held(record, recipient, send)
             if send.state == "cancelled" and was and was.state != "cancelled":
                 yield Cancelled(record, recipient, send)
 
 
-def sends_by_id(records: Sequence[Record]) -> dict[str, tuple[Recipient, Send]]:
-    return {
-        send.delivery_id: (recipient, send)
-        for record in records
-        for recipient in record.recipients
-        for send in recipient.sends
-    }
+def _gathered(news: Sequence[News]) -> list[News]:
+    """What was told of many deliveries at once is told once: that a provider delivered them, or that a group's robot
+    could speak again."""
+    alike: dict[tuple[str, str], list[Tried]] = {}
+    for one in news:
+        if isinstance(one, Tried) and any(key := _kind(one)):
+            alike.setdefault(key, []).append(one)
+    found: list[News] = []
+    for one in news:
+        same: Sequence[Tried] = alike.get(_kind(one), ()) if isinstance(one, Tried) else ()
+        if len(same) < 2:
+            found.append(one)
+        elif one is same[0]:
+            found.append(Together(same))
+    return found
+
+
+def _kind(one: Tried) -> tuple[str, str]:
+    outcome = one.send.attempts[one.number - 1].outcome
+    alike = outcome == "delivered" or (outcome == "sent" and one.send.channel == "dingtalk_robot" and one.number == 1)
+    return (one.send.channel, outcome) if alike else ("", "")

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tidings.demo.arrived import Arrived
 from tidings.demo.read import Organisation
-from tidings.demo.receive import Arrived, Receivers
+from tidings.demo.receive import Receivers
 
+# A mail has two: as it is read, and as it came.
+ENDINGS = {"webhook": ".json", "dingtalk": ".md", "dingtalk_robot": ".md", "sms": ".txt"}
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
 _PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -48,23 +51,26 @@ class Keeper:
     def index(self) -> Path:
         return self.folder / "index.html"
 
-    def keep(self) -> None:
+    def keep(self) -> list[Arrived]:
+        """What came since the last time."""
         if self.receivers.count == self._seen:
-            return
+            return []
         self._seen = self.receivers.count
         rows: list[tuple[int, str]] = []
-        for one in self.receivers.arrived():
+        arrived = self.receivers.arrived()
+        new = [one for one in arrived if one.delivery not in self._numbers]
+        for one in arrived:
             number = self._numbers.setdefault(one.delivery, len(self._numbers) + 1)
             rows.append((number, self._row(number, one, self._write(number, one))))
         page = _PAGE.format(count=len(rows), rows="\n".join(row for _, row in sorted(rows)))
         self.index.write_text(page, encoding="utf-8")
+        return new
 
     def _write(self, number: int, one: Arrived) -> Sequence[str]:
         """The names of its files."""
         stem = f"{number:03d}-{_NOT_IN_NAMES.sub('_', one.login)}"
-        contents = (
-            {".json": one.content} if one.channel == "webhook" else {".html": one.page.encode(), ".eml": one.content}
-        )
+        ending = ENDINGS.get(one.channel)
+        contents = {ending: one.content} if ending else {".html": one.page.encode(), ".eml": one.content}
         for ending, content in contents.items():
             path = self.folder / f"{stem}{ending}"
             if not path.exists():
@@ -77,7 +83,7 @@ class Keeper:
             "number": str(number),
             "name": self.names.get(one.login, one.login),
             "login": one.login,
-            "channel": one.channel,
+            "channel": f"{one.channel}, as {one.form} writes it" if one.form else one.channel,
             "headline": one.headline,
             "subject": one.subject,
             "answers": ", ".join(one.answers),

@@ -13,6 +13,7 @@ from tidings.demo.set_up import Cast
 
 # Seconds for the schedule of retries to run out, before somebody retries by hand.
 FAILED_WITHIN = 30.0
+IN_A_HURRY = 0.1
 Tell = Callable[[str], None]
 """Says what Tidings answered where no event's record can: at the door, and to a change of a rule."""
 Entry = Posted | Sequence[Posted] | Moment
@@ -37,7 +38,7 @@ async def play(day: Day, events: Sequence[Posted], cast: Cast, pace: Pace, tell:
             await _act(cast, entry, by_id, accepted, tell)
         else:
             await _post_batch(cast, entry)
-        await asyncio.sleep(pace.gap + pace.pauses * _pause(entry))
+        await asyncio.sleep(_gap(entry, pace) + pace.pauses * _pause(entry))
 
 
 def _in_order(day: Day, events: Sequence[Posted]) -> Iterator[Entry]:
@@ -48,6 +49,13 @@ def _in_order(day: Day, events: Sequence[Posted]) -> Iterator[Entry]:
     entries: list[tuple[str, Entry]] = [(event.at, event) for event in loose]
     entries += [(moment.at, moment) for moment in day.moments] + [(batch[0].at, batch) for batch in batches]
     return (entry for _, entry in sorted(entries, key=lambda pair: pair[0]))
+
+
+def _gap(entry: Entry, pace: Pace) -> float:
+    """A machine that reports many things waits for nobody."""
+    if not isinstance(entry, Posted):
+        return pace.gap
+    return min(pace.gap, IN_A_HURRY) if entry.hurry else max(pace.gap, entry.alone)
 
 
 def _pause(entry: Entry) -> float:

@@ -27,7 +27,10 @@ class Person(Written, frozen=True):
     timezone: str = ""
     roles: list[str] = []
     email: str | None = None
+    mobile: str = ""
+    robot: str = ""
     webhook: str = ""
+    webhook_format: str = "standard"
     own_webhook: str = ""
     active: bool = True
 
@@ -58,8 +61,11 @@ class Answer(Written, frozen=True):
 
 
 class Trouble(Written, frozen=True):
-    """By login and by path: the answers in order, the last of which repeats."""
+    """By login and by path: the answers in order, the last of which repeats. `no_dingtalk` has a mobile that no
+    DingTalk account has; `sms` is what the carrier reports in the end."""
 
+    no_dingtalk: list[str]
+    sms: dict[str, str]
     mail: dict[str, list[str]]
     webhook: dict[str, list[Answer]]
 
@@ -68,6 +74,7 @@ class Organisation(Written, frozen=True):
     domain: str
     timezone: str
     sources: list[str]
+    robots: dict[str, str]
     people: list[Person]
     instances: list[Instance]
     rules: Rules
@@ -86,6 +93,8 @@ class Step(Written, frozen=True):
     details: dict[str, Any] = {}
     manner: Literal["json", "cloudevent", "batch"] = field(name="as", default="json")
     pause: float = 0.0
+    hurry: bool = False
+    alone: float = 0.0
 
 
 class Ticket(Written, frozen=True):
@@ -99,6 +108,14 @@ class Ticket(Written, frozen=True):
     related: list[str] = []
     details: dict[str, Any] = {}
     carried_over: bool = False
+    each: list[str] = []
+    """As many tickets: what stands for {} in id and title."""
+
+    def spread(self) -> "list[Ticket]":
+        return [
+            msgspec.structs.replace(self, id=self.id.format(one), title=self.title.format(one), each=[])
+            for one in self.each
+        ] or [self]
 
 
 class Moment(Written, frozen=True):
@@ -129,6 +146,8 @@ class Posted(Struct, frozen=True):
     manner: str
     pause: float
     body: dict[str, Any]
+    hurry: bool = False
+    alone: float = 0.0
 
 
 @cache
@@ -153,11 +172,17 @@ def last_working_day(now: datetime, zone: ZoneInfo) -> date:
 def events_of(day: Day, on: date, zone: ZoneInfo) -> list[Posted]:
     """In the order of their time; what happens at the same time keeps the order of the file."""
     events = [
-        Posted(step.at, ticket.source, step.manner, step.pause, _body(day, ticket, number, step, on, zone))
-        for ticket in day.tickets
+        _posted(day, ticket, number, step, on, zone)
+        for written in day.tickets
+        for ticket in written.spread()
         for number, step in enumerate(ticket.steps, 1)
     ]
     return sorted(events, key=lambda event: event.at)
+
+
+def _posted(day: Day, ticket: Ticket, number: int, step: Step, on: date, zone: ZoneInfo) -> Posted:
+    body = _body(day, ticket, number, step, on, zone)
+    return Posted(step.at, ticket.source, step.manner, step.pause, body, step.hurry, step.alone)
 
 
 def _body(day: Day, ticket: Ticket, number: int, step: Step, on: date, zone: ZoneInfo) -> dict[str, Any]:

@@ -21,6 +21,11 @@ async def set_up(api: Api, organisation: Organisation, receivers: Receivers) -> 
     mail = {"host": "127.0.0.1", "port": receivers.mail_port, "security": "none", "from": _sender(organisation)}
     await api.must("PUT", "/channels/email", {"enabled": True, "settings": mail})
     await api.must("PUT", "/channels/webhook", {"enabled": True, "settings": {}})
+    await api.must("PUT", "/channels/dingtalk", {"enabled": True, "settings": receivers.dingtalk_app})
+    await api.must("PUT", "/channels/dingtalk_robot", {"enabled": True, "settings": receivers.dingtalk_groups})
+    sms = await api.must("PUT", "/channels/sms", {"enabled": True, "settings": receivers.sms_account})
+    # What an administrator enters in the provider's console; the key in it was made just now and is shown this once.
+    receivers.texts.reports_to = f"{sms.body['receipts_url']}/{sms.body['settings']['receipt_key']}"
     for person in organisation.people:
         await _bring_in(api, organisation, person, receivers)
     await _place(api, organisation)
@@ -37,6 +42,7 @@ async def _bring_in(api: Api, organisation: Organisation, person: Person, receiv
     profile = {
         "name": person.name,
         "email": organisation.email_of(person),
+        "mobile": person.mobile,
         "roles": person.roles,
         "language": person.language,
         "timezone": person.timezone or organisation.timezone,
@@ -44,8 +50,12 @@ async def _bring_in(api: Api, organisation: Organisation, person: Person, receiv
     }
     await api.must("PUT", f"/users/{person.login}", profile)
     settings: dict[str, object] = {"methods": person.methods}
+    if person.mobile:
+        settings["mobile"] = person.mobile
+    if person.robot:
+        settings["dingtalk_robot"] = receivers.robot(person.robot)
     if person.webhook:
-        settings["webhook"] = receivers.contact(person.webhook)
+        settings["webhook"] = receivers.contact(person.webhook) | {"format": person.webhook_format}
     await api.must("PUT", f"/users/{person.login}/notification-settings", settings)
     if person.own_webhook:
         token = (await api.must("POST", "/tokens", {"person": person.login})).body["token"]

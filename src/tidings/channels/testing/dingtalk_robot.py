@@ -44,7 +44,8 @@ class Robot:
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """What a group sees. `mentioned` are the mobiles that became mentions: in `at`, and in the text."""
+    """What a group sees. `mentioned` are the mobiles that became mentions: in `at`, and in the text. `at` is in seconds
+    of the clock."""
 
     token: str
     kind: str
@@ -53,6 +54,7 @@ class Posted:
     uuid: str
     size: int
     names: Sequence[str]
+    at: float
 
 
 class GroupRobots(HttpServer):
@@ -166,6 +168,7 @@ class GroupRobots(HttpServer):
                 uuid=uuid,
                 size=len(request.body),
                 names=[*sorted(body), *sorted(content), *sorted(at)],
+                at=now,
             )
         )
         return said(0, "ok")
