@@ -222,6 +222,7 @@ def golden(code: str) -> Callable[[str, str], None]:
     def same(name: str, text: str) -> None:
         path = folder / name
         if os.environ.get("TIDINGS_GOLDEN") == "write":
+            folder.mkdir(exist_ok=True)
             path.write_text(text + "\n", "utf-8")
         assert path.read_text("utf-8") == text + "\n", (
             "meant? then: TIDINGS_GOLDEN=write make test ARGS=tests/contracts"

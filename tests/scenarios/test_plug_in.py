@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from tests.delivery.given import event
 from tests.scenarios.stage import Stage, in_django
 
@@ -39,6 +40,7 @@ async def test_a_node_tells_people_through_a_channel_of_another_package(empty_st
         await empty_stage.ledger()
 
 
+@pytest.mark.usefixtures("local_calls")
 async def test_a_person_proves_by_a_test_message_that_the_webhook_is_theirs(empty_stage: Stage) -> None:
     await empty_stage.start()
     async with IncomingWebhooks(PATH) as slack:
@@ -47,7 +49,7 @@ async def test_a_person_proves_by_a_test_message_that_the_webhook_is_theirs(empt
         assert shown["slack"] == SETTINGS["slack"]
         assert shown["channels"]["slack"]["address"] == "https://hooks.slack.com/services/T0ACME/B0ORDERS/…"
         assert not shown["channels"]["slack"]["verified"]
-        await _as_(empty_stage, "ann", "POST", "/me/contact-points/slack/test")
+        assert (await _as_(empty_stage, "ann", "POST", "/me/contact-points/slack/test"))["outcome"] == "sent"
         shown = await _as_(empty_stage, "ann", "GET", "/me/notification-settings")
         assert shown["channels"]["slack"]["verified"]
         assert len(slack.posted) == 1
