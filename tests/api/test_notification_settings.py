@@ -60,6 +60,19 @@ def test_nobody_has_any_at_first(api: Any) -> None:
     assert "note" not in answer.body
 
 
+def test_a_method_whose_package_was_taken_away_is_neither_shown_nor_lost(api: Any, organisation: Any) -> None:
+    ann = organisation.people["ann"]
+    ann.methods = ["pigeon", "webhook"]
+    ann.save()
+    shown = api("ann").get(ME)
+    assert shown.body["methods"] == ["webhook"]
+    again = api("ann").put(ME, shown.body)
+    assert (again.status, again.etag) == (200, shown.etag)
+    assert api("ann").put(ME, {"methods": ["email"]}).body["methods"] == ["email"]
+    ann.refresh_from_db()
+    assert ann.methods == ["email", "pigeon"]
+
+
 def test_a_webhook_may_speak_as_dms_with_a_key_as_dms_takes_them(api: Any, organisation: Any) -> None:
     body = {"methods": ["webhook"], "webhook": {"url": URL, "secret": "my dms key", "format": "dms"}}
     answer = api("root").put(PATH, body)

@@ -1,13 +1,17 @@
 """One document in every shape a channel meets, and a vendor for each channel."""
 
+import json
 import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
+from importlib.metadata import entry_points
 from importlib.util import module_from_spec, spec_from_file_location
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 from uuid import UUID
 
 import pytest
@@ -16,6 +20,7 @@ from msgspec.structs import replace
 from tidings.channels.check import check_values
 from tidings.channels.contract import Channel, Parcel
 from tidings.channels.memory import LocalMemory
+from tidings.channels.plug_in import GROUP
 from tidings.channels.registry import CHANNELS
 from tidings.channels.testing.vendor import Vendor
 from tidings.kernel.addresses import AddressPolicy
@@ -94,20 +99,32 @@ DOCUMENTS = {
 }
 
 
+def _folders() -> dict[str, Path]:
+    """Where each channel keeps `vendors/` and `golden/`: here, or in the `tests` of the package that brings it, as long
+    as that is installed editable (PEP 610 says so). What comes with any other package was tested by its authors."""
+    folders = dict.fromkeys(CHANNELS, HERE)
+    for point in entry_points(group=GROUP):
+        told = json.loads((point.dist and point.dist.read_text("direct_url.json")) or "{}")
+        if told.get("dir_info", {}).get("editable"):
+            folders[point.name] = Path(url2pathname(urlsplit(told["url"]).path)) / "tests"
+        else:
+            del folders[point.name]
+    return folders
+
+
 def _vendors() -> dict[str, Path]:
     """`vendors/<channel>.py`, or one `vendors/<channel>_<vendor>.py` for each vendor of a channel that has several:
     "webhook", "sms (aliyun)", "sms (twilio)"."""
     found: dict[str, Path] = {}
-    for code in CHANNELS:
-        own = HERE / "vendors" / f"{code}.py"
+    for code, folder in _folders().items():
+        own = folder / "vendors" / f"{code}.py"
         several = [
             path
-            for path in sorted((HERE / "vendors").glob(f"{code}_*.py"))
+            for path in sorted((folder / "vendors").glob(f"{code}_*.py"))
             if not any(path.stem.startswith(longer) for longer in CHANNELS if longer.startswith(f"{code}_"))
         ]
         if not own.exists() and not several:
-            where = own.relative_to(HERE.parent.parent)
-            raise LookupError(f"{where} is missing: every channel shows its vendor there")
+            raise LookupError(f"{own} is missing: every channel shows its vendor there")
         found |= {code: own} if own.exists() else {}
         found |= {f"{code} ({path.stem.removeprefix(f'{code}_')})": path for path in several}
     return found
@@ -198,12 +215,14 @@ def english() -> Document:
 
 
 @pytest.fixture
-def golden() -> Callable[[str, str], None]:
-    """Compare with a file in `golden/`; `TIDINGS_GOLDEN=write` writes it instead."""
+def golden(code: str) -> Callable[[str, str], None]:
+    """Compare with a file in `golden/`, beside `vendors/`; `TIDINGS_GOLDEN=write` writes it instead."""
+    folder = VENDORS[code.partition("-")[0]].parent.parent / "golden"
 
     def same(name: str, text: str) -> None:
-        path = HERE / "golden" / name
+        path = folder / name
         if os.environ.get("TIDINGS_GOLDEN") == "write":
+            folder.mkdir(exist_ok=True)
             path.write_text(text + "\n", "utf-8")
         assert path.read_text("utf-8") == text + "\n", (
             "meant? then: TIDINGS_GOLDEN=write make test ARGS=tests/contracts"

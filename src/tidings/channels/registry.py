@@ -1,15 +1,17 @@
-"""The channels there are: every folder beside this file that holds a `channel.py`.
+"""The channels there are: every folder beside this file that holds a `channel.py`, then those that other packages
+bring (`plug_in.py`). From here on nothing tells one from the other.
 
-Adding one: a folder with `channel.py`; its vendor's double in `testing/`; its rows in `tests/contracts/vendors/`; its
-golden payloads (`TIDINGS_GOLDEN=write make test ARGS=tests/contracts`).
+CONTRIBUTING says how to add one.
 """
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module
+from importlib.metadata import entry_points
 from pathlib import Path
 from types import MappingProxyType
 
 from tidings.channels.contract import Channel
+from tidings.channels.plug_in import GROUP, plugged_in
 
 
 class UnknownChannel(LookupError):
@@ -23,7 +25,7 @@ def channel(code: str) -> Channel:
         raise UnknownChannel(f'There is no channel "{code}". The channels are: {", ".join(CHANNELS)}.') from None
 
 
-def _found() -> Iterator[tuple[str, Channel]]:
+def _built_in() -> Iterator[tuple[str, Channel]]:
     for path in sorted(Path(__file__).parent.glob("*/channel.py")):
         folder = path.parent.name
         module = import_module(f"tidings.channels.{folder}.channel")
@@ -37,4 +39,10 @@ def _found() -> Iterator[tuple[str, Channel]]:
         yield folder, kind()
 
 
-CHANNELS: Mapping[str, Channel] = MappingProxyType(dict(_found()))
+def _every() -> Mapping[str, Channel]:
+    """Raises `PlugInUnusable`."""
+    built_in = dict(_built_in())
+    return MappingProxyType({**built_in, **plugged_in(entry_points(group=GROUP), built_in)})
+
+
+CHANNELS: Mapping[str, Channel] = _every()

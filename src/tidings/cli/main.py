@@ -62,6 +62,7 @@ def main() -> None:
 def _explained(error: Exception) -> tuple[str, str, int] | None:
     import psycopg
 
+    from tidings.channels.plug_in import PlugInUnusable
     from tidings.kernel.dump_database import DumpFailed
     from tidings.kernel.prepare_cluster import EmbeddedPostgresError
     from tidings.kernel.settings import SettingsError
@@ -72,7 +73,7 @@ def _explained(error: Exception) -> tuple[str, str, int] | None:
     match cause:
         case SettingsError():
             return cause.message, cause.hint, 2
-        case EmbeddedPostgresError() | DumpFailed():
+        case EmbeddedPostgresError() | DumpFailed() | PlugInUnusable():
             return cause.message, cause.hint, 1
         case psycopg.OperationalError():
             return f"the database cannot be reached: {said}", "Check TIDINGS_DATABASE_URL.", 1

@@ -71,7 +71,7 @@ def _put(caller: Caller, login: str, wanted: Wanted, expected: Expected, *, by_t
     expected.check(before.version, write_settings(before))
     wanted = news(wanted, before)
     checked = _checked(wanted, points)
-    methods = list(person.methods if wanted.methods is None else wanted.methods)
+    methods = _methods(person, wanted)
     changed = [
         code
         for code, values in checked.items()
@@ -89,6 +89,15 @@ def _put(caller: Caller, login: str, wanted: Wanted, expected: Expected, *, by_t
     told = {"before": _told(before), "after": {**_told(after), "contact_points_changed": changed}}
     record_change(caller.tenant_id, caller.name, "change", KIND, person.login, **told, stale=("directory",))
     return after
+
+
+def _methods(person: Person, wanted: Wanted) -> list[str]:
+    """Those of a channel that is not here just now (another version's, or of a package that was taken away) are neither
+    shown nor lost."""
+    known = [one for one in person.methods if one in CHANNELS]
+    if wanted.methods is None or list(wanted.methods) == known:
+        return person.methods
+    return [*wanted.methods, *(one for one in person.methods if one not in CHANNELS)]
 
 
 def _checked(wanted: Wanted, points: Points) -> dict[str, Values | None]:
@@ -147,7 +156,7 @@ def current_settings(person: Person, *, made: Mapping[str, Values] | None = None
     points = {one.channel: one for one in ContactPoint.objects.for_tenant(person.tenant_id).filter(person=person)}
     on = _switched_on(person.tenant_id)
     return Shown(
-        methods=tuple(person.methods),
+        methods=tuple(one for one in person.methods if one in CHANNELS),
         points={code: _point(points.get(code), on=code in on) for code in CHANNELS},
         version=f"{person.version}.{sum(point.version for point in points.values())}",
         made=made or {},
