@@ -61,13 +61,14 @@ def example(event_type: str, language: str, *, overtaken: bool = False) -> Docum
 
 
 def occasion_of(event_type: str, language: str) -> Occasion:
-    """The same event in every language, but for the words of the people in it. Raises KeyError."""
+    """The same event in every language, but for the words of the people in it, and at the same hour of their clocks.
+    Raises KeyError."""
     every, about = _examples(), built_in().event_types[event_type]
     ticket, at = every.steps[event_type]
     named = {login: names[language] for login, names in every.people.items()}
     decided = event_type.partition(".")[2] in _DECIDED
     waits = event_type.endswith(".pending_approval")
-    zone = ZoneInfo(every.timezones["zh-hans"])
+    zone = ZoneInfo(every.timezones[language])
     return Occasion(
         event_id=str(example_identity(event_type, language)),
         event_type=event_type,

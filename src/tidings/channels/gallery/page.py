@@ -10,7 +10,7 @@ from string import Template
 
 from tidings.channels.contract import Shown
 from tidings.channels.gallery.pieces import Piece
-from tidings.channels.words import web_link
+from tidings.channels.words import CUT, web_link
 
 TONES = ("action", "info", "success", "failure")
 LANGUAGES = {"en": "English", "zh-hans": "中文"}
@@ -67,6 +67,8 @@ def _hidden(group: str, values: Iterable[str]) -> Iterator[str]:
     """Without a script: what a chosen radio button leaves out."""
     for value in values:
         yield f"body:has(#{group}-{value}:checked) .{_HIDES[group]}:not(.{group}-{value}) {{ display: none; }}"
+        if group == "tone":
+            yield f"body:has(#tone-{value}:checked) .feature:not(:has(.tone-{value})) {{ display: none; }}"
 
 
 def _section(code: str, pieces: Sequence[Piece]) -> str:
@@ -95,7 +97,7 @@ def _piece(piece: Piece) -> str:
     if shown.sender:
         head += _fill("sender", text=shown.sender)
     # What a card is called in a list of messages is said again in its text.
-    if shown.title and shown.title not in shown.text:
+    if shown.title.rstrip(CUT) not in shown.text:
         head += _fill("title", text=shown.title)
     return _fill(
         "piece",
