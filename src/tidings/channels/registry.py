@@ -1,7 +1,7 @@
 """The channels there are: every folder beside this file that holds a `channel.py`.
 
 Adding one: a folder with `channel.py`; its vendor's double in `testing/`; its rows in `tests/contracts/vendors/`; its
-golden payloads (`TIDINGS_GOLDEN=write make test ARGS=tests/contracts`).
+golden payloads (`TIDINGS_GOLDEN=write make test ARGS=tests/contracts`), and how the gallery shows it (`preview`).
 """
 
 from collections.abc import Iterator, Mapping

@@ -44,6 +44,7 @@ def page(pieces: Sequence[Piece]) -> str:
         count=str(len({piece.event_type for piece in pieces})),
         links=Html("".join(f'<a href="#{code}">{html.escape(_feature(those[0])[1])}</a>' for code, those in features)),
         choices=Html("".join(choices)),
+        width="" if len(names) > 1 else "one",
         features=Html("\n".join(_section(code, those) for code, those in features)),
     )
 
