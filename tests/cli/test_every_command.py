@@ -34,6 +34,7 @@ IN_ORDER: Sequence[tuple[str, str, str]] = (
     ("rules apply -", json.dumps({"rules": {APPROVED: {"enabled": False}}}), "1 of 1 rules changed."),
     ("rules apply - --dry-run", json.dumps({"rules": {APPROVED: {"enabled": True}}}), "1 of 1 rules would change."),
     ("explain -", json.dumps(EVENT), "rule_off"),
+    ("gallery --type data_change.approved --channel email", "", "From: Approved (Tidings)"),
     ("check", "", "nodes.none_deliver"),
     ("check --ledger", "", "The sums add up."),
 )

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from tidings.channels.check import MASK, check_values, existing, masked
 from tidings.channels.contract import Channel, Outcome, Parcel, Refused, Sent, TryLater
+from tidings.channels.gallery.pieces import pieces, shapes
 from tidings.channels.memory import LocalMemory
 from tidings.channels.registry import CHANNELS, UnknownChannel, channel
 from tidings.channels.testing.vendor import Row, Vendor
@@ -22,12 +23,20 @@ from tidings.kernel.http import Wire
 from tidings.kernel.http_errors import AddressRefused, HttpError
 from tidings.kernel.problems import Problem
 from tidings.messages.document import Document, Fact
+from tidings.messages.examples import example, example_types
 from tidings.messages.wording import wording
 
 MakeParcel = Callable[..., Parcel]
 NOON = datetime(2026, 11, 23, 10, 0, 5, tzinfo=UTC)
 IDENTITY = UUID("019a9f5c-2f40-7c31-8a6e-3d5b00000001")
 LANGUAGES = ("en", "zh-hans")
+# The event type of each class whose payloads are kept as golden files.
+GOLDEN = {
+    "action": "data_change.pending_approval",
+    "info": "schema_design.schema_changed",
+    "success": "data_export.successful",
+    "failure": "task_orchestration.tasks_failed",
+}
 REASON = re.compile(r"[a-z][a-z0-9_]*")
 HOSTILE = {
     "header injection": "Add index\r\nBcc: mallory@evil.example\r\n\r\nHello",
@@ -168,12 +177,63 @@ async def test_a_message_that_was_overtaken_says_so(
         assert (earlier if "earlier" in vendor.carries else current) in received.text
 
 
-@pytest.mark.parametrize("name", ["en", "zh-hans", "en-earlier", "zh-hans-earlier"])
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("kind", [*GOLDEN, "earlier"])
 async def test_the_payload_is_the_golden_one(
-    code: str, name: str, vendor: Vendor, parcel: MakeParcel, documents: Any, golden: Any
+    code: str, kind: str, language: str, vendor: Vendor, parcel: MakeParcel, golden: Any
 ) -> None:
+    overtaken = kind == "earlier"
+    document = example(GOLDEN["action" if overtaken else kind], language, overtaken=overtaken)
+    assert document.tone == ("action" if overtaken else kind)
     whose = code.replace(" (", "-").removesuffix(")")
-    golden(f"{whose}-{name}.txt", vendor.payload(parcel(documents[name], now=NOON)))
+    golden(f"{whose}-{kind}-{language}.txt", vendor.payload(parcel(document, now=NOON)))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_every_example_is_said_in_full(
+    code: str, language: str, vendor: Vendor, channel: Channel, parcel: MakeParcel
+) -> None:
+    """What people write every day needs no cut, but in the title of a text message."""
+    for event_type in example_types():
+        document = example(event_type, language)
+        shown = channel.preview(parcel(document))
+        if shown is None:
+            pytest.skip(f"{code} shows no preview")
+        # A JSON text has no line break, quote or backslash as it stands; none of these texts has any either.
+        said = f"{shown.title}\n{shown.text}"
+        facts = [f"{fact.label}\n{fact.value}" for fact in document.facts]
+        parts = {"headline": [document.headline], "todo": [document.todo], "why": [document.why], "facts": facts}
+        for part in vendor.carries & set(parts):
+            for line in "\n".join(parts[part]).split("\n"):
+                assert line in said, f"{event_type}: {line}"
+        assert len(said.encode()) <= vendor.most_bytes
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_a_preview_shows_what_is_sent(
+    code: str, language: str, channel: Channel, vendor: Vendor, parcel: MakeParcel, wire: Wire
+) -> None:
+    made = parcel(example("data_change.pending_approval", language))
+    shown = channel.preview(made)
+    if shown is None:
+        pytest.skip(f"{code} shows no preview")
+    assert isinstance(await channel.send(made, wire), Sent)
+    [received] = vendor.received()
+    for line in [shown.title, *shown.text.splitlines()]:
+        # The lines of an indented JSON text stand in it without their ends.
+        assert line.strip().rstrip(",") in received.text
+    assert shown.link in received.text
+    for field in (*channel.settings, *channel.contact):
+        if field.kind == "secret":
+            values = [values.get(field.name) for values in (made.settings, made.contact)]
+            assert not [value for value in values if value and str(value) in repr(shown)]
+
+
+def test_every_channel_of_ours_has_examples_that_can_be_shown() -> None:
+    """Of which the gallery is made; where there is one form its name is empty."""
+    shown = {piece.shape.name for piece in pieces(shapes(CHANNELS), ["data_change.approved"], ["en"])}
+    ours = {code for code, one in CHANNELS.items() if type(one).__module__.startswith("tidings.channels.")}
+    assert {name.partition("-")[0] for name in shown} == ours
 
 
 @pytest.mark.parametrize("kind", list(HOSTILE))

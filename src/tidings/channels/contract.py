@@ -212,6 +212,28 @@ class NotAuthentic(Exception):
     """This call does not come from the provider: a signature or a key is wrong or missing."""
 
 
+class Shown(Struct, frozen=True):
+    """A message as its reader finds it, for people who look at the wording: `title` is a mail's subject or a card's
+    title, `note` says what the text does not ("2 segments"), `files` are other forms of it by the ending of their name.
+    """
+
+    text: str
+    markup: Literal["text", "markdown", "json"] = "text"
+    sender: str = ""
+    title: str = ""
+    button: str = ""
+    link: str = ""
+    note: str = ""
+    files: Mapping[str, bytes] = {}
+
+
+class Example(Struct, frozen=True):
+    """Settings and a contact point that lead nowhere, as people would enter them."""
+
+    settings: Values
+    contact: Values
+
+
 class Channel(ABC):
     """One way to reach a person. Instances carry no state: it lives in the settings, the contact point and the wire."""
 
@@ -237,6 +259,15 @@ class Channel(ABC):
     async def send(self, parcel: Parcel, wire: Wire) -> Outcome:
         """One try. Every answer a provider documents becomes an outcome; an unknown one raises nothing silent: it is
         `TryLater("unexpected_answer")`."""
+
+    # For the gallery of messages (`tidings gallery`).
+
+    examples: ClassVar[Mapping[str, Example]] = {}
+    """By the form or provider in which it speaks; "" where there is one, or for the usual one."""
+
+    def preview(self, parcel: Parcel) -> Shown | None:
+        """What `send` would have the reader see; nothing is sent. None: it cannot be shown."""
+        return None
 
     # For vendors with limits. A channel that overrides none of these is sent to without a look at them.
 

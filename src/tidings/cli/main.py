@@ -13,6 +13,7 @@ COMMANDS = {
     "database": ("tidings.cli.database:database", "Back up, restore and upgrade the database."),
     "demo": ("tidings.cli.demo:demo", "A working day of a believable organisation, live."),
     "explain": ("tidings.cli.explain:explain", "Who would be told of an event, and why."),
+    "gallery": ("tidings.cli.gallery:gallery", "Every message as its reader sees it."),
     "migrate": ("tidings.cli.migrate:migrate", "Bring the database's schema up to date."),
     "rules": ("tidings.cli.rules:rules", "Keep a tenant's rules in a file."),
     "serve": ("tidings.cli.serve:serve", "Accept and deliver in one process."),

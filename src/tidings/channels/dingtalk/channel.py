@@ -12,11 +12,13 @@ from tidings.channels.contract import (
     Channel,
     Code,
     Ended,
+    Example,
     Field,
     InvalidField,
     Outcome,
     Parcel,
     Receipt,
+    Shown,
     TryLater,
     Values,
     Wire,
@@ -36,6 +38,7 @@ class Provider:
 
     most: int
     message: Callable[[Document], bytes]
+    preview: Callable[[Document], Shown]
     text: Callable[[str], bytes]
     send: Callable[[App, Sequence[str], bytes, Wire], Coroutine[Any, Any, Mapping[str, Outcome]]]
     results: Callable[[App, str, Sequence[str], Wire], Coroutine[Any, Any, list[Receipt]]]
@@ -44,12 +47,18 @@ class Provider:
 WORK_NOTIFICATION = Provider(
     work_notification.MOST,
     work_notification.message,
+    work_notification.preview,
     work_notification.text,
     work_notification.send,
     work_notification.results,
 )
 ROBOT = Provider(
-    robot_message.MOST, robot_message.message, robot_message.text, robot_message.send, robot_message.results
+    robot_message.MOST,
+    robot_message.message,
+    robot_message.preview,
+    robot_message.text,
+    robot_message.send,
+    robot_message.results,
 )
 PROVIDERS: Mapping[str, Provider] = {"work_notification": WORK_NOTIFICATION, "robot": ROBOT}
 # As DingTalk makes them, and without the comma that separates them in a list.
@@ -117,6 +126,11 @@ class DingTalkChannel(Channel):
         timedelta(hours=20),
     )
 
+    examples: ClassVar[Mapping[str, Example]] = {
+        # The app's robot says it in the same words.
+        "": Example({"app_key": "example", "app_secret": "example", "agent_id": 1}, {"user_id": "reader"})
+    }
+
     def destination(self, contact: Values, settings: Values) -> str:
         app, provider = app_of(settings), _provider(settings)
         target = read_url(app.oapi if provider is WORK_NOTIFICATION else app.api)
@@ -146,6 +160,9 @@ class DingTalkChannel(Channel):
             Budget(f"dingtalk:{app.key}", 5_000, timedelta(minutes=1), "dingtalk_rate", amount=len(people)),
             *(Budget(f"dingtalk:{one}", 500, timedelta(days=1), "dingtalk_daily_limit") for one in people),
         )
+
+    def preview(self, parcel: Parcel) -> Shown:
+        return _provider(parcel.settings).preview(parcel.document)
 
     async def send(self, parcel: Parcel, wire: Wire) -> Outcome:
         [outcome] = await self.send_together([parcel], wire)

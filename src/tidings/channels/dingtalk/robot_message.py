@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from tidings.channels.contract import Outcome, Receipt, Refused, Sent, TryLater, Wire
+from tidings.channels.contract import Outcome, Receipt, Refused, Sent, Shown, TryLater, Wire
 from tidings.channels.dingtalk.answer import verdict, words_of
 from tidings.channels.dingtalk.app import App, call_api
 from tidings.channels.dingtalk.markdown import Card, card, fitted
@@ -35,6 +35,17 @@ NOT_REACHED: Mapping[str, Outcome] = {
 def message(document: Document) -> bytes:
     """`msgKey` and `msgParam`."""
     return fitted(MOST_BYTES, lambda length, entries: _message(card(document, length, entries)))
+
+
+def preview(document: Document) -> Shown:
+    shown = msgspec.json.decode(msgspec.json.decode(message(document))["msgParam"])
+    return Shown(
+        text=shown["text"],
+        markup="markdown",
+        title=shown["title"],
+        button=shown.get("singleTitle", ""),
+        link=shown.get("singleURL", ""),
+    )
 
 
 def text(content: str) -> bytes:

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from tidings.channels.contract import Outcome, Receipt, Refused, Sent, Wire
+from tidings.channels.contract import Outcome, Receipt, Refused, Sent, Shown, Wire
 from tidings.channels.dingtalk.answer import verdict, words_of
 from tidings.channels.dingtalk.app import App, call_oapi
 from tidings.channels.dingtalk.markdown import Card, card, fitted
@@ -29,6 +29,18 @@ MOST_BYTES = 2_048  # of `msg`: https://open-doc.dingtalk.com/microapp/serverapi
 def message(document: Document) -> bytes:
     """`msg`. Of a try that is repeated DingTalk keeps the second itself back: it has the same content."""
     return fitted(MOST_BYTES, lambda length, entries: msgspec.json.encode(_message(card(document, length, entries))))
+
+
+def preview(document: Document) -> Shown:
+    made = msgspec.json.decode(message(document))
+    shown = made[made["msgtype"]]
+    return Shown(
+        text=shown.get("markdown") or shown["text"],
+        markup="markdown",
+        title=shown["title"],
+        button=shown.get("single_title", ""),
+        link=shown.get("single_url", ""),
+    )
 
 
 def text(content: str) -> bytes:

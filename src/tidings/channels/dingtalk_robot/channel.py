@@ -5,7 +5,22 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import ClassVar
 
-from tidings.channels.contract import Budget, Channel, Field, Outcome, Parcel, Refused, Sent, TryLater, Values, Wire
+import msgspec
+
+from tidings.channels.contract import (
+    Budget,
+    Channel,
+    Example,
+    Field,
+    Outcome,
+    Parcel,
+    Refused,
+    Sent,
+    Shown,
+    TryLater,
+    Values,
+    Wire,
+)
 from tidings.channels.dingtalk.answer import read, words_of
 from tidings.channels.dingtalk.app import JSON, digest
 from tidings.channels.dingtalk_robot.message import letter
@@ -37,6 +52,9 @@ class DingTalkRobotChannel(Channel):
     )
     verified_by = "test"
     most_together = 50
+    examples: ClassVar[Mapping[str, Example]] = {
+        "": Example({}, {"url": "https://oapi.dingtalk.com/robot/send?access_token=example"})
+    }
 
     def destination(self, contact: Values, settings: Values) -> str:
         target = read_url(robot_of(contact, settings).url)
@@ -57,6 +75,10 @@ class DingTalkRobotChannel(Channel):
     def budgets(self, parcels: Sequence[Parcel]) -> Sequence[Budget]:
         key = robot_of(parcels[0].contact, parcels[0].settings).key
         return (Budget(key, MOST_A_MINUTE, timedelta(minutes=1), "dingtalk_robot_rate"),)
+
+    def preview(self, parcel: Parcel) -> Shown:
+        shown = msgspec.json.decode(letter([parcel], _keyword(parcel)).body)["markdown"]
+        return Shown(shown["text"], markup="markdown", title=shown["title"])
 
     async def send(self, parcel: Parcel, wire: Wire) -> Outcome:
         [outcome] = await self.send_together([parcel], wire)

@@ -9,7 +9,19 @@ from typing import ClassVar
 from msgspec.structs import replace
 
 from tidings.channels.answer import said
-from tidings.channels.contract import Channel, Code, Field, Outcome, Parcel, Sent, TryLater, Values, Wire
+from tidings.channels.contract import (
+    Channel,
+    Code,
+    Example,
+    Field,
+    Outcome,
+    Parcel,
+    Sent,
+    Shown,
+    TryLater,
+    Values,
+    Wire,
+)
 from tidings.channels.email.addresses import (
     Sender,
     checked_address,
@@ -20,7 +32,7 @@ from tidings.channels.email.addresses import (
 )
 from tidings.channels.email.code import code_letter
 from tidings.channels.email.kept import close_kept, connection
-from tidings.channels.email.mime import Letter, letter
+from tidings.channels.email.mime import Letter, as_html, as_text, letter, subject_of, who_says
 from tidings.channels.email.smtp import AT, Answered, Broken, Progress, Server
 from tidings.channels.email.verdict import verdict
 
@@ -55,6 +67,12 @@ class EmailChannel(Channel):
     verified_by = "code"
     unsubscribes = True
     gives_up_after = timedelta(hours=4)
+    examples: ClassVar[Mapping[str, Example]] = {
+        "": Example(
+            settings={"host": "smtp.example.com", "from": "Tidings <tidings@example.com>"},
+            contact={"address": "reader@example.com"},
+        )
+    }
 
     def __init__(self, seconds: float = SECONDS) -> None:
         self._seconds = seconds
@@ -65,6 +83,16 @@ class EmailChannel(Channel):
     def address(self, contact: Values) -> str:
         local, _, domain = str(contact["address"]).rpartition("@")
         return f"{local[:1]}***@{domain}"
+
+    def preview(self, parcel: Parcel) -> Shown:
+        document, sender = parcel.document, sender_of(str(parcel.settings["from"]))
+        page = as_html(document, parcel.unsubscribe_url)
+        return Shown(
+            text=as_text(document, parcel.unsubscribe_url),
+            sender=who_says(document, sender),
+            title=subject_of(document),
+            files={"eml": letter(parcel, sender).content, "html": page.encode()},
+        )
 
     async def send(self, parcel: Parcel, wire: Wire) -> Outcome:
         sender = sender_of(str(parcel.settings["from"]))

@@ -56,7 +56,7 @@ def letter(parcel: Parcel, sender: Sender) -> Letter:
     document = parcel.document
     return write_letter(
         parcel.identity,
-        Sender(_who_says(document, sender), sender.address),
+        Sender(who_says(document, sender), sender.address),
         str(parcel.contact["address"]),
         parcel.now,
         subject=subject_of(document),
@@ -119,7 +119,7 @@ def subject_of(document: Document) -> str:
     return f"{title} ({about})" if title and title != identity else about
 
 
-def _who_says(document: Document, sender: Sender) -> str:
+def who_says(document: Document, sender: Sender) -> str:
     """ "Failed (Tidings)", as Jira and Gerrit write in the name of "Ann (Jira)": what differs stands first, since lists
     show some twenty characters of it."""
     labels = document.occasion.event_labels

@@ -19,11 +19,13 @@ from tidings.channels.contract import (
     Budget,
     Call,
     Code,
+    Example,
     Field,
     Outcome,
     Parcel,
     Receipt,
     Sent,
+    Shown,
     Values,
     Wire,
 )
@@ -88,6 +90,18 @@ class Aliyun(Provider):
         Field("code_template_code_en", "text", "The template of verification codes for readers of English."),
     )
 
+    example = Example(
+        settings={
+            "access_key_id": "example",
+            "access_key_secret": "example",
+            "sign_name": "示例数据",
+            "template_code": "SMS_000000001",
+            "sign_name_en": "Example Data",
+            "template_code_en": "SMS_000000002",
+        },
+        contact={"mobile": "+86 138 0013 8000"},
+    )
+
     def account(self, settings: Values) -> str:
         """With the secret and the host in it: who knows no more than the AccessKey's id makes another account of it,
         whose troubles and uses are no one else's."""
@@ -97,15 +111,16 @@ class Aliyun(Provider):
     async def send(self, parcel: Parcel, wire: Wire) -> Outcome:
         template = notice_template(parcel.settings, parcel.document.language)
         values = values_for(template, parcel.document)
-        number = str(parcel.contact["mobile"])
         call = self._call(parcel, template, values)
         answer = await wire.request("POST", call.url, headers=call.headers, body=b"")
-        if number.startswith(MAINLAND_CHINA):
-            count = wide_segments(template.filled(values))
-        else:
-            count = segments(template.filled(values, "[]"))
+        _, count = _as_read(template, values, parcel)
         words = in_words(count, str(parcel.settings.get("price_per_segment") or ""))
         return _outcome(answer, parcel, words)
+
+    def preview(self, parcel: Parcel) -> Shown:
+        template = notice_template(parcel.settings, parcel.document.language)
+        text, count = _as_read(template, values_for(template, parcel.document), parcel)
+        return Shown(text, note=in_words(count, ""))
 
     async def send_code(self, code: Code, wire: Wire) -> Outcome:
         call = self._call(code, code_template(code.settings, code.language), {"code": code.digits})
@@ -143,6 +158,15 @@ class Aliyun(Provider):
             self.base(sent.settings), template, values, sent.settings, str(sent.contact["mobile"]), sent.identity,
             nonce=uuid.uuid4().hex, now=sent.now,
         )  # fmt: skip
+
+
+def _as_read(template: Template, values: Mapping[str, str], parcel: Parcel) -> tuple[str, int]:
+    """The text on the phone, and its segments."""
+    if str(parcel.contact["mobile"]).startswith(MAINLAND_CHINA):
+        text = template.filled(values)
+        return text, wide_segments(text)
+    text = template.filled(values, "[]")
+    return text, segments(text)
 
 
 def send_sms(

@@ -14,11 +14,13 @@ from tidings.channels.contract import (
     Call,
     Channel,
     Code,
+    Example,
     Field,
     InvalidField,
     NotAuthentic,
     Outcome,
     Parcel,
+    Shown,
     Values,
     Wire,
 )
@@ -70,6 +72,10 @@ class SmsChannel(Channel):
     contact = (Field("mobile", "text", "The number, such as +86 138 0013 8000.", required=True, check=checked_mobile),)
     verified_by = "code"
     gives_up_after = timedelta(hours=4)
+    examples: ClassVar[Mapping[str, Example]] = {
+        name: Example({"provider": name, **one.example.settings}, one.example.contact)
+        for name, one in PROVIDERS.items()
+    }
 
     def destination(self, contact: Values, settings: Values) -> str:
         target = read_url(_provider(settings).base(settings))
@@ -83,6 +89,9 @@ class SmsChannel(Channel):
 
     def budgets(self, parcels: Sequence[Parcel]) -> Sequence[Budget]:
         return [budget for parcel in parcels for budget in _provider(parcel.settings).budgets(parcel)]
+
+    def preview(self, parcel: Parcel) -> Shown:
+        return _provider(parcel.settings).preview(parcel)
 
     async def send(self, parcel: Parcel, wire: Wire) -> Outcome:
         return await _provider(parcel.settings).send(parcel, wire)

@@ -5,7 +5,19 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
-from tidings.channels.contract import Acknowledged, Budget, Call, Code, Field, Outcome, Parcel, Values, Wire
+from tidings.channels.contract import (
+    Acknowledged,
+    Budget,
+    Call,
+    Code,
+    Example,
+    Field,
+    Outcome,
+    Parcel,
+    Shown,
+    Values,
+    Wire,
+)
 
 
 class Provider(ABC):
@@ -16,9 +28,16 @@ class Provider(ABC):
     """The vendor's own host, where the settings name no other."""
     fields: ClassVar[tuple[Field, ...]]
 
+    example: ClassVar[Example]
+    """Without its name."""
+
     @abstractmethod
     def account(self, settings: Values) -> str:
         """As `Channel.account`."""
+
+    @abstractmethod
+    def preview(self, parcel: Parcel) -> Shown:
+        """As `Channel.preview`; the note counts the segments."""
 
     @abstractmethod
     async def send(self, parcel: Parcel, wire: Wire) -> Outcome: ...

@@ -21,6 +21,7 @@ from tidings.channels.contract import (
     Answer,
     Call,
     Code,
+    Example,
     Field,
     InvalidField,
     NotAuthentic,
@@ -28,6 +29,7 @@ from tidings.channels.contract import (
     Parcel,
     Receipt,
     Sent,
+    Shown,
     TryLater,
     Values,
     Wire,
@@ -104,12 +106,21 @@ class Twilio(Provider):
         ),
     )
 
+    example = Example(
+        settings={"account_sid": "AC00000000000000000000000000000000", "auth_token": "example", "from": "+15005550006"},
+        contact={"mobile": "+1 415 555 0123"},
+    )
+
     def account(self, settings: Values) -> str:
         """With the secret and the host in it, as Alibaba Cloud's."""
         return f"twilio:{named(*map(str, (settings['account_sid'], settings['auth_token'], self.base(settings))))}"
 
     async def send(self, parcel: Parcel, wire: Wire) -> Outcome:
         return await self._submit(parcel, text_of(parcel.document), wire)
+
+    def preview(self, parcel: Parcel) -> Shown:
+        text = text_of(parcel.document)
+        return Shown(text, sender=str(parcel.settings.get("from") or ""), note=in_words(segments(text), ""))
 
     async def send_code(self, code: Code, wire: Wire) -> Outcome:
         text = CODE_TEXTS.get(code.language, CODE_TEXTS["en"]).format(digits=code.digits, minutes=code.minutes)

@@ -6,16 +6,20 @@ from functools import lru_cache
 from typing import ClassVar
 from urllib.parse import unquote
 
+import msgspec
+
 from tidings.channels.answer import retry_after, said
 from tidings.channels.contract import (
     Answer,
     Channel,
+    Example,
     Field,
     InvalidField,
     Outcome,
     Parcel,
     Refused,
     Sent,
+    Shown,
     TryLater,
     Values,
     Wire,
@@ -76,12 +80,20 @@ class WebhookChannel(Channel):
         ),
     )
     verified_by = "test"
+    examples: ClassVar[Mapping[str, Example]] = {
+        "": Example({}, {"url": "https://hooks.example.com/tidings"}),
+        dms.FORMAT: Example({}, {"url": "https://hooks.example.com/dms", "format": dms.FORMAT, "secret": "example"}),
+    }
 
     def destination(self, contact: Values, settings: Values) -> str:
         return _place(str(contact["url"])).destination
 
     def address(self, contact: Values) -> str:
         return _place(str(contact["url"])).shown
+
+    def preview(self, parcel: Parcel) -> Shown:
+        body = dms.letter(parcel)[0] if parcel.contact.get("format") == dms.FORMAT else payload(parcel.document)
+        return Shown(msgspec.json.format(body).decode(), markup="json")
 
     async def send(self, parcel: Parcel, wire: Wire) -> Outcome:
         try:

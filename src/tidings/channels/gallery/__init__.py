@@ -1,0 +1,1 @@
+"""Every message in every shape: what people read, without anything being sent."""
