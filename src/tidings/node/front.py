@@ -32,7 +32,7 @@ log = logging.getLogger("tidings.http")
 MAX_REST_BYTES = 1024 * 1024
 """Of the body of any other call: far more than the longest list it may hold."""
 DRAIN_AT_MOST = 64 * 1024 * 1024
-DRAIN_SECONDS = 10.0
+DRAIN_SECONDS, SILENCE = 10.0, 1.0
 _json = msgspec.json.Encoder()
 _accepted = metrics.EVENTS.labels("accepted")
 _duplicate = metrics.EVENTS.labels("duplicate")
@@ -261,13 +261,14 @@ async def _read(receive: Receive, headers: Mapping[bytes, bytes], at_most: int) 
 
 async def _drained(receive: Receive) -> bool:
     """Whether the rest of the body is read now, and thrown away. Many senders look for an answer only when they have
-    sent all of it; a connection that is closed before is a reset to them, and the answer is lost."""
-    read, more = 0, True
+    sent all of it; a connection that is closed before is a reset to them, and the answer is lost. Whoever pauses looks
+    for it now."""
+    read, more, until = 0, True, asyncio.get_running_loop().time() + DRAIN_SECONDS
     with suppress(TimeoutError):
-        async with asyncio.timeout(DRAIN_SECONDS):
-            while more and read < DRAIN_AT_MOST:
+        while more and read < DRAIN_AT_MOST and asyncio.get_running_loop().time() < until:
+            async with asyncio.timeout(SILENCE):
                 message = await receive()
-                read, more = read + len(message.get("body", b"")), bool(message.get("more_body"))
+            read, more = read + len(message.get("body", b"")), bool(message.get("more_body"))
     return not more
 
 
