@@ -7,8 +7,8 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from tidings.demo.follow import Attempt, Because, EventShown, Recipient, Record, Send, Subject
-from tidings.demo.show import retried
+from tidings.demo.lines import retried
+from tidings.demo.record import Attempt, Because, EventShown, Recipient, Record, Send, Subject
 
 AT = datetime(2026, 11, 23, 10, tzinfo=UTC)
 EVENT = EventShown("e1", "dms", "1", "data_change.approved", AT, AT, True, Subject("ticket", "1", "Add an index"))
