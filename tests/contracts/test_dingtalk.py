@@ -490,6 +490,11 @@ def test_the_agent_is_asked_for_where_it_is_needed_and_may_be_beyond_31_bits(ven
     assert (shown["app_secret"], check_values(DINGTALK.settings, shown, robot)) == (MASK, robot)
 
 
+def test_nobody_is_everybody() -> None:
+    with pytest.raises(Problem):
+        check_values(DINGTALK.contact, {"user_id": "@all"}, {})
+
+
 def test_one_endpoint_stands_for_both_hosts_and_leads_there(vendor: DingTalk) -> None:
     app = app_of(settings(vendor, endpoint="https://dingtalk.acme.example:8443/"))
     assert (app.api, app.oapi) == ("https://dingtalk.acme.example:8443",) * 2

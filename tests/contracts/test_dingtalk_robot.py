@@ -189,6 +189,7 @@ async def test_whoever_asks_otherwise_than_we_do_hears_what_the_vendor_says(
         "https://oapi.dingtalk.com/robot/send",
         "https://oapi.dingtalk.com/robot/send?access_token=",
         "https://oapi.dingtalk.com/robot/send?token=x",
+        "https://oapi.dingtalk.com/robot/send?access_token=x&access_token=y",
         "ftp://oapi.dingtalk.com/robot/send?access_token=x",
         "not a url",
     ],

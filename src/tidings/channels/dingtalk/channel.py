@@ -66,7 +66,7 @@ _USER_ID = re.compile(r"[A-Za-z0-9_@.$=+/-]{1,64}")
 
 
 def checked_user_id(text: str) -> str:
-    if not _USER_ID.fullmatch(text):
+    if not _USER_ID.fullmatch(text) or text == "@all":
         raise InvalidField("must be a user ID as the DingTalk address book shows it, without spaces or commas")
     return text
 

@@ -16,6 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tidings.channels.answer import retry_after, said
+from tidings.channels.check import checked_url
 from tidings.channels.contract import (
     Acknowledged,
     Answer,
@@ -101,8 +102,10 @@ class Twilio(Provider):
         Field("messaging_service_sid", "text", "MG..., if there is no `from`.", check=checked_sid),
         Field(
             "status_callback",
-            "url",
+            "secret",  # the receipt key is a part of it
             "Where Twilio reports to, if it reaches Tidings by another address: https://.../<receipt_key>.",
+            check=checked_url,
+            goes_to=("endpoint",),
         ),
     )
 
