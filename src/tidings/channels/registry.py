@@ -4,14 +4,13 @@ bring (`plug_in.py`). From here on nothing tells one from the other.
 CONTRIBUTING says how to add one.
 """
 
-from collections.abc import Iterator, Mapping
-from importlib import import_module
+from collections.abc import Mapping
 from importlib.metadata import entry_points
-from pathlib import Path
 from types import MappingProxyType
 
 from tidings.channels.contract import Channel
 from tidings.channels.plug_in import GROUP, plugged_in
+from tidings.kernel.folders import found_in
 
 
 class UnknownChannel(LookupError):
@@ -25,23 +24,9 @@ def channel(code: str) -> Channel:
         raise UnknownChannel(f'There is no channel "{code}". The channels are: {", ".join(CHANNELS)}.') from None
 
 
-def _built_in() -> Iterator[tuple[str, Channel]]:
-    for path in sorted(Path(__file__).parent.glob("*/channel.py")):
-        folder = path.parent.name
-        module = import_module(f"tidings.channels.{folder}.channel")
-        [kind] = [
-            value
-            for value in vars(module).values()
-            if isinstance(value, type) and issubclass(value, Channel) and value.__module__ == module.__name__
-        ]
-        if kind.code != folder:
-            raise RuntimeError(f'channels/{folder} calls itself "{kind.code}": a folder is named after its code')
-        yield folder, kind()
-
-
 def _every() -> Mapping[str, Channel]:
     """Raises `PlugInUnusable`."""
-    built_in = dict(_built_in())
+    built_in = dict(found_in("tidings.channels", "channel", Channel))  # type: ignore[type-abstract]
     return MappingProxyType({**built_in, **plugged_in(entry_points(group=GROUP), built_in)})
 
 

@@ -56,9 +56,8 @@ class AliyunSms(HttpServer):
     """`async with AliyunSms(...) as sms:` and `sms.url()` is the endpoint.
 
     `script` answers the calls to a number, digits only, in order, the last of which repeats; None takes the message.
-    `reports_to` is where
-    reports are pushed, each of them twice, as can happen; `fates` are the codes they carry for a number, DELIVERED
-    where it says nothing. `wrong` keeps the code of every call that a strict vendor refuses.
+    `reports_to` is where reports are pushed, each of them twice, as can happen; `fates` are the codes they carry for a
+    number, DELIVERED where it says nothing. `wrong` keeps the code of every call that a strict vendor refuses.
     """
 
     access_key_id: str

@@ -1,28 +1,13 @@
 """The adapters there are: every folder beside this file that holds an `adapter.py`."""
 
-from collections.abc import Iterator, Mapping
-from importlib import import_module
-from pathlib import Path
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from tidings.events.sources.contract import Adapter
+from tidings.kernel.folders import found_in
 
-
-def _found() -> Iterator[tuple[str, Adapter]]:
-    for path in sorted(Path(__file__).parent.glob("*/adapter.py")):
-        folder = path.parent.name
-        module = import_module(f"tidings.events.sources.{folder}.adapter")
-        [kind] = [
-            value
-            for value in vars(module).values()
-            if isinstance(value, type) and issubclass(value, Adapter) and value.__module__ == module.__name__
-        ]
-        if kind.code != folder:
-            raise RuntimeError(f'events/sources/{folder} calls itself "{kind.code}": a folder is named after its code')
-        yield folder, kind()
-
-
-ADAPTERS: Mapping[str, Adapter] = MappingProxyType(dict(_found()))
+_found = found_in("tidings.events.sources", "adapter", Adapter)  # type: ignore[type-abstract]
+ADAPTERS: Mapping[str, Adapter] = MappingProxyType(dict(_found))
 
 
 def in_order(adapter: str, words: Mapping[str, str]) -> dict[str, str]:
