@@ -615,7 +615,7 @@ async def test_twilios_calls_name_the_delivery_whatever_their_order(english: Doc
     async with TwilioServer("AC123", "a-token") as twilio, Tidings(settings(TWILIO)) as ours:
         chosen = settings(TWILIO, endpoint=twilio.url(), status_callback=ours.url(PATH))
         sent = await SMS.send(parcel(english, chosen, ABROAD), wire)
-        await twilio.all_called_back()
+        await twilio.all_reported()
         assert twilio.called_back == [200, 200, 200]
         receipt = Receipt("delivered", IDENTITY, sent.provider_id, said="delivered")  # type: ignore[union-attr]
         assert ours.receipts == [receipt, receipt]  # nothing for "sent", which came late
@@ -674,7 +674,7 @@ async def test_each_failure_twilio_reports_has_its_reason(
     async with TwilioServer("AC123", "a-token", fates=fates) as twilio, Tidings(settings(TWILIO)) as ours:
         chosen = settings(TWILIO, endpoint=twilio.url(), status_callback=ours.url(PATH))
         await SMS.send(parcel(english, chosen, ABROAD), wire)
-        await twilio.all_called_back()
+        await twilio.all_reported()
         first, second = ours.receipts
         assert first == second
         assert (first.state, first.reason, first.of) == ("failed", reason, of)

@@ -99,7 +99,7 @@ async def test_twilio_reports_in_any_order_and_the_message_is_delivered(empty_st
         await _set_up(empty_stage, mine | told, "ann")
         await empty_stage.post(event(subject="88123", to="ann"))
         await empty_stage.settled("delivered", login="ann")
-        await twilio.all_called_back()
+        await twilio.all_reported()
         assert twilio.called_back == [200, 200, 200]
         assert "88123" in twilio.texts[0].text
 

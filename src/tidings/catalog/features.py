@@ -11,7 +11,6 @@ from typing import Any, Literal
 import msgspec
 
 Tone = Literal["action", "info", "success", "failure"]
-SUBJECT_KINDS = ("ticket", "task_flow")
 SYSTEM_FEATURE = "tidings"
 
 

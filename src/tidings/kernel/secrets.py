@@ -29,11 +29,6 @@ def unseal(sealed: bytes) -> dict[str, Any]:
     return msgspec.json.decode(opened, type=dict[str, Any])
 
 
-def reseal(sealed: bytes) -> bytes:
-    """The same secret under the first key."""
-    return _fernet().rotate(sealed)
-
-
 def fingerprint(purpose: str, text: str) -> bytes:
     """A keyed hash, for what must be recognised and never read back. `purpose` keeps uses apart."""
     return fingerprints(purpose, text)[0]

@@ -4,7 +4,6 @@ answers in its words, and reports what became of each message, twice.
 https://help.aliyun.com/en/sms/developer-reference/api-error-codes
 """
 
-import asyncio
 import json
 import re
 import unicodedata
@@ -12,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
-from types import TracebackType
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -74,20 +72,10 @@ class AliyunSms(HttpServer):
     """The statuses with which reports were received."""
     _signatures: Signatures = field(init=False)
     _asked: dict[str, int] = field(default_factory=dict)
-    _pushing: set[asyncio.Task[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         HttpServer.__init__(self)
         self._signatures = Signatures(self.access_key_id, self.access_key_secret, self.now)
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await asyncio.gather(*self._pushing, return_exceptions=True)
-        await HttpServer.__aexit__(self, kind, error, trace)
-
-    async def all_reported(self) -> None:
-        await asyncio.gather(*self._pushing)
 
     def reply(self, request: Request) -> Reply:
         try:
@@ -102,9 +90,7 @@ class AliyunSms(HttpServer):
                 return reply
         self.texts.append(text)
         if self.reports_to:
-            task = asyncio.get_running_loop().create_task(self._report(text))
-            self._pushing.add(task)
-            task.add_done_callback(self._pushing.discard)
+            self.report(self._report(text))
         return _answer(200, Code="OK", Message="OK", BizId=text.biz_id)
 
     def _taken(self, request: Request) -> Text:

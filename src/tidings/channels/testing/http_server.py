@@ -2,12 +2,12 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 HANG_SECONDS = 3600.0
 DRIP_SECONDS = 0.5
@@ -40,6 +40,7 @@ class HttpServer(ABC):
 
     def __init__(self) -> None:
         self._connections: set[asyncio.Task[None]] = set()
+        self._reports: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
 
     @abstractmethod
@@ -54,6 +55,7 @@ class HttpServer(ABC):
     ) -> None:
         if self._server is not None:
             self._server.close()
+        await asyncio.gather(*self._reports, return_exceptions=True)
         for task in self._connections:
             task.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
@@ -67,6 +69,16 @@ class HttpServer(ABC):
 
     def url(self, path: str = "/") -> str:
         return f"http://127.0.0.1:{self.port}{path}"
+
+    def report(self, reporting: Coroutine[Any, Any, None]) -> None:
+        """What this side tells the other by itself, while the answer goes out."""
+        task = asyncio.create_task(reporting)
+        self._reports.add(task)
+        task.add_done_callback(self._reports.discard)
+
+    async def all_reported(self) -> None:
+        """Raises what went wrong in a report."""
+        await asyncio.gather(*self._reports)
 
     def _met(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(self._serve(reader, writer))

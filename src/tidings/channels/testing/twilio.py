@@ -4,7 +4,6 @@ wrong order and twice.
 https://www.twilio.com/docs/messaging/api/message-resource
 """
 
-import asyncio
 import base64
 import hashlib
 import hmac
@@ -13,7 +12,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_network
-from types import TracebackType
 from urllib.parse import parse_qsl, urlencode
 
 from tidings.channels.testing.http_server import HttpServer, Reply, Request
@@ -71,19 +69,9 @@ class TwilioServer(HttpServer):
     called_back: list[int] = field(default_factory=list)
     """The statuses with which calls were received."""
     _asked: dict[str, int] = field(default_factory=dict)
-    _calling: set[asyncio.Task[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         HttpServer.__init__(self)
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await asyncio.gather(*self._calling, return_exceptions=True)
-        await HttpServer.__aexit__(self, kind, error, trace)
-
-    async def all_called_back(self) -> None:
-        await asyncio.gather(*self._calling)
 
     def reply(self, request: Request) -> Reply:
         try:
@@ -99,9 +87,7 @@ class TwilioServer(HttpServer):
                 return reply
         self.texts.append(text)
         if text.callback:
-            task = asyncio.get_running_loop().create_task(self._call_back(text))
-            self._calling.add(task)
-            task.add_done_callback(self._calling.discard)
+            self.report(self._call_back(text))
         return made(text)
 
     def _taken(self, request: Request) -> Text:
