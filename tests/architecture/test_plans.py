@@ -389,3 +389,16 @@ def test_the_latest_events_of_a_tenant_are_read_by_their_index(filled: str) -> N
     page = Event.objects.for_tenant(TENANT).order_by("-id")[:50]
     assert len(page) == 50
     judge(plan_of(page), {"event_latest"})
+
+
+@pytest.mark.parametrize(("typed", "blocks_at_most"), [("p499", 200), ("p4", 8_000)])
+def test_people_are_found_by_an_index_while_somebody_types(filled: str, typed: str, blocks_at_most: int) -> None:
+    """Of 10,000 of the tenant among 50,000."""
+    from tidings.accounts.models import Person
+    from tidings.accounts.words import found_by
+
+    page = Person.objects.for_tenant(TENANT).filter(found_by(TENANT, typed)).order_by("login")[:20]
+    assert [person.login.startswith(typed) for person in page] == [True] * 20
+    plan = analysed(*page.query.sql_with_params())
+    assert "person_words" in {node.get("Index Name") for node in nodes(plan)}
+    assert blocks(plan) < blocks_at_most
