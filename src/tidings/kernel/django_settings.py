@@ -51,6 +51,7 @@ INSTALLED_APPS = [
     "tidings.directory",
     "tidings.events",
     "tidings.rules",
+    "tidings.imports",
     "tidings.delivery",
     "ninja",
 ]

@@ -24,6 +24,7 @@ from tidings.directory.forget import forget_verifications
 from tidings.directory.people import Member, Point
 from tidings.events.event import Event, People, Subject, checked
 from tidings.events.group import Submission
+from tidings.imports.forget import forget_imports
 from tidings.kernel.clock import now
 from tidings.kernel.database import Connection, Lasting
 from tidings.kernel.problems import Problem
@@ -36,7 +37,14 @@ if TYPE_CHECKING:
 log = logging.getLogger("tidings.node")
 Chore = Callable[[Connection], Awaitable[None]]
 HOUSEKEEPING = timedelta(minutes=10)
-HOUSEWORK: tuple[Chore, ...] = (keep_house, budget.forget, remember.forget, tally.forget, forget_verifications)
+HOUSEWORK: tuple[Chore, ...] = (
+    keep_house,
+    budget.forget,
+    remember.forget,
+    tally.forget,
+    forget_verifications,
+    forget_imports,
+)
 REPLAN = timedelta(seconds=30)
 FAREWELLS = timedelta(seconds=2)
 SOURCE = "tidings"
