@@ -1,11 +1,9 @@
 """The REST calls, by concept, and the one page for whoever has no token: the unsubscribe link's. The node in front of
 these serves `POST /events`, `/events/batch` and `/preview`."""
 
-from importlib.resources import files
 from typing import Any
 
 from django.urls import path
-from django.views.static import serve
 from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
 
@@ -60,10 +58,4 @@ for prefix, router in (
 ):
     api.add_router(prefix, router)
 
-# The page at /api/docs brings its own script and style, five small files; nothing is fetched from elsewhere.
-_DOCS = {"document_root": str(files("ninja") / "static" / "ninja")}
-urlpatterns = [
-    path("api/", api.urls),
-    path("static/ninja/<path:path>", serve, _DOCS),
-    path(f"{UNSUBSCRIBE}/<str:token>", unsubscribe_page),
-]
+urlpatterns = [path("api/", api.urls), path(f"{UNSUBSCRIBE}/<str:token>", unsubscribe_page)]
