@@ -15,6 +15,7 @@ from tidings.kernel.ids import made_at
 from tidings.kernel.versions import Expected
 from tidings.rules.change import Wanted, change_rule, switch_rules
 from tidings.rules.history import history
+from tidings.rules.restore import Restored, restore_rule, undo_changes
 from tidings.rules.show import ShownRule, Which, rule_of, rules_of
 
 router = Router(tags=["rules"])
@@ -26,6 +27,7 @@ class RuleFilters(Schema):
     changed: bool | None = Field(None, description="differs from how every rule starts")
     role: Text | None = Field(None, description="told by default, or as an optional role")
     user: Text | None = Field(None, description="the login of an additional user")
+    q: Text = Field("", description="parts of what the event type or its feature is called, in any language")
 
 
 class RuleShown(Schema):
@@ -56,11 +58,52 @@ class Batch(Schema):
     model_config = ConfigDict(extra="forbid")
     event_types: Annotated[list[Text], Field(min_length=1, max_length=1_000)]
     enabled: bool
+    dry_run: bool = Field(False, description="only say what would change")
 
 
 class BatchDone(Schema):
     changed: list[str]
     items: list[RuleShown]
+
+
+class RuleAt(Schema):
+    model_config = ConfigDict(extra="forbid")
+    event_type: Text
+    version: int
+
+
+class Undo(Schema):
+    model_config = ConfigDict(extra="forbid")
+    rules: Annotated[list[RuleAt], Field(min_length=1, max_length=1_000)]
+
+
+class LeftOut(Schema):
+    optional_roles: list[str] = Field(description="of then, no longer offered")
+    additional_users: list[str] = Field(description="of then, departed")
+
+
+class RestoredShown(Schema):
+    rule: RuleShown
+    left_out: LeftOut
+
+
+class LeftAloneShown(Schema):
+    event_type: str
+    version: int
+    reason: str = Field(description="changed_since (then by whom, and when), or nothing_to_undo")
+    actor: str
+    at: datetime | None
+
+
+class UndoDone(Schema):
+    items: list[RestoredShown]
+    left_alone: list[LeftAloneShown]
+
+
+class Restore(Schema):
+    model_config = ConfigDict(extra="forbid")
+    restore: int = Field(description="the version that the rule shall be like")
+    version: int = Field(description="the version you saw; 409 when it is no longer the current one")
 
 
 class RuleVersion(Schema):
@@ -79,9 +122,16 @@ def list_rules(request: HttpRequest, filters: Query[RuleFilters]) -> dict[str, A
 @router.post("/rules/batch", response=BatchDone)
 def batch(request: HttpRequest, body: Batch) -> dict[str, Any]:
     """All or nothing."""
-    changes = switch_rules(caller(request), body.event_types, enabled=body.enabled)
+    changes = switch_rules(caller(request), body.event_types, enabled=body.enabled, dry_run=body.dry_run)
     changed = [one.after.event_type for one in changes if one.differs]
     return {"changed": changed, "items": [one.after for one in changes]}
+
+
+@router.post("/rules/undo", response=UndoDone)
+def undo(request: HttpRequest, body: Undo) -> dict[str, Any]:
+    """Takes back the changes that led to these versions. A rule that somebody changed since is left alone."""
+    done = undo_changes(caller(request), {one.event_type: one.version for one in body.rules})
+    return {"items": [_restored(one) for one in done.restored], "left_alone": done.left_alone}
 
 
 @router.get("/rules/{event_type}", response=RuleShown)
@@ -103,6 +153,20 @@ def patch_rule(request: HttpRequest, response: HttpResponse, event_type: str, bo
 def get_history(request: HttpRequest, event_type: str, paging: Query[Paging]) -> dict[str, Any]:
     """Newest first."""
     return page_of(history(caller(request), event_type), paging).listed(_version)
+
+
+@router.post("/rules/{event_type}/restore", response=RestoredShown)
+def restore(request: HttpRequest, response: HttpResponse, event_type: str, body: Restore) -> dict[str, Any]:
+    """As it was at a version of its history; a new version."""
+    expected = Expected(body.version, if_match(request))
+    restored = restore_rule(caller(request), event_type, body.restore, expected)
+    set_etag(response, restored.rule.version)
+    return _restored(restored)
+
+
+def _restored(one: Restored) -> dict[str, Any]:
+    left_out = {"optional_roles": list(one.roles_left_out), "additional_users": list(one.users_left_out)}
+    return {"rule": one.rule, "left_out": left_out}
 
 
 def _version(change: Change) -> dict[str, Any]:
