@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 
 from tidings.delivery import backlog, claim, enqueue, lease, orphans, record, retention, told
-from tidings.events import known
+from tidings.events import known, recent
 from tidings.events.sources import park
 from tidings.kernel.database import Connection, connect, plain_array, text_array
 from tidings.planning import views
@@ -346,6 +346,14 @@ QUERIES: Mapping[str, tuple[str, dict[str, Any], set[str]]] = {
         {"delivery_delivery_pkey"},
     ),
 }
+
+
+@pytest.mark.parametrize("kind", ["data_change.successful", "data_change.failed"], ids=["frequent", "never seen"])
+def test_the_last_events_of_a_type_are_sought_no_further_than_is_said(filled: str, kind: str) -> None:
+    values = {"tenant": TENANT, "since": UUID(int=0), "type": kind, "look": 1_000, "last": 5}
+    plan = analysed(recent._OF_TYPE, values)
+    judge(plan, {"event_latest"})
+    assert blocks(plan) < 1_100
 
 
 @pytest.mark.parametrize("name", QUERIES)
