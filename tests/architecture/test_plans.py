@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 
 from tidings.delivery import backlog, claim, enqueue, lease, orphans, record, retention, told
-from tidings.events import known
+from tidings.events import known, recent
 from tidings.events.sources import park
 from tidings.kernel.database import Connection, connect, plain_array, text_array
 from tidings.planning import views
@@ -348,6 +348,14 @@ QUERIES: Mapping[str, tuple[str, dict[str, Any], set[str]]] = {
 }
 
 
+@pytest.mark.parametrize("kind", ["data_change.successful", "data_change.failed"], ids=["frequent", "never seen"])
+def test_the_last_events_of_a_type_are_sought_no_further_than_is_said(filled: str, kind: str) -> None:
+    values = {"tenant": TENANT, "since": UUID(int=0), "type": kind, "look": 1_000, "last": 5}
+    plan = analysed(recent._OF_TYPE, values)
+    judge(plan, {"event_latest"})
+    assert blocks(plan) < 1_100
+
+
 @pytest.mark.parametrize("name", QUERIES)
 def test_a_decision_record_is_read_by_the_primary_keys(filled: str, name: str) -> None:
     statement, values, indexes = QUERIES[name]
@@ -389,3 +397,16 @@ def test_the_latest_events_of_a_tenant_are_read_by_their_index(filled: str) -> N
     page = Event.objects.for_tenant(TENANT).order_by("-id")[:50]
     assert len(page) == 50
     judge(plan_of(page), {"event_latest"})
+
+
+@pytest.mark.parametrize(("typed", "blocks_at_most"), [("p499", 200), ("p4", 8_000)])
+def test_people_are_found_by_an_index_while_somebody_types(filled: str, typed: str, blocks_at_most: int) -> None:
+    """Of 10,000 of the tenant among 50,000."""
+    from tidings.accounts.models import Person
+    from tidings.accounts.words import found_by
+
+    page = Person.objects.for_tenant(TENANT).filter(found_by(TENANT, typed)).order_by("login")[:20]
+    assert [person.login.startswith(typed) for person in page] == [True] * 20
+    plan = analysed(*page.query.sql_with_params())
+    assert "person_words" in {node.get("Index Name") for node in nodes(plan)}
+    assert blocks(plan) < blocks_at_most

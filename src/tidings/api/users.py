@@ -23,6 +23,7 @@ EMPTY: dict[str, Any] = {"roles": []}
 
 class UserFilters(Schema):
     q: Text = Field("", description="part of a login, a name or an e-mail address")
+    search: Text = Field("", description="how a login, an e-mail address or words of a name begin: for who is typing")
     role: Text | None = None
     active: bool | None = None
     departed: bool = Field(False, description="those who are gone, instead")

@@ -12,6 +12,7 @@ from django.utils import timezone
 from tidings.accounts.models import Person, Tenant, Token
 from tidings.accounts.permissions import Caller
 from tidings.accounts.tenants import lock_tenant
+from tidings.accounts.words import found_by
 from tidings.audit.record import Part, record_change
 from tidings.directory.contact_points import PREFILLED, disable_all, end_codes, locked_points, prefill
 from tidings.directory.profile import Profile, checked_login, checked_profile, looked_up
@@ -40,11 +41,20 @@ def known_member(tenant_id: UUID, login: str) -> Person:
 
 
 def members(
-    caller: Caller, *, q: str = "", role: str | None = None, active: bool | None = None, departed: bool = False
+    caller: Caller,
+    *,
+    q: str = "",
+    search: str = "",
+    role: str | None = None,
+    active: bool | None = None,
+    departed: bool = False,
 ) -> QuerySet[Person]:
-    """`q` is part of a login, a name or an e-mail address. Raises 403."""
+    """`q` is part of a login, a name or an e-mail address; `search` is how they, or words of the name, begin, and is
+    answered by an index. Raises 403."""
     caller.require(*READERS, to_write=False)
     found = Person.objects.for_tenant(caller.tenant_id).filter(departed_at__isnull=not departed)
+    if search.strip():
+        found = found.filter(found_by(caller.tenant_id, search))
     if q:
         found = found.filter(Q(login__icontains=q) | Q(name__icontains=q) | Q(email__icontains=q))
     if role is not None:

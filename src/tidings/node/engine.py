@@ -25,7 +25,7 @@ from tidings.node.life import Life
 from tidings.node.receipts import Receipts
 from tidings.node.take_due import WAKE_CHANNEL, Claims
 from tidings.pipeline import accept
-from tidings.planning.views import Views
+from tidings.planning.views import HELD
 
 log = logging.getLogger("tidings.node")
 KEEP_WITHIN = 15.0
@@ -53,7 +53,7 @@ class Node:
         self._notify = asyncio.Event()
         self.delivering = 0
         """Nodes that were alive and delivered when `why_not_ready` looked last."""
-        self.views, self.groups = Views(), Groups()
+        self.views, self.groups = HELD, Groups()
         self.wire = Wire(AddressPolicy(settings.allowed_networks))
         self.front, self.connection_for_checks = self.connection("front"), self.connection("checks")
         self.chores, self.receipts = Chores(self), Receipts(self)
