@@ -12,7 +12,7 @@ from uuid import UUID
 
 import pytest
 
-from tidings.delivery import backlog, claim, enqueue, lease, orphans, record, retention, told
+from tidings.delivery import backlog, claim, enqueue, lease, news, orphans, record, retention, told
 from tidings.events import known, recent
 from tidings.events.sources import park
 from tidings.kernel.database import Connection, connect, plain_array, text_array
@@ -196,6 +196,12 @@ STATEMENTS: Mapping[str, tuple[str, Any, set[str]]] = {
         {"before": UUID("01900000-0000-7000-8000-000010000000"), "slice": 100},
         {"events_involved_pkey", "events_event_pkey"},
     ),
+    "news of those who watch": (
+        news._NEWS,
+        {"people": plain_array(children(100, 8)), "people_since": plain_array(HUNDRED), "tenants": plain_array([str(TENANT)]),
+         "tenants_since": plain_array(HUNDRED[:1]), "channels": "{webhook,email}"},
+        {"recipient_inbox", "event_latest", "tally_of"},
+    ),
     "old records": (
         retention._OLD_EVENTS,
         {"after": UUID(int=0), "before": UUID("01900000-0000-7000-8000-000010000000"), "slice": 100},
@@ -253,7 +259,15 @@ async def test_it_does_so_too_once_it_is_planned_for_good(connection: Connection
 
 @pytest.mark.parametrize(
     ("name", "blocks"),
-    [("claim", 4_000), ("backlog", 800), ("known", 800), ("record", 3_000), ("stories", 3_000), ("because", 800)],
+    [
+        ("claim", 4_000),
+        ("backlog", 800),
+        ("known", 800),
+        ("record", 3_000),
+        ("stories", 3_000),
+        ("because", 800),
+        ("news of those who watch", 800),
+    ],
 )
 async def test_what_it_reads_depends_on_what_it_is_asked_for_and_not_on_the_table(
     connection: Connection, name: str, blocks: int

@@ -10,7 +10,7 @@ from ninja.openapi.schema import OpenAPISchema
 from tidings import __version__
 from tidings.api.authenticate import TokenAuth
 from tidings.api.body import JsonParser
-from tidings.api.hot_calls import PATHS, SCHEMAS
+from tidings.api.hot_calls import LIVE_KEY, PATHS, SCHEMAS
 from tidings.api.parameters import refuse_unknown_parameters
 from tidings.api.problems import add_problem_handlers
 from tidings.api.unsubscribe import unsubscribe_page
@@ -25,6 +25,7 @@ class Api(NinjaAPI):
         for where, calls in PATHS.items():
             schema["paths"].setdefault(where, {}).update(calls)
         schema["components"]["schemas"].update(SCHEMAS)
+        schema["components"]["securitySchemes"].update(LIVE_KEY)
         return schema
 
 
