@@ -593,3 +593,28 @@ def _until(true: Callable[[], bool]) -> None:
             return
         time.sleep(0.05)
     raise AssertionError("never happened")
+
+
+def test_where_one_stands_with_a_code_can_be_asked(api: Any, organisation: Any, mail: Any) -> None:
+    ann = api("ann")
+    assert ann.get(CODE).body == {"under_way": None}
+    ann.post(CODE, NEW)
+    state = ann.get(CODE).body["under_way"]
+    assert (state["address"], state["tries_left"], state["locked_until"]) == ("a***@new.example", 5, None)
+    digits = last_code(mail)
+    ann.post(VERIFY, {"code": other(digits)})
+    assert ann.get(CODE).body["under_way"]["tries_left"] == 4
+    assert api("bo").get(CODE).body == {"under_way": None}
+    for _ in range(4):
+        ann.post(VERIFY, {"code": other(digits)})
+    state = ann.get(CODE).body["under_way"]
+    assert state["again_at"] == state["locked_until"] is not None
+    # The lock outlives the code.
+    pass_time(organisation, minutes=20)
+    assert ann.get(CODE).body["under_way"]["locked_until"]
+    pass_time(organisation, minutes=60)
+    assert ann.get(CODE).body == {"under_way": None}
+    ann.post(CODE, NEW)
+    assert ann.post(VERIFY, {"code": last_code(mail)}).status == 200
+    assert ann.get(CODE).body == {"under_way": None}
+    assert ann.get(CODE.replace("email", "webhook")).code == "verified_otherwise"

@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 
 from tidings.delivery import backlog, claim, enqueue, lease, news, orphans, record, retention, told
-from tidings.events import known, recent
+from tidings.events import inbox, known, recent
 from tidings.events.sources import park
 from tidings.kernel.database import Connection, connect, plain_array, text_array
 from tidings.planning import views
@@ -396,13 +396,41 @@ def test_a_subjects_timeline_is_read_by_its_index(filled: str) -> None:
     judge(plan_of(timeline), {"event_timeline"})
 
 
-def test_an_inbox_is_read_by_its_index(filled: str) -> None:
-    from tidings.events.models import Recipient
+WHICH = {
+    "all": ({}, {"recipient_inbox"}, 500),
+    "unread": ({"unread": True}, {"recipient_inbox"}, 700),
+    "of a feature": ({"feature": "data_change"}, {"recipient_inbox", "events_event_pkey"}, 3_000),
+    "waiting": (
+        {"waiting": {"data_change.pending_approval": "approver"}},
+        {"recipient_inbox", "events_event_pkey", "events_subject_pkey"},
+        5_000,
+    ),
+}
 
-    person = UUID("01900000-0000-7000-8000-000006400008")
-    page = Recipient.objects.for_tenant(TENANT).filter(person_id=person).order_by("-id")[:50]
-    assert len(page) == 50
-    judge(plan_of(page), {"recipient_inbox"})
+
+@pytest.mark.parametrize("name", WHICH)
+def test_an_inbox_is_read_by_its_index(filled: str, name: str) -> None:
+    which, indexes, at_most = WHICH[name]
+    joined, asked, parameters = inbox._asked(inbox.Which(**which))
+    statement = inbox._PAGE.format(joined=joined, asked=" AND ".join(asked) or "true")
+    # The person of 500 items.
+    about = {"person": "01900000-0000-7000-8000-000006400008", "tenant": TENANT, "after": None, "limit": 51}
+    look_at = inbox.LATEST if asked else 51
+    plan = analysed(statement, {**about, **parameters, "look_at": look_at})
+    judge(plan, indexes)
+    assert blocks(plan) < at_most
+
+
+@pytest.mark.parametrize(("statement", "at_most"), [(inbox._UNREAD, 700), (inbox._READ_ALL, 8_000)])
+def test_what_is_unread_is_counted_and_read_by_its_index(filled: str, statement: str, at_most: int) -> None:
+    from django.db import transaction
+
+    about = {"person": "01900000-0000-7000-8000-000006400008", "tenant": TENANT, "until": None}
+    with transaction.atomic():
+        plan = analysed(statement, {**about, "look_at": inbox.LATEST, "most": inbox.COUNTED_AT_MOST})
+        transaction.set_rollback(True)
+    judge(plan, {"recipient_inbox"})
+    assert blocks(plan) < at_most
 
 
 def test_the_latest_events_of_a_tenant_are_read_by_their_index(filled: str) -> None:

@@ -15,6 +15,7 @@ from tidings.delivery.budget import take_at_once
 from tidings.kernel.clock import now
 from tidings.kernel.settings import settings
 from tidings.kernel.versions import Expected
+from tidings.preferences.code_state import code_state
 from tidings.preferences.limits import HOLDS
 from tidings.preferences.methods import own_settings, put_own_settings
 from tidings.preferences.send_code import send_code
@@ -38,6 +39,18 @@ THE_ONE_THERE_IS = CodeWanted(address=None)
 class CodeOnItsWay(Schema):
     detail: str
     expires_in: int = Field(description="seconds")
+
+
+class CodeUnderWay(Schema):
+    address: str = Field(description="as it may be shown")
+    expires_at: AwareDatetime
+    again_at: AwareDatetime = Field(description="when the next one can be asked for")
+    tries_left: int
+    locked_until: AwareDatetime | None = Field(description="too many wrong ones were tried: none is taken before")
+
+
+class CodeStands(Schema):
+    under_way: CodeUnderWay | None
 
 
 class CodeGiven(Schema):
@@ -76,6 +89,12 @@ def post_code(request: HttpRequest, channel: str, body: Body[CodeWanted] = THE_O
     send_code(caller(request), channel, body.address, take_at_once)
     detail = "A code is on its way, if messages can reach this address. It ends every code that was sent before."
     return Status(202, {"detail": detail, "expires_in": int(HOLDS.total_seconds())})
+
+
+@router.get("/me/contact-points/{channel}/code", response=CodeStands)
+def get_code(request: HttpRequest, channel: str) -> dict[str, Any]:
+    """Where one stands with the code that was sent last."""
+    return {"under_way": code_state(caller(request), channel)}
 
 
 @router.post("/me/contact-points/{channel}/verify", response=dict[str, Any])

@@ -44,6 +44,7 @@ api.add_decorator(refuse_unknown_parameters)
 # Routers are named by module path, so that importing this file costs what it must and no cycle can arise.
 for prefix, router in (
     ("/v1", "tidings.api.users.router"),
+    ("/v1", "tidings.api.myself.router"),
     ("/v1", "tidings.api.me.router"),
     ("/v1", "tidings.api.tenant.router"),
     ("/v1", "tidings.api.resources.router"),
