@@ -32,6 +32,8 @@ def test_every_channel_is_there_from_the_start_and_off(api: Any) -> None:
     assert (mail["labels"]["zh-hans"], mail["settings"]["port"], mail["settings"]["password"]) == ("邮件", 587, None)
     fields = {field["name"]: field for field in mail["fields"]}
     assert (fields["host"]["required"], fields["security"]["choices"]) == (True, ["none", "starttls", "tls"])
+    assert fields["host"]["words"]["label"] == {"en": "Mail server", "zh-hans": "邮件服务器"}
+    assert fields["security"]["words"]["choices"]["none"]["zh-hans"] == "不加密"
 
 
 SMS = {"provider": "aliyun", "access_key_id": "LTAI5t", "access_key_secret": PASSWORD, "sign_name": "数据平台"}

@@ -24,10 +24,19 @@ from tidings.kernel.versions import Expected
 router = Router(tags=["channels"])
 
 
+class WordsShown(Schema):
+    """In every language."""
+
+    label: dict[str, str]
+    help: dict[str, str]
+    choices: dict[str, dict[str, str]] = Field(description="of a choice: what each value of it is called")
+
+
 class FieldShown(Schema):
     name: str
     kind: str
-    help: str
+    help: str = Field(description="what to enter, in English")
+    words: WordsShown
     required: bool
     default: str | int | bool | None
     choices: list[str]
