@@ -12,7 +12,7 @@ from uuid import UUID
 
 import pytest
 
-from tidings.delivery import backlog, claim, enqueue, lease, orphans, record, retention, told
+from tidings.delivery import backlog, claim, enqueue, lease, limits, orphans, record, retention, told
 from tidings.events import known
 from tidings.events.sources import park
 from tidings.kernel.database import Connection, connect, plain_array, text_array
@@ -175,7 +175,7 @@ STATEMENTS: Mapping[str, tuple[str, Any, set[str]]] = {
     "unplanned": (enqueue._UNPLANNED, (UUID(int=0),), {"event_unplanned"}),
     "free": (lease._FREE, (), {"delivery_open"}),
     "give back all": (lease._GIVE_BACK, (7,), {"delivery_open"}),
-    "renew": (lease._RENEW, (7,), {"delivery_node_pkey"}),
+    "renew": (lease._RENEW, ("{}", 7), {"delivery_node_pkey"}),
     "orphans": (orphans._MINE, (7,), {"delivery_open"}),
     "free orphans": (orphans._FREE, (SENDS, 7), {"delivery_delivery_pkey"}),
     "parked payloads that wait": (
@@ -389,3 +389,10 @@ def test_the_latest_events_of_a_tenant_are_read_by_their_index(filled: str) -> N
     page = Event.objects.for_tenant(TENANT).order_by("-id")[:50]
     assert len(page) == 50
     judge(plan_of(page), {"event_latest"})
+
+
+def test_the_addresses_of_the_latest_messages_are_found_without_the_rest(filled: str) -> None:
+    values = {"tenant": TENANT, "channel": "webhook", "latest": limits.LATEST, "addresses": limits.ADDRESSES}
+    plan = analysed(limits._ADDRESSES, values)
+    judge(plan, {"event_latest", "delivery_delivery_pkey", "delivery_due", "directory_contactpoint_pkey"})
+    assert blocks(plan) < 9_000

@@ -162,13 +162,14 @@ class Parcel(Struct, frozen=True):
 class Budget(Struct, frozen=True):
     """What a vendor takes at most, in any span of time, of whatever `key` names. Keys are one space for all tenants
     (two may use the same robot) and hold no secret: hash a token. `amount` is what one call uses; `reason` says what
-    a delivery waits for."""
+    a delivery waits for; `of`: of everything that is sent with these settings, or to this contact point."""
 
     key: str
     most: int
     per: timedelta
     reason: str
     amount: int = 1
+    of: Literal["account", "address"] = "address"
 
 
 class Code(Struct, frozen=True):

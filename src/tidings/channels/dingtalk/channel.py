@@ -159,7 +159,9 @@ class DingTalkChannel(Channel):
         app = app_of(parcels[0].settings)
         people = dict.fromkeys(digest(app.key, *map(str, parcel.contact.values())) for parcel in parcels)
         return (
-            Budget(f"dingtalk:{app.key}", 5_000, timedelta(minutes=1), "dingtalk_rate", amount=len(people)),
+            Budget(
+                f"dingtalk:{app.key}", 5_000, timedelta(minutes=1), "dingtalk_rate", amount=len(people), of="account"
+            ),
             *(Budget(f"dingtalk:{one}", 500, timedelta(days=1), "dingtalk_daily_limit") for one in people),
         )
 
