@@ -12,7 +12,7 @@ from uuid import UUID
 
 import pytest
 
-from tidings.delivery import backlog, claim, enqueue, lease, news, orphans, record, retention, told
+from tidings.delivery import backlog, claim, enqueue, lease, limits, news, orphans, record, retention, told
 from tidings.events import inbox, known, recent
 from tidings.events.sources import park
 from tidings.kernel.database import Connection, connect, plain_array, text_array
@@ -175,7 +175,7 @@ STATEMENTS: Mapping[str, tuple[str, Any, set[str]]] = {
     "unplanned": (enqueue._UNPLANNED, (UUID(int=0),), {"event_unplanned"}),
     "free": (lease._FREE, (), {"delivery_open"}),
     "give back all": (lease._GIVE_BACK, (7,), {"delivery_open"}),
-    "renew": (lease._RENEW, (7,), {"delivery_node_pkey"}),
+    "renew": (lease._RENEW, ("{}", 7), {"delivery_node_pkey"}),
     "orphans": (orphans._MINE, (7,), {"delivery_open"}),
     "free orphans": (orphans._FREE, (SENDS, 7), {"delivery_delivery_pkey"}),
     "parked payloads that wait": (
@@ -452,3 +452,8 @@ def test_people_are_found_by_an_index_while_somebody_types(filled: str, typed: s
     plan = analysed(*page.query.sql_with_params())
     assert "person_words" in {node.get("Index Name") for node in nodes(plan)}
     assert blocks(plan) < blocks_at_most
+def test_the_addresses_of_the_latest_messages_are_found_without_the_rest(filled: str) -> None:
+    values = {"tenant": TENANT, "channel": "webhook", "latest": limits.LATEST, "addresses": limits.ADDRESSES}
+    plan = analysed(limits._ADDRESSES, values)
+    judge(plan, {"event_latest", "delivery_delivery_pkey", "delivery_due", "directory_contactpoint_pkey"})
+    assert blocks(plan) < 9_000

@@ -60,7 +60,11 @@ class Node:
         self.chores, self.receipts = Chores(self), Receipts(self)
         self.live = Live(self.connection("live"))
         self.life = Life(
-            self.connection("lease"), lambda: self.deliverer.held.keys(), lambda: self.deliverer.withdraw(), self.wake
+            self.connection("lease"),
+            lambda: self.deliverer.held.keys(),
+            lambda: self.deliverer.left_alone(),
+            lambda: self.deliverer.withdraw(),
+            self.wake,
         )
         vendors, budgets = self.connection("vendors"), self.connection("budgets")
         self.deliverer = Deliverer(settings, self.life, self.wire, self.chores, vendors, budgets, self.wake)
