@@ -33,6 +33,11 @@ class Field:
 
     `goes_to`, of a secret that is sent and not only used to sign: the fields that say where to. When one of them
     changes it must be given anew, or who may change settings could have a secret they never knew sent to themselves.
+
+    `known_at`, of a secret that signs: the URL whose host knows it. Another host gets another one.
+
+    `shown`, of a text that is as good as a secret (a URL with a token in it): what may be shown of it. As with a
+    secret, who leaves it out or gives back what is shown keeps it.
     """
 
     name: str
@@ -46,6 +51,8 @@ class Field:
     generate: Callable[[], str] | None = None
     when: tuple[str, str] | None = None
     goes_to: tuple[str, ...] = ()
+    known_at: str = ""
+    shown: Callable[[str], str] | None = None
 
 
 class Sent(Struct, frozen=True):

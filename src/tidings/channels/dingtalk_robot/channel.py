@@ -47,8 +47,9 @@ class DingTalkRobotChannel(Channel):
             "The robot's Webhook URL, from the settings of the group.",
             required=True,
             check=checked_robot_url,
+            shown=shown_robot,
         ),
-        Field("secret", "secret", 'The robot\'s secret ("SEC..."), if it wants messages to be signed.'),
+        Field("secret", "secret", 'The robot\'s secret ("SEC..."), if it wants messages to be signed.', known_at="url"),
     )
     verified_by = "test"
     most_together = 50
@@ -61,7 +62,7 @@ class DingTalkRobotChannel(Channel):
         return f"{target.bracketed}:{target.port}"
 
     def address(self, contact: Values) -> str:
-        return shown_robot(contact)
+        return shown_robot(str(contact["url"]))
 
     def account(self, contact: Values, settings: Values) -> str:
         return robot_of(contact, settings).key
