@@ -24,9 +24,9 @@ RETRY_SCHEDULE = "1,2,4"
 START_MAY_TAKE = 120.0
 STOP_MAY_TAKE = 60.0
 # `tidings serve`, and one thing more: the pipe ends with us, even when we are killed. Then it stops too, at any moment
-# of its start, and tidies up in our place. Until it heeds signals itself it has started nothing, so it ends on the spot:
-# an exception from a signal handler is lost where Python ignores them, in a weak reference's callback, and each import
-# has one.
+# of its start, and tidies up in our place. Until it heeds signals itself it has started nothing, so it ends on the
+# spot: an exception from a signal handler is lost where Python ignores them, in a weak reference's callback, and each
+# import has one.
 _SERVE = """
 import os, shutil, signal, threading
 from tidings.cli.main import main
