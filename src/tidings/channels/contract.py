@@ -195,8 +195,9 @@ class Call(Struct, frozen=True):
 
 
 class Receipt(Struct, frozen=True):
-    """What a provider says later of a message it took, which it names by our identity or by its own id. Receipts repeat
-    and overtake one another; the engine takes each once."""
+    """What a provider says later of a message it took, which it names by our identity or by its own id; where by both,
+    they must be of one message. Receipts repeat and overtake one another; the engine takes each once. `number`: to whom
+    it went, where it says so, in its own spelling."""
 
     state: Literal["delivered", "failed"]
     identity: UUID | None = None
@@ -205,12 +206,14 @@ class Receipt(Struct, frozen=True):
     said: str = ""
     of: Literal["message", "address"] = "message"
     """Of what a failure speaks, as in `Refused`."""
+    number: str = ""
 
 
 class Acknowledged(Struct, frozen=True):
-    """The receipts of one call, and the answer its provider wants to hear."""
+    """The receipts of one call, how many more of it could not be read, and the answer its provider wants to hear."""
 
     receipts: Sequence[Receipt]
+    unreadable: int = 0
     body: bytes = b"{}"
     content_type: str = "application/json"
 
@@ -310,8 +313,12 @@ class Channel(ABC):
         return ()
 
     def acknowledge(self, call: Call, settings: Values) -> Acknowledged:
-        """What a provider reports by itself. Raises `NotAuthentic`; ValueError for what cannot be read."""
+        """What a provider reports by itself. Raises `NotAuthentic`; ValueError for what cannot be read as a whole."""
         raise NotAuthentic
+
+    def is_about(self, receipt: Receipt, contact: Values) -> bool:
+        """Whether a receipt that speaks of the address can mean this one: it may have been changed since."""
+        return True
 
     # For channels whose contact points are verified by a code.
 
