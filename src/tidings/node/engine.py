@@ -22,6 +22,7 @@ from tidings.node import metrics
 from tidings.node.chores import Chores
 from tidings.node.deliver import Deliverer
 from tidings.node.life import Life
+from tidings.node.live import Live
 from tidings.node.receipts import Receipts
 from tidings.node.take_due import WAKE_CHANNEL, Claims
 from tidings.pipeline import accept
@@ -57,8 +58,13 @@ class Node:
         self.wire = Wire(AddressPolicy(settings.allowed_networks))
         self.front, self.connection_for_checks = self.connection("front"), self.connection("checks")
         self.chores, self.receipts = Chores(self), Receipts(self)
+        self.live = Live(self.connection("live"))
         self.life = Life(
-            self.connection("lease"), lambda: self.deliverer.held.keys(), lambda: self.deliverer.withdraw(), self.wake
+            self.connection("lease"),
+            lambda: self.deliverer.held.keys(),
+            lambda: self.deliverer.left_alone(),
+            lambda: self.deliverer.withdraw(),
+            self.wake,
         )
         vendors, budgets = self.connection("vendors"), self.connection("budgets")
         self.deliverer = Deliverer(settings, self.life, self.wire, self.chores, vendors, budgets, self.wake)
@@ -86,6 +92,7 @@ class Node:
     async def stop(self) -> None:
         """Refuse new events, finish what was submitted, send what has begun, give back the rest."""
         self.groups.closed = True
+        await self.live.stop()
         with suppress(TimeoutError):
             async with asyncio.timeout(DRAIN):
                 await self.groups.emptied()
