@@ -22,7 +22,7 @@ import psycopg
 
 from tidings.catalog.features import SYSTEM_FEATURE
 from tidings.delivery.enqueue import Keep, Queued, enqueue, enqueue_late, numbered, order_key, unplanned
-from tidings.delivery.job import Job, Story
+from tidings.delivery.job import Job, Story, reader_of
 from tidings.delivery.lanes import Promised
 from tidings.events.event import Incoming
 from tidings.events.group import Kept, Submission, Verdict, unavailable
@@ -31,6 +31,8 @@ from tidings.kernel.clock import now
 from tidings.kernel.database import Connection
 from tidings.kernel.ids import event_id
 from tidings.kernel.problems import Problem
+from tidings.messages.compose import compose
+from tidings.messages.document import Document, document_json
 from tidings.planning.facts import Planned, plan_event
 from tidings.planning.record import foreseen_record
 from tidings.planning.view import View
@@ -217,11 +219,23 @@ def story_of(new: UUID, incoming: Incoming, planned: Planned, number: int) -> St
     return Story(new, incoming.event, incoming.time, planned.event_type, planned.involved, number)
 
 
-def preview(incoming: Incoming, view: View) -> dict[str, Any]:
-    """The decision record this event would get now; nothing is kept or sent. Raises `Problem` 422."""
+def preview(incoming: Incoming, view: View, *, messages: bool = False) -> dict[str, Any]:
+    """The decision record this event would get now; nothing is kept or sent. `messages`: with what each recipient would
+    read. Raises `Problem` 422."""
     if incoming.event.type not in view.catalog.event_types:
         raise unknown_type(incoming.event.type, view)
-    return foreseen_record(incoming, plan_event(incoming.event, view).plan, now())
+    planned = plan_event(incoming.event, view)
+    record = foreseen_record(incoming, planned.plan, now())
+    if messages:
+        for shown, document in zip(record["recipients"], documents(incoming, planned), strict=True):
+            shown["message"] = document_json(document)
+    return record
+
+
+def documents(incoming: Incoming, planned: Planned) -> list[Document]:
+    """What each recipient would read, before a channel gives it a shape. A new id: what is composed is kept by it."""
+    occasion = story_of(event_id(), incoming, planned, 0).occasion
+    return [compose(occasion, reader_of(one.member, one.because)) for one in planned.plan.recipients]
 
 
 async def plan_again(connection: Connection, views: Views) -> int:
