@@ -54,6 +54,8 @@ class Accepted:
     """Deliveries that were born without a claim: some worker has to be woken."""
     faults: list[tuple[UUID, UUID]] = field(default_factory=list)
     """(tenant, event) kept unplanned."""
+    kept: Sequence[Keep] = ()
+    """What is new: neither known before nor refused."""
 
 
 async def accept(
@@ -190,7 +192,7 @@ def _hand_over(
     lease: int,
 ) -> Accepted:
     born = {one.id.int: one for one in queued if one.claimed}
-    accepted = Accepted(verdicts, pending=len(queued) - len(born))
+    accepted = Accepted(verdicts, pending=len(queued) - len(born), kept=keeps)
     arrived = {id(one.incoming): one.arrived for one in group}
     for keep in keeps:
         if keep.planned is None:
@@ -238,9 +240,11 @@ def documents(incoming: Incoming, planned: Planned) -> list[Document]:
     return [compose(occasion, reader_of(one.member, one.because)) for one in planned.plan.recipients]
 
 
-async def plan_again(connection: Connection, views: Views) -> int:
+async def plan_again(
+    connection: Connection, views: Views, when_planned: Callable[[Sequence[Keep]], None] = lambda _: None
+) -> int:
     """Plan events that were kept unplanned; how many could be planned now. A slice after the other, so that those which
-    still cannot be planned keep nobody behind them."""
+    still cannot be planned keep nobody behind them. `when_planned` hears of each slice that is durable."""
     planned, after = 0, UUID(int=0)
     while True:
         async with connection.transaction():
@@ -253,6 +257,7 @@ async def plan_again(connection: Connection, views: Views) -> int:
             if keeps:
                 await enqueue_late(connection, keeps)
         planned += len(keeps)
+        when_planned(keeps)
         if not waiting:
             return planned
         after = waiting[-1][0]

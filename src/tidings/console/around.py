@@ -14,9 +14,11 @@ from django.utils import timezone, translation
 from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext, gettext_lazy
 
+from tidings.accounts.live_key import live_key
 from tidings.console.menu import sections
 from tidings.console.page import Shown, is_part, show
 from tidings.events.inbox import count_unread
+from tidings.kernel.clock import now
 from tidings.kernel.problems import PAGES, Problem
 
 log = logging.getLogger("tidings.console")
@@ -81,6 +83,7 @@ def surroundings(request: HttpRequest) -> dict[str, Any]:
         "people": request.people,  # type: ignore[attr-defined]
         "menu": SimpleLazyObject(lambda: sections(request)),
         "unread": SimpleLazyObject(lambda: count_unread(request.person)),
+        "live_key": SimpleLazyObject(lambda: live_key(request.caller, now())),  # type: ignore[attr-defined]
     }
 
 

@@ -5,7 +5,7 @@ newer goes first, and the older says when it is sent that it is no longer the cu
 """
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -122,10 +122,16 @@ async def give_back(connection: Connection, ids: Collection[UUID], *, lease: int
 
 
 async def prepare(
-    connection: Connection, claimed: list[Claimed], views: Mapping[UUID, View], *, lease: int
+    connection: Connection,
+    claimed: list[Claimed],
+    views: Mapping[UUID, View],
+    *,
+    lease: int,
+    when_ended: Callable[[Claimed, str, str], None] = lambda *_: None,
 ) -> list[Job]:
     """The jobs of claimed deliveries. Person, contact point and channel are looked at as they stand now: a delivery
-    whose way is gone is cancelled with the reason, one whose content is gone has failed."""
+    whose way is gone is cancelled with the reason, one whose content is gone has failed. `when_ended` hears of each of
+    those, its state and its reason."""
     stories = await _stories(connection, claimed, views)
     because = await _because(connection, claimed)
     jobs: list[Job] = []
@@ -162,6 +168,9 @@ async def prepare(
         ids, states, reasons_gone = zip(*ended, strict=True)
         columns = (plain_array([each.hex for each in ids]), text_array(states), text_array(reasons_gone), lease)
         await connection.execute(_CANCEL, columns)
+        by_id = {one.id: one for one in claimed}
+        for key, state, reason in ended:
+            when_ended(by_id[key], state, reason)
     return jobs
 
 
