@@ -12,8 +12,8 @@ from uuid import UUID
 
 import pytest
 
-from tidings.delivery import backlog, claim, enqueue, lease, orphans, record, retention, told
-from tidings.events import inbox, known
+from tidings.delivery import backlog, claim, enqueue, lease, limits, news, orphans, record, retention, told
+from tidings.events import inbox, known, recent
 from tidings.events.sources import park
 from tidings.kernel.database import Connection, connect, plain_array, text_array
 from tidings.planning import views
@@ -175,7 +175,7 @@ STATEMENTS: Mapping[str, tuple[str, Any, set[str]]] = {
     "unplanned": (enqueue._UNPLANNED, (UUID(int=0),), {"event_unplanned"}),
     "free": (lease._FREE, (), {"delivery_open"}),
     "give back all": (lease._GIVE_BACK, (7,), {"delivery_open"}),
-    "renew": (lease._RENEW, (7,), {"delivery_node_pkey"}),
+    "renew": (lease._RENEW, ("{}", 7), {"delivery_node_pkey"}),
     "orphans": (orphans._MINE, (7,), {"delivery_open"}),
     "free orphans": (orphans._FREE, (SENDS, 7), {"delivery_delivery_pkey"}),
     "parked payloads that wait": (
@@ -195,6 +195,12 @@ STATEMENTS: Mapping[str, tuple[str, Any, set[str]]] = {
         retention._INVOLVED,
         {"before": UUID("01900000-0000-7000-8000-000010000000"), "slice": 100},
         {"events_involved_pkey", "events_event_pkey"},
+    ),
+    "news of those who watch": (
+        news._NEWS,
+        {"people": plain_array(children(100, 8)), "people_since": plain_array(HUNDRED), "tenants": plain_array([str(TENANT)]),
+         "tenants_since": plain_array(HUNDRED[:1]), "channels": "{webhook,email}"},
+        {"recipient_inbox", "event_latest", "tally_of"},
     ),
     "old records": (
         retention._OLD_EVENTS,
@@ -253,7 +259,15 @@ async def test_it_does_so_too_once_it_is_planned_for_good(connection: Connection
 
 @pytest.mark.parametrize(
     ("name", "blocks"),
-    [("claim", 4_000), ("backlog", 800), ("known", 800), ("record", 3_000), ("stories", 3_000), ("because", 800)],
+    [
+        ("claim", 4_000),
+        ("backlog", 800),
+        ("known", 800),
+        ("record", 3_000),
+        ("stories", 3_000),
+        ("because", 800),
+        ("news of those who watch", 800),
+    ],
 )
 async def test_what_it_reads_depends_on_what_it_is_asked_for_and_not_on_the_table(
     connection: Connection, name: str, blocks: int
@@ -348,6 +362,14 @@ QUERIES: Mapping[str, tuple[str, dict[str, Any], set[str]]] = {
 }
 
 
+@pytest.mark.parametrize("kind", ["data_change.successful", "data_change.failed"], ids=["frequent", "never seen"])
+def test_the_last_events_of_a_type_are_sought_no_further_than_is_said(filled: str, kind: str) -> None:
+    values = {"tenant": TENANT, "since": UUID(int=0), "type": kind, "look": 1_000, "last": 5}
+    plan = analysed(recent._OF_TYPE, values)
+    judge(plan, {"event_latest"})
+    assert blocks(plan) < 1_100
+
+
 @pytest.mark.parametrize("name", QUERIES)
 def test_a_decision_record_is_read_by_the_primary_keys(filled: str, name: str) -> None:
     statement, values, indexes = QUERIES[name]
@@ -417,3 +439,21 @@ def test_the_latest_events_of_a_tenant_are_read_by_their_index(filled: str) -> N
     page = Event.objects.for_tenant(TENANT).order_by("-id")[:50]
     assert len(page) == 50
     judge(plan_of(page), {"event_latest"})
+
+
+@pytest.mark.parametrize(("typed", "blocks_at_most"), [("p499", 200), ("p4", 8_000)])
+def test_people_are_found_by_an_index_while_somebody_types(filled: str, typed: str, blocks_at_most: int) -> None:
+    """Of 10,000 of the tenant among 50,000."""
+    from tidings.accounts.models import Person
+    from tidings.accounts.words import found_by
+
+    page = Person.objects.for_tenant(TENANT).filter(found_by(TENANT, typed)).order_by("login")[:20]
+    assert [person.login.startswith(typed) for person in page] == [True] * 20
+    plan = analysed(*page.query.sql_with_params())
+    assert "person_words" in {node.get("Index Name") for node in nodes(plan)}
+    assert blocks(plan) < blocks_at_most
+def test_the_addresses_of_the_latest_messages_are_found_without_the_rest(filled: str) -> None:
+    values = {"tenant": TENANT, "channel": "webhook", "latest": limits.LATEST, "addresses": limits.ADDRESSES}
+    plan = analysed(limits._ADDRESSES, values)
+    judge(plan, {"event_latest", "delivery_delivery_pkey", "delivery_due", "directory_contactpoint_pkey"})
+    assert blocks(plan) < 9_000

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from tidings.channels.check import MASK, check_values, existing, masked
 from tidings.channels.contract import Channel, Outcome, Parcel, Refused, Sent, TryLater
+from tidings.channels.field_words import missing_words
 from tidings.channels.gallery.pieces import pieces, shapes
 from tidings.channels.memory import LocalMemory
 from tidings.channels.registry import CHANNELS, UnknownChannel, channel
@@ -325,6 +326,14 @@ def test_every_channel_can_be_named_and_is_found_by_its_code(name: str) -> None:
     assert CHANNELS[name].contact
     with pytest.raises(UnknownChannel, match=f'no channel "{name}x".*{name}'):
         channel(f"{name}x")
+
+
+@pytest.mark.parametrize("name", CHANNELS)
+def test_every_field_is_said_in_every_language(name: str) -> None:
+    fields = (*CHANNELS[name].settings, *CHANNELS[name].contact)
+    assert {field.name: [*missing_words(field.words, field.choices, LANGUAGES)] for field in fields} == {
+        field.name: [] for field in fields
+    }
 
 
 def test_secrets_are_masked_and_a_masked_one_keeps_what_is_stored(

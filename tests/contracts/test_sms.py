@@ -739,3 +739,11 @@ def test_a_call_of_twilio_that_says_too_little_is_refused() -> None:
 def test_a_call_without_our_mark_names_the_message_by_twilios_id(mark: str) -> None:
     [receipt] = SMS.acknowledge(twilio_call(url=f"https://t.example.com{PATH}{mark}"), settings(TWILIO)).receipts
     assert (receipt.identity, receipt.provider_id) == (None, "SM1")
+
+
+def test_the_template_that_a_field_promises_is_the_one_that_is_taken() -> None:
+    from tidings.channels.sms.aliyun_template import TEXTS
+    from tidings.channels.sms.channel import WORDS
+
+    for name, language in (("template", "zh-hans"), ("template_en", "en")):
+        assert all(TEXTS[language] in said for said in WORDS[name].help.values())

@@ -6,11 +6,14 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Body, Field, Router, Schema, Status
 from pydantic import AwareDatetime, ConfigDict
 
+from tidings.accounts.live_key import live_key, read_live_key
 from tidings.api.authenticate import caller
 from tidings.api.etag import if_match, set_etag
 from tidings.api.outcomes import OutcomeShown, shown_outcome
 from tidings.api.pages import Text
 from tidings.delivery.budget import take_at_once
+from tidings.kernel.clock import now
+from tidings.kernel.settings import settings
 from tidings.kernel.versions import Expected
 from tidings.preferences.code_state import code_state
 from tidings.preferences.limits import HOLDS
@@ -53,6 +56,11 @@ class CodeStands(Schema):
 class CodeGiven(Schema):
     model_config = ConfigDict(extra="forbid")
     code: Text
+
+
+class LiveShown(Schema):
+    url: str = Field(description="a stream of Server-Sent Events; whoever has it hears when there is something new")
+    ends_at: AwareDatetime
 
 
 class OwnOutcomeShown(OutcomeShown):
@@ -104,3 +112,14 @@ def post_test(request: HttpRequest, channel: str) -> dict[str, Any]:
     was sent, the address is verified."""
     outcome, verified = try_own(caller(request), channel, take_at_once)
     return {**shown_outcome(outcome), "verified": verified}
+
+
+@router.get("/me/live", response=LiveShown)
+def get_live(request: HttpRequest) -> dict[str, Any]:
+    """Where to listen for news: `event: inbox` when there is something new in one's inbox, and for those who see all
+    `event: activity` when there is a new event or something became of a delivery. It says that, and never what."""
+    at = now()
+    key = live_key(caller(request), at)
+    read = read_live_key(key, at)
+    assert read is not None
+    return {"url": f"{settings().base_url}/live?key={key}", "ends_at": read.ends_at}

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from tidings.channels.field_words import Words
 from tidings.messages.document import Document
 
 type_of_field = Literal["text", "secret", "number", "choice", "url"]
@@ -26,10 +27,10 @@ class InvalidField(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One setting or part of a contact point. `check` returns the normalised value or raises `InvalidField`;
-    so does `check_with`, for what depends on the fields declared before it: it sees their values, and a value that is
-    kept too. `generate` makes one where none is given and none is stored. `when` (another field, its value): the field
-    exists only then; of a provider's own settings, say.
+    """One setting or part of a contact point, with the `words` in which people read of it (`field_words.py`). `check`
+    returns the normalised value or raises `InvalidField`; so does `check_with`, for what depends on the fields declared
+    before it: it sees their values, and a value that is kept too. `generate` makes one where none is given and none is
+    stored. `when` (another field, its value): the field exists only then; of a provider's own settings, say.
 
     `goes_to`, of a secret that is sent and not only used to sign: the fields that say where to. When one of them
     changes it must be given anew, or who may change settings could have a secret they never knew sent to themselves.
@@ -37,7 +38,7 @@ class Field:
 
     name: str
     kind: type_of_field
-    help: str
+    words: Words
     required: bool = False
     default: Value = None
     choices: tuple[str, ...] = ()
@@ -46,6 +47,11 @@ class Field:
     generate: Callable[[], str] | None = None
     when: tuple[str, str] | None = None
     goes_to: tuple[str, ...] = ()
+
+    @property
+    def help(self) -> str:
+        """What to enter, in English: for errors and the API."""
+        return self.words.help.get("en", "")
 
 
 class Sent(Struct, frozen=True):
@@ -156,13 +162,14 @@ class Parcel(Struct, frozen=True):
 class Budget(Struct, frozen=True):
     """What a vendor takes at most, in any span of time, of whatever `key` names. Keys are one space for all tenants
     (two may use the same robot) and hold no secret: hash a token. `amount` is what one call uses; `reason` says what
-    a delivery waits for."""
+    a delivery waits for; `of`: of everything that is sent with these settings, or to this contact point."""
 
     key: str
     most: int
     per: timedelta
     reason: str
     amount: int = 1
+    of: Literal["account", "address"] = "address"
 
 
 class Code(Struct, frozen=True):

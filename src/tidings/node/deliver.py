@@ -4,13 +4,13 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import psycopg
 
-from tidings.channels.contract import Budget, Outcome, Refused, TryLater
+from tidings.channels.contract import Budget, Outcome, Refused, Sent, TryLater
 from tidings.channels.registry import CHANNELS
 from tidings.channels.remember import SharedMemory
 from tidings.delivery import budget, fallback, tally
@@ -18,7 +18,7 @@ from tidings.delivery.attempt import Opened, attempt, attempt_limited
 from tidings.delivery.job import Job
 from tidings.delivery.lanes import Lanes
 from tidings.delivery.policy import Held, Next, decide, hold
-from tidings.delivery.record import WHAT, Recorder, Result, held, result_of
+from tidings.delivery.record import WHAT, Recorder, Result, held, result_of, storable
 from tidings.delivery.together import LIMITED, Calls
 from tidings.kernel.clock import now
 from tidings.kernel.database import Lasting
@@ -58,10 +58,9 @@ class Deliverer:
         self.lanes = Lanes(self._send)
         self.held: dict[UUID, Job] = {}
 
-    @property
-    def circuits_open(self) -> int:
-        """Vendor accounts that are left alone just now."""
-        return len(self._calls.circuits.open(time.monotonic()))
+    def left_alone(self) -> Mapping[str, float]:
+        """Vendor accounts in trouble, and for how many seconds more."""
+        return self._calls.circuits.open(time.monotonic())
 
     def take(self, job: Job) -> None:
         self.held[job.id] = job
@@ -93,8 +92,10 @@ class Deliverer:
             except psycopg.Error:
                 self._tallies.give_back(counts)
 
-    def count(self, tenant_id: UUID, channel: str, what: tally.What, reason: str = "", seconds: float = 0.0) -> None:
-        self._tallies.count(tenant_id, channel, what, reason, seconds)
+    def count(
+        self, tenant_id: UUID, channel: str, what: tally.What, reason: str = "", seconds: float = 0.0, said: str = ""
+    ) -> None:
+        self._tallies.count(tenant_id, channel, what, reason, seconds, said)
 
     async def take_budgets(self, calls: Sequence[Sequence[Budget]]) -> budget.Granted:
         """How many there is room for; the first one's budget is taken."""
@@ -141,7 +142,8 @@ class Deliverer:
         took = timedelta(seconds=seconds)
         self._recorder.add(result_of(job.id, job.lease, outcome, following, at=at, took=took))
         metrics.attempts(job.channel, type(outcome).__name__, following.reason).inc()
-        self.count(job.tenant_id, job.channel, WHAT[type(outcome)], following.reason, seconds)
+        said = "" if isinstance(outcome, Sent) else storable(outcome.said)
+        self.count(job.tenant_id, job.channel, WHAT[type(outcome)], following.reason, seconds, said)
         if job.accepted and following.state == "sent":
             metrics.sent_seconds(job.channel).observe(self._loop.time() - job.accepted)
         self._follow_up(job, outcome, following)

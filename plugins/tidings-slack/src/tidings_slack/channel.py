@@ -6,11 +6,13 @@ from datetime import timedelta
 from typing import ClassVar
 
 from tidings.channels.contract import Budget, Channel, Field, InvalidField, Outcome, Parcel, Values, Wire
+from tidings.channels.field_words import words_beside
 from tidings.channels.words import CUT
 from tidings.kernel.urls import Target, read_url
 from tidings_slack.message import body
 from tidings_slack.verdict import judge
 
+WORDS = words_beside(__file__)
 HOSTS = frozenset({"hooks.slack.com", "hooks.slack-gov.com"})
 HEADERS = {"content-type": "application/json; charset=utf-8"}
 # "1 per second", and short bursts above it: https://docs.slack.dev/apis/web-api/rate-limits
@@ -33,12 +35,12 @@ def checked_url(url: str) -> str:
 class SlackChannel(Channel):
     code = "slack"
     label: ClassVar[Mapping[str, str]] = {"en": "Slack", "zh-hans": "Slack"}
-    settings = (Field("endpoint", "url", "Stands for Slack's hosts where another way leads to them, or in a test."),)
+    settings = (Field("endpoint", "url", WORDS["endpoint"]),)
     contact = (
         Field(
             "url",
             "url",
-            "The URL of an incoming webhook, from Slack's page of your app. Who has it can post.",
+            WORDS["url"],
             required=True,
             check=checked_url,
         ),

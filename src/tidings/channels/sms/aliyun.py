@@ -29,9 +29,9 @@ from tidings.channels.contract import (
     Values,
     Wire,
 )
+from tidings.channels.field_words import words_beside
 from tidings.channels.sms.aliyun_signature import Signed, signed
 from tidings.channels.sms.aliyun_template import (
-    TEXTS,
     Template,
     checked_template,
     code_template,
@@ -44,6 +44,7 @@ from tidings.channels.sms.provider import Provider, named
 from tidings.channels.sms.segments import in_words, segments, wide_segments
 from tidings.channels.words import cut, one_line
 
+WORDS = words_beside(__file__)
 DAY = timedelta(days=1)
 
 
@@ -73,21 +74,21 @@ class Aliyun(Provider):
     name = "aliyun"
     endpoint = "https://dysmsapi.aliyuncs.com"
     fields = (
-        Field("access_key_id", "text", "Of a RAM user with AliyunDysmsFullAccess.", required=True),
-        Field("access_key_secret", "secret", "The secret of that AccessKey.", required=True, goes_to=("endpoint",)),
-        Field("sign_name", "text", "The approved signature, without 【】.", required=True),
-        Field("template_code", "text", "The approved notice template, such as SMS_152550005.", required=True),
+        Field("access_key_id", "text", WORDS["access_key_id"], required=True),
+        Field("access_key_secret", "secret", WORDS["access_key_secret"], required=True, goes_to=("endpoint",)),
+        Field("sign_name", "text", WORDS["sign_name"], required=True),
+        Field("template_code", "text", WORDS["template_code"], required=True),
         Field(
             "template",
             "text",
-            f"Its text, with the variables you applied for. Left out: {TEXTS['zh-hans']}",
+            WORDS["template"],
             check=checked_template,
         ),
-        Field("code_template_code", "text", "The approved template of verification codes; its variable is ${code}."),
-        Field("sign_name_en", "text", "The signature for readers of English, if it is another one."),
-        Field("template_code_en", "text", "The notice template for readers of English."),
-        Field("template_en", "text", f"Its text. Left out: {TEXTS['en']}", check=checked_template),
-        Field("code_template_code_en", "text", "The template of verification codes for readers of English."),
+        Field("code_template_code", "text", WORDS["code_template_code"]),
+        Field("sign_name_en", "text", WORDS["sign_name_en"]),
+        Field("template_code_en", "text", WORDS["template_code_en"]),
+        Field("template_en", "text", WORDS["template_en"], check=checked_template),
+        Field("code_template_code_en", "text", WORDS["code_template_code_en"]),
     )
 
     example = Example(

@@ -24,12 +24,14 @@ from tidings.channels.contract import (
     Values,
     Wire,
 )
+from tidings.channels.field_words import words_beside
 from tidings.channels.webhook import dms
 from tidings.channels.webhook.payload import payload
 from tidings.channels.webhook.signature import new_secret, signed
 from tidings.channels.words import CUT
 from tidings.kernel.urls import read_url
 
+WORDS = words_beside(__file__)
 # https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md ("Delivery of webhooks"):
 # 2xx is success, 3xx a failure, 410 ends the endpoint, 429, 502 and 504 ask for patience.
 # 401, 403 and 404 are the receiver's door, not credentials of ours: a proxy before it, a deployment, a secret changed
@@ -57,25 +59,25 @@ class WebhookChannel(Channel):
     code = "webhook"
     label: ClassVar[Mapping[str, str]] = {"en": "Webhook", "zh-hans": "Webhook"}
     contact = (
-        Field("url", "url", "Where to POST, http or https; it must answer 2xx within 15 seconds.", required=True),
+        Field("url", "url", WORDS["url"], required=True),
         Field(
             "format",
             "choice",
-            "standard: Standard Webhooks. dms: as Alibaba Cloud DMS sends it, for receivers written for DMS.",
+            WORDS["format"],
             default="standard",
             choices=("standard", dms.FORMAT),
         ),
         Field(
             "secret",
             "secret",
-            'Signs every message: "whsec_" and base64; for the format dms any text. Made when you give none.',
+            WORDS["secret"],
             check_with=dms.secret_for_format,
             generate=new_secret,
         ),
         Field(
             "previous_secret",
             "secret",
-            "Signs too while you replace the secret; null ends that.",
+            WORDS["previous_secret"],
             check_with=dms.secret_for_format,
         ),
     )
