@@ -252,8 +252,14 @@ class Api:
     def put(self, path: str, body: Any, *, if_match: str = "") -> Answer:
         return self.send("PUT", path, body, if_match=if_match)
 
-    def post(self, path: str, body: Any = None) -> Answer:
-        return self.send("POST", path, body)
+    def post(self, path: str, body: Any = None, *, wait: bool = True) -> Answer:
+        """`wait` until what is sent aside was sent, as the answer itself does not."""
+        from tidings.channels.send_aside import finish
+
+        answer = self.send("POST", path, body)
+        if wait:
+            finish(begun_only=False)
+        return answer
 
     def patch(self, path: str, body: Any, *, if_match: str = "") -> Answer:
         return self.send("PATCH", path, body, if_match=if_match)

@@ -452,6 +452,8 @@ def test_people_are_found_by_an_index_while_somebody_types(filled: str, typed: s
     plan = analysed(*page.query.sql_with_params())
     assert "person_words" in {node.get("Index Name") for node in nodes(plan)}
     assert blocks(plan) < blocks_at_most
+
+
 def test_the_addresses_of_the_latest_messages_are_found_without_the_rest(filled: str) -> None:
     values = {"tenant": TENANT, "channel": "webhook", "latest": limits.LATEST, "addresses": limits.ADDRESSES}
     plan = analysed(limits._ADDRESSES, values)

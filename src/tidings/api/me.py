@@ -85,7 +85,8 @@ def put_settings(request: HttpRequest, response: HttpResponse, body: Body[dict[s
 
 @router.post("/me/contact-points/{channel}/code", response={202: CodeOnItsWay})
 def post_code(request: HttpRequest, channel: str, body: Body[CodeWanted] = THE_ONE_THERE_IS) -> Status[Any]:
-    """Sends six digits to the address. The answer is the same whatever came of it; 429 says when to ask again."""
+    """Sends six digits to the address. The answer comes before, and is the same whatever comes of it; 429 says when to
+    ask again."""
     send_code(caller(request), channel, body.address, take_at_once)
     detail = "A code is on its way, if messages can reach this address. It ends every code that was sent before."
     return Status(202, {"detail": detail, "expires_in": int(HOLDS.total_seconds())})

@@ -59,6 +59,12 @@ RECEIPTS = Counter(
     ["channel", "state", "reason"],
     registry=REGISTRY,
 )
+RECEIPTS_IGNORED = Counter(
+    "tidings_receipts_ignored_total",
+    "Receipts that changed nothing: unreadable, or by the provider's own id of another message than was sent.",
+    ["channel", "reason"],
+    registry=REGISTRY,
+)
 HOLDS = Counter(
     "tidings_held_total",
     "Deliveries that were not tried because a vendor's budget was used up or its account was in trouble.",
