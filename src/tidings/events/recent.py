@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -35,7 +36,7 @@ class Recent:
 
 def recent_events(tenant_id: UUID, event_type: str, last: int) -> Sequence[Recent]:
     """Newest first."""
-    found = {
+    found: dict[str, Any] = {
         "tenant": tenant_id,
         "type": event_type,
         "since": first_at(now() - KEPT_FOR),
