@@ -15,6 +15,7 @@ from tidings.api.pages import Listed, Paging, Text, page_of
 from tidings.directory.enrol import put_member
 from tidings.directory.members import described, member, members, see_off
 from tidings.directory.profile import Profile
+from tidings.directory.ways import Ways, ways_of
 from tidings.kernel.versions import Expected
 from tidings.preferences.methods import put_settings_of_user, settings_of_user
 from tidings.preferences.shape import read_settings, write_settings
@@ -24,11 +25,12 @@ EMPTY: dict[str, Any] = {"roles": []}
 
 
 class UserFilters(Schema):
-    q: Text = Field("", description="part of a login, a name or an e-mail address")
+    q: Text = Field("", description="part of a login, a name, an e-mail address or a mobile number")
     search: Text = Field("", description="how a login, an e-mail address or words of a name begin: for who is typing")
     role: Text | None = None
     active: bool | None = None
     departed: bool = Field(False, description="those who are gone, instead")
+    reachable: bool | None = Field(None, description="by a method of theirs; the inbox alone does not count")
 
 
 class UserWanted(Schema):
@@ -37,6 +39,7 @@ class UserWanted(Schema):
     model_config = ConfigDict(extra="forbid")
     login: str | None = Field(None, description="as in the path; that says who is meant")
     version: int | None = Field(None, description="not looked at: If-Match asks that nobody was quicker")
+    reached: dict[str, Any] | None = Field(None, description="not looked at: notification settings change it")
     name: Text | None = None
     email: Text | None = None
     mobile: Text | None = None
@@ -47,7 +50,7 @@ class UserWanted(Schema):
     active: bool = True
 
     def profile(self) -> Profile:
-        given = self.dict(exclude={"login", "version"}, exclude_unset=True)
+        given = self.dict(exclude={"login", "version", "reached"}, exclude_unset=True)
         return Profile(**{part: value if value is not None else EMPTY.get(part, "") for part, value in given.items()})
 
 
@@ -64,14 +67,36 @@ class UserShown(Schema):
     version: int
 
 
+class Hindered(Schema):
+    channel: str
+    reason: str
+
+
+class Reached(Schema):
+    by: list[str] = Field(description="the methods that lead to them")
+    not_by: list[Hindered] = Field(description="those they chose and that lead nowhere")
+    could: list[str] = Field(description="what would lead to them if they chose it")
+
+
+class UserListed(UserShown):
+    reached: Reached
+
+
 def shown(person: Person) -> dict[str, Any]:
     return {"login": person.login, **described(person), "version": person.version}
 
 
-@router.get("/users", response=Listed[UserShown])
+def reached(ways: Ways) -> dict[str, Any]:
+    not_by = [{"channel": channel, "reason": reason} for channel, reason in ways.not_by]
+    return {"by": ways.by, "not_by": not_by, "could": ways.could}
+
+
+@router.get("/users", response=Listed[UserListed])
 def list_users(request: HttpRequest, filters: Query[UserFilters], paging: Query[Paging]) -> dict[str, Any]:
-    found = members(caller(request), **filters.dict())
-    return page_of(found, paging, by="login").listed(shown)
+    who = caller(request)
+    page = page_of(members(who, **filters.dict()), paging, by="login")
+    ways = ways_of(who.tenant_id, page.rows)
+    return page.listed(lambda person: {**shown(person), "reached": reached(ways[person.id])})
 
 
 @router.get("/users/{login}", response=UserShown)
