@@ -20,7 +20,7 @@ from uuid import UUID
 
 import psycopg
 
-from tidings.catalog.features import SYSTEM_FEATURE
+from tidings.catalog.features import SYSTEM_FEATURE, unknown_type
 from tidings.delivery.enqueue import Keep, Queued, enqueue, enqueue_late, numbered, order_key, unplanned
 from tidings.delivery.job import Job, Story
 from tidings.delivery.lanes import Promised
@@ -110,7 +110,7 @@ def _judge(
         before = seen.get(_key(one))
         if before is None:
             if event.type not in view.catalog.event_types:
-                verdicts.append(unknown_type(event.type, view))
+                verdicts.append(unknown_type(event.type, view.catalog))
                 continue
             new = event_id()
             seen[_key(one)] = Known(new, one.incoming.hash)
@@ -143,12 +143,6 @@ def _turned_away(one: Submission, view: View) -> Problem | None:
 
 def _of_unknown_type(verdict: Verdict) -> bool:
     return isinstance(verdict, Problem) and verdict.code == "unknown_event_type"
-
-
-def unknown_type(code: str, view: View) -> Problem:
-    nearest = view.catalog.nearest(code)
-    hint = f" Did you mean {' or '.join(nearest)}?" if nearest else " GET /api/v1/catalog lists them."
-    return Problem(422, "unknown_event_type", f"There is no event type {code!r}.{hint}", nearest=nearest)
 
 
 def _plan(new: UUID, one: Submission, view: View) -> Keep:
@@ -220,7 +214,7 @@ def story_of(new: UUID, incoming: Incoming, planned: Planned, number: int) -> St
 def preview(incoming: Incoming, view: View) -> dict[str, Any]:
     """The decision record this event would get now; nothing is kept or sent. Raises `Problem` 422."""
     if incoming.event.type not in view.catalog.event_types:
-        raise unknown_type(incoming.event.type, view)
+        raise unknown_type(incoming.event.type, view.catalog)
     return foreseen_record(incoming, plan_event(incoming.event, view).plan, now())
 
 

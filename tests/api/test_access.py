@@ -93,6 +93,9 @@ def test_an_administrator_makes_tokens_for_others(api: Any) -> None:
     assert (of_dms.status, of_dms.body["source"], of_dms.body["scopes"]) == (201, "dms", ["events:write"])
     holders = {(each["person"], each["source"]) for each in root.get("/tokens").body["items"]}
     assert {("bo", None), (None, "dms"), ("root", None)} <= holders
+    assert [each["person"] for each in root.get("/tokens?person=bo").body["items"]] == ["bo"]
+    assert [each["source"] for each in root.get("/tokens?source=dms").body["items"]] == ["dms"] * 2
+    assert api("ann").get("/tokens?person=bo").body["items"] == []
     assert root.delete(f"/tokens/{of_dms.body['id']}").status == 204
 
 
@@ -161,7 +164,7 @@ def test_only_who_may_send_events_makes_a_source_that_may(api: Any, organisation
     for path, body in (("/sources", {"name": "airflow"}), ("/tokens", {"source": "dms"})):
         answer = writes.post(path, body)
         assert (answer.status, "events:write" in answer.body["detail"]) == (403, True)
-    assert [each["name"] for each in api("root").get("/sources").body["items"]] == ["dms"]
+    assert [each["name"] for each in api("root").get("/sources").body["items"]] == ["dms"] * 2
     both = api(token=_token(organisation, "root", "write", "events:write"))
     assert both.post("/sources", {"name": "airflow"}).status == both.post("/tokens", {"source": "dms"}).status == 201
 
