@@ -376,6 +376,51 @@ def test_only_administrators_write_and_dbas_read(api: Any) -> None:
     assert api(source="dms").get("/users").status == 403
 
 
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("zo", ["zoe"]),
+        ("ZOE", ["zoe"]),
+        ("kell", ["zoe"]),
+        ("kell zo", ["zoe"]),
+        ("zoe bar", []),
+        ("z.k", ["zoe"]),
+        ("oe", []),
+        ("张", ["zhang"]),
+        ("o'n", ["o'neil"]),
+        ("o'", ["o'neil"]),
+        ("éla", ["elan"]),
+        ("   ", ["ann", "back\\slash"]),
+        ("'", []),
+        ("a & b | c:* !", []),
+        ("back\\", ["back\\slash"]),
+        ("100%", []),
+        ("acme", []),
+    ],
+)
+def test_whoever_types_finds_people_by_how_their_words_begin(
+    api: Any, organisation: Any, typed: str, found: list[str]
+) -> None:
+    organisation.add("zoe")
+    organisation.people["zoe"].name, organisation.people["zoe"].email = "Zoe  van Keller", "z.keller@Example.com"
+    organisation.people["zoe"].save()
+    for login, name in (("zhang", "张博"), ("o'neil", ""), ("back\\slash", ""), ("elan", "élan")):
+        organisation.add(login)
+        organisation.people[login].name = name
+        organisation.people[login].save()
+    items = api("carol").get("/users", search=typed, limit=2).body["items"]
+    assert [each["login"] for each in items] == found
+
+
+def test_a_search_sees_neither_who_is_gone_nor_other_tenants(api: Any, organisation: Any) -> None:
+    from django.utils import timezone
+
+    organisation.add("zoe", departed_at=timezone.now())
+    assert api("root").get("/users", search="zoe").body["items"] == []
+    assert [each["login"] for each in api("root").get("/users", search="zoe", departed="true").body["items"]] == ["zoe"]
+    assert api("root").get("/users", search="mall").body["items"] == []
+
+
 def test_scopes_narrow_what_an_administrator_may(api: Any, organisation: Any) -> None:
     from tidings.accounts.tokens import create_token
 

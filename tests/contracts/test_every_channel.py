@@ -363,6 +363,20 @@ def test_a_secret_is_bound_to_where_it_is_sent(code: str, channel: Channel) -> N
         assert set(field.goes_to) <= {each.name for each in fields}
 
 
+def test_a_url_of_a_contact_point_is_shown_as_little_as_its_address_is(
+    code: str, channel: Channel, parcel: MakeParcel
+) -> None:
+    """It may hold a token, and settings are read by others than the person."""
+    contact = parcel().contact
+    for field in channel.contact:
+        if field.kind == "url":
+            shown = masked(channel.contact, contact)
+            assert shown.pop(field.name) == channel.address(contact)
+            assert check_values(channel.contact, shown, contact) == contact
+            with pytest.raises(Problem, match="errors"):
+                check_values(channel.contact, {field.name: "https://elsewhere.example.com/…"}, contact)
+
+
 def test_unknown_and_wrong_values_are_all_told_at_once(code: str, channel: Channel) -> None:
     for fields in (channel.settings, channel.contact):
         given: dict[str, Any] = {field.name: ["not", "a", "value"] for field in fields if field.when is None}

@@ -11,7 +11,8 @@ from tidings.api.authenticate import caller
 from tidings.api.echo import refuse_other
 from tidings.api.etag import if_match, set_etag
 from tidings.api.pages import Listed, Page, Paging, Text, page_of
-from tidings.directory.holders import Held, Holding, Path, holders, put_holders, remove_resource, resources_in, shown
+from tidings.directory.assign import Holding, put_holders
+from tidings.directory.holders import Held, Path, holders, remove_resource, resources_in, shown
 from tidings.kernel.versions import Expected
 
 router = Router(tags=["resources"])

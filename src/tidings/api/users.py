@@ -11,7 +11,8 @@ from tidings.api.authenticate import caller
 from tidings.api.echo import refuse_other
 from tidings.api.etag import if_match, set_etag
 from tidings.api.pages import Listed, Paging, Text, page_of
-from tidings.directory.members import described, member, members, put_member, see_off
+from tidings.directory.enrol import put_member
+from tidings.directory.members import described, member, members, see_off
 from tidings.directory.profile import Profile
 from tidings.kernel.versions import Expected
 from tidings.preferences.methods import put_settings_of_user, settings_of_user
@@ -23,6 +24,7 @@ EMPTY: dict[str, Any] = {"roles": []}
 
 class UserFilters(Schema):
     q: Text = Field("", description="part of a login, a name or an e-mail address")
+    search: Text = Field("", description="how a login, an e-mail address or words of a name begin: for who is typing")
     role: Text | None = None
     active: bool | None = None
     departed: bool = Field(False, description="those who are gone, instead")

@@ -1,6 +1,8 @@
 """Write down a change, and let every node know that what it holds of this tenant is stale: always both, in the
 transaction of the change."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import UUID
 
@@ -10,6 +12,18 @@ from tidings.accounts.models import Tenant
 from tidings.audit.models import Change
 
 Part = Literal["rules", "directory", "access"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One of many changes of one kind. No secret may stand in `before` or `after`; `stale` names what nodes hold of
+    it."""
+
+    action: str
+    key: str
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    stale: tuple[Part, ...]
 
 
 def record_change(
@@ -23,10 +37,19 @@ def record_change(
     after: dict[str, Any] | None,
     stale: tuple[Part, ...],
 ) -> None:
-    """`actor` is a login, or `token:NAME` or `command line`. No secret may stand in `before` or `after`. `stale` names
-    what nodes hold of it; the row lock on the tenant orders changes of one tenant."""
-    Change.objects.create(
-        tenant_id=tenant_id, actor=actor, action=action, kind=kind, key=key, before=before, after=after
-    )
+    """`actor` is a login, or `token:NAME` or `command line`. The rest: see `Entry`."""
+    record_changes(tenant_id, actor, kind, [Entry(action, key, before, after, stale)])
+
+
+def record_changes(tenant_id: UUID, actor: str, kind: str, entries: Iterable[Entry]) -> None:
+    """The row lock on the tenant orders changes of one tenant; what is stale is said once."""
+    made: list[Change] = []
+    stale: set[Part] = set()
+    for entry in entries:
+        what = {"action": entry.action, "key": entry.key, "before": entry.before, "after": entry.after}
+        made.append(Change(tenant_id=tenant_id, actor=actor, kind=kind, **what))
+        stale.update(entry.stale)
+    Change.objects.for_tenant(tenant_id).bulk_create(made)
     if stale:
-        Tenant.objects.filter(id=tenant_id).update(**{f"{part}_version": F(f"{part}_version") + 1 for part in stale})
+        raised = {f"{part}_version": F(f"{part}_version") + 1 for part in sorted(stale)}
+        Tenant.objects.filter(id=tenant_id).update(**raised)

@@ -1,7 +1,9 @@
 """Write down where a person is reached on a channel; what can be sent to is sealed."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -16,24 +18,45 @@ from tidings.kernel.clock import now
 from tidings.kernel.secrets import SecretUnreadable, seal, unseal
 
 DEPARTED = "person_departed"
-# The channels that what is said of a person prefills, and by which part of it.
-PREFILLED: Mapping[str, str] = {"email": "email", "sms": "mobile", "dingtalk": "mobile"}
+Points = dict[str, ContactPoint]
+"""A person's, by channel."""
 
 
-def locked_points(tenant_id: UUID, login: str) -> dict[str, ContactPoint]:
-    """A person's contact points by channel. Who writes them takes turns by login: a row that somebody else is writing
-    for the first time cannot be locked, nor can a person who is not there yet. All before the tenant is locked: what
+@dataclass(frozen=True, slots=True)
+class Write:
+    """What a person's contact point is to be; `point` is the one there is."""
+
+    person: Person
+    kind: Channel
+    point: ContactPoint | None
+    values: Values
+    verified: bool
+
+
+def locked_points(tenant_id: UUID, login: str) -> Points:
+    return lock_points(tenant_id, [login])[login]
+
+
+def lock_points(tenant_id: UUID, logins: Sequence[str]) -> dict[str, Points]:
+    """People's contact points, by login. Who writes them takes turns by login: a row that somebody else is writing for
+    the first time cannot be locked, nor can a person who is not there yet. All before the tenant is locked: what
     disables a dead one takes its locks in that order too."""
-    turn = hashlib.blake2b(f"{tenant_id}/{login}".encode(), digest_size=8).digest()
+    turns = [hashlib.blake2b(f"{tenant_id}/{login}".encode(), digest_size=8).digest() for login in logins]
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [int.from_bytes(turn, signed=True)])
+        # In one order for everybody, so that two who lock many cannot wait for each other.
+        keys = sorted(int.from_bytes(turn, signed=True) for turn in turns)
+        cursor.execute("SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS turn(key)", [keys])
     points = (
         ContactPoint.objects.for_tenant(tenant_id)
-        .filter(person__login=login)
+        .filter(person__login__in=logins)
+        .select_related("person")
         .select_for_update(of=("self",), no_key=True)
         .order_by("id")
     )
-    return {point.channel: point for point in points}
+    found: dict[str, Points] = {login: {} for login in logins}
+    for point in points:
+        found[point.person.login][point.channel] = point
+    return found
 
 
 def opened(point: ContactPoint | None) -> Values:
@@ -66,28 +89,48 @@ def same_address(kind: Channel, one: Values, other: Values) -> bool:
 
 
 def write_point(person: Person, kind: Channel, point: ContactPoint | None, values: Values, *, verified: bool) -> None:
-    """A disabled one is in use again. A verified address that it replaces is told so, and a code that is under way
+    write_points(person.tenant_id, [Write(person, kind, point, values, verified)])
+
+
+def write_points(tenant_id: UUID, writes: Sequence[Write]) -> None:
+    """A disabled one is in use again. A verified address that is replaced is told so, and a code that is under way
     ends: it was asked for before this was decided."""
-    if point and not same_address(kind, values, opened(point)):
-        _say_goodbye(point)
-    end_codes(person, kind.code)
-    point = point or ContactPoint(tenant_id=person.tenant_id, person=person, channel=kind.code, version=0)
+    settings = cache(lambda code: settings_of(tenant_id, code))
+    moved = [one.point for one in writes if one.point and not same_address(one.kind, one.values, opened(one.point))]
+    _say_goodbye(tenant_id, moved)
+    _end_codes(tenant_id, [(one.person, one.kind.code) for one in writes])
+    written = [_written(one, settings(one.kind.code)) for one in writes]
+    ContactPoint.objects.for_tenant(tenant_id).bulk_create(
+        written, update_conflicts=True, unique_fields=["id"], update_fields=_WRITTEN
+    )
+
+
+_WRITTEN = ("sealed", "shown", "destination", "verified_at", "disabled_at", "disabled_reason", "version")
+
+
+def _written(one: Write, settings: Values) -> ContactPoint:
+    kind, values = one.kind, one.values
+    point = one.point or ContactPoint(tenant_id=one.person.tenant_id, person=one.person, channel=kind.code, version=0)
     # Sealing twice never gives the same bytes; what was not changed keeps its own, by which a verdict finds it.
     if not point.sealed or opened(point) != values:
         point.sealed = seal(dict(values))
     point.shown = kind.address(values)[:320]
-    point.destination = _destination(kind, values, settings_of(person.tenant_id, kind.code))
-    point.verified_at = (point.verified_at or now()) if verified else None
+    point.destination = _destination(kind, values, settings)
+    point.verified_at = (point.verified_at or now()) if one.verified else None
     point.disabled_at, point.disabled_reason = None, ""
     point.version += 1
-    point.save()
+    return point
 
 
 def remove_point(point: ContactPoint) -> None:
-    """The address is told, if it was verified."""
-    _say_goodbye(point)
-    end_codes(point.person, point.channel)
-    point.delete()
+    remove_points(point.tenant_id, [point])
+
+
+def remove_points(tenant_id: UUID, points: Sequence[ContactPoint]) -> None:
+    """The addresses are told, where they were verified."""
+    _say_goodbye(tenant_id, points)
+    _end_codes(tenant_id, [(point.person, point.channel) for point in points])
+    ContactPoint.objects.for_tenant(tenant_id).filter(id__in=[point.id for point in points]).delete()
 
 
 def end_codes(person: Person, channel: str = "") -> None:
@@ -96,26 +139,13 @@ def end_codes(person: Person, channel: str = "") -> None:
     (under_way.filter(channel=channel) if channel else under_way).update(code=None, expires_at=None)
 
 
-def prefill(person: Person, before: Mapping[str, str], points: Mapping[str, ContactPoint]) -> list[str]:
-    """What an administrator says of a person's e-mail and mobile is verified by their word, and messages go there as
-    long as the person has chosen no other place. What is said again as it was changes nothing: the person may have
-    taken that address away. `before` is what was said until now. The channels it changed."""
-    changed: list[str] = []
-    for code, part in PREFILLED.items():
-        kind = CHANNELS.get(code)
-        if kind is None:
-            continue
-        said, was, point = str(getattr(person, part)), before.get(part, ""), points.get(code)
-        name = kind.contact[0].name
-        follows = point is None or (bool(was) and address_of(kind, opened(point)) == {name: was})
-        returns = point is not None and point.disabled_reason == DEPARTED
-        if said and (returns or (follows and said != was)):
-            write_point(person, kind, point, {name: said}, verified=True)
-            changed.append(code)
-        elif point and follows and not said:
-            remove_point(point)
-            changed.append(code)
-    return changed
+def _end_codes(tenant_id: UUID, of: Iterable[tuple[Person, str]]) -> None:
+    by_channel: dict[str, list[Person]] = {}
+    for person, channel in of:
+        by_channel.setdefault(channel, []).append(person)
+    for channel, people in by_channel.items():
+        under_way = Verification.objects.for_tenant(tenant_id).filter(channel=channel, person__in=people)
+        under_way.filter(code__isnull=False).update(code=None, expires_at=None)
 
 
 def disable_all(points: Mapping[str, ContactPoint]) -> None:
@@ -147,19 +177,22 @@ def refresh_destinations(tenant_id: UUID, channel: str, settings: Values) -> int
     return len(moved)
 
 
-def _say_goodbye(point: ContactPoint) -> None:
+def _say_goodbye(tenant_id: UUID, points: Iterable[ContactPoint]) -> None:
     """Whoever has an address changed in somebody's name cannot do it unseen: a node tells the old one. One that never
     was theirs hears nothing, and a dead one could not."""
-    if point.verified_at is not None and point.disabled_at is None:
-        moment = now()
-        FormerAddress.objects.create(
-            tenant_id=point.tenant_id,
+    moment = now()
+    FormerAddress.objects.for_tenant(tenant_id).bulk_create(
+        FormerAddress(
+            tenant_id=tenant_id,
             person_id=point.person_id,
             channel=point.channel,
             sealed=bytes(point.sealed),
             left_at=moment,
             due_at=moment,
         )
+        for point in points
+        if point.verified_at is not None and point.disabled_at is None
+    )
 
 
 def _destination(kind: Channel, values: Values, settings: Values) -> str:

@@ -13,13 +13,12 @@ from tidings.accounts.permissions import Caller
 from tidings.accounts.tenants import lock_tenant
 from tidings.audit.record import record_change
 from tidings.directory.models import Resource
-from tidings.directory.profile import looked_up, unprintable
-from tidings.kernel.problems import invalid, not_found
+from tidings.directory.profile import unprintable
+from tidings.kernel.problems import not_found
 from tidings.kernel.versions import Expected
 
 KEEPERS = ("administrator", "dba")
-NAME_LENGTH = 200
-OWNERS_AT_MOST = 3
+LEVELS = ("instance", "database", "table")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +38,11 @@ class Path:
 
     @property
     def level(self) -> str:
-        return ("instance", "database", "table")[len(self.names) - 1]
+        return LEVELS[len(self.names) - 1]
 
     @property
     def parents(self) -> tuple["Path", ...]:
         return tuple(Path(*self.names[:count]) for count in range(1, len(self.names)))
-
-
-@dataclass(frozen=True, slots=True)
-class Holding:
-    """Logins; None leaves a part as it is, an empty one clears it."""
-
-    dba: str | None = None
-    owners: Sequence[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,36 +92,6 @@ def shown(resources: Iterable[Resource]) -> list[Held]:
 
 
 @transaction.atomic
-def put_holders(caller: Caller, path: Path, holding: Holding, expected: Expected) -> tuple[Held, bool]:
-    """The resource, and whether it is new; the database and instance it lies in come with it where they are missing.
-
-    Raises 403, 412, and 422 naming logins that nobody has.
-    """
-    caller.require(*KEEPERS)
-    _check_names(path)
-    if holding.dba and path.level != "instance":
-        text = "only an instance has one"
-        raise invalid(f"A {path.level} has owners and no DBA: {text}.", [{"field": "dba", "problem": text}])
-    lock_tenant(caller.tenant_id)
-    row = _find(caller.tenant_id, path)
-    [before] = shown([row]) if row else [None]
-    expected.check(before.version if before else 0, before and content(before))
-    for parent in path.parents:
-        if _find(caller.tenant_id, parent) is None:
-            [made] = shown([_row(caller.tenant_id, parent)])
-            _record(caller, "create", parent, None, content(made))
-    row = row or _row(caller.tenant_id, path, version=0)
-    _set(row, holding, before)
-    [after] = shown([row])
-    if before is None or content(before) != content(after):
-        row.version += 1
-        row.save()
-        was = content(before) if before else None
-        _record(caller, "change" if before else "create", path, was, content(after))
-    return shown([row])[0], before is None
-
-
-@transaction.atomic
 def remove_resource(caller: Caller, path: Path, expected: Expected) -> None:
     """With all that lies in it; what is gone stands in the record. Raises 403, 404, 412."""
     caller.require(*KEEPERS)
@@ -146,7 +107,10 @@ def remove_resource(caller: Caller, path: Path, expected: Expected) -> None:
     lost = {str(child.path): content(child) for child in shown(inside.order_by("database", "table"))}
     inside.delete()
     row.delete()
-    _record(caller, "delete", path, content(held) | ({"inside": lost} if lost else {}), None)
+    gone = content(held) | ({"inside": lost} if lost else {})
+    record_change(
+        caller.tenant_id, caller.name, "delete", path.level, str(path), before=gone, after=None, stale=("directory",)
+    )
 
 
 def content(held: Held) -> dict[str, Any]:
@@ -169,67 +133,8 @@ def _known(tenant_id: UUID, path: Path) -> Resource:
     return row
 
 
-def _row(tenant_id: UUID, path: Path, *, version: int = 1) -> Resource:
-    row = Resource(
-        tenant_id=tenant_id, instance=path.instance, database=path.database, table=path.table, version=version
-    )
-    if version:
-        row.save()
-    return row
-
-
-def _set(row: Resource, holding: Holding, before: Held | None) -> None:
-    wanted = {*(holding.owners or ()), *([holding.dba] if holding.dba else [])}
-    already = {*before.owners, *([before.dba] if before.dba else [])} if before else set()
-    ids = _ids(row.tenant_id, wanted, already)
-    problems: list[dict[str, Any]] = []
-    for field, logins in (("dba", [holding.dba] if holding.dba else []), ("owners", holding.owners or ())):
-        if unknown := [login for login in logins if login not in ids]:
-            text = f"names {', '.join(unknown)}: nobody here has this login"
-            problems.append({"field": field, "problem": text, "users": unknown})
-    owners = list(dict.fromkeys(ids[login] for login in holding.owners or () if login in ids))
-    if len(owners) > OWNERS_AT_MOST:
-        problems.append({"field": "owners", "problem": f"may be {OWNERS_AT_MOST} at most"})
-    if problems:
-        told = " ".join(f"{one['field']} {one['problem']}." for one in problems)
-        raise invalid(f"Nothing was changed: {told}", problems)
-    if holding.dba is not None:
-        row.dba_id = ids[holding.dba] if holding.dba else None
-    if holding.owners is not None:
-        row.owners = owners
-
-
-def _ids(tenant_id: UUID, logins: Iterable[str], already: set[str]) -> dict[str, UUID]:
-    """By login as it was written. Who has departed can stay a holder, and cannot become one."""
-    written = {looked_up(login): login for login in logins}
-    people = Person.objects.for_tenant(tenant_id).filter(login__in=[login for login in written if login])
-    return {
-        written[person.login]: person.id for person in people if person.departed_at is None or person.login in already
-    }
-
-
 def _logins(rows: Sequence[Resource]) -> Mapping[UUID, str]:
     ids = {owner for row in rows for owner in row.owners} | {row.dba_id for row in rows if row.dba_id}
     if not ids:
         return {}
     return dict(Person.objects.for_tenant(rows[0].tenant_id).filter(id__in=ids).values_list("id", "login"))
-
-
-def _check_names(path: Path) -> None:
-    levels = ("instance", "database", "table")
-    text = f"must be 1 to {NAME_LENGTH} characters without /, line breaks and other control characters"
-    wrong = [
-        {"field": level, "problem": text}
-        for level, name in zip(levels, path.names, strict=False)
-        if len(name) > NAME_LENGTH or "/" in name or name in (".", "..") or name.isspace() or unprintable(name)
-    ]
-    if wrong:
-        raise invalid(f"This name cannot be used: it {text}.", wrong)
-
-
-def _record(
-    caller: Caller, action: str, path: Path, before: dict[str, Any] | None, after: dict[str, Any] | None
-) -> None:
-    record_change(
-        caller.tenant_id, caller.name, action, path.level, str(path), before=before, after=after, stale=("directory",)
-    )

@@ -38,7 +38,7 @@ ROLES_OF_SOMETHING = ("data_owner", "instance_dba")
 JOINS = ("because_join", "because_last_join", "of_join", "of_last_join")
 NAMES_SHOWN = 3
 
-VALUE_TABLES = ("risk", "environment", "exec_mode", "reason")
+VALUE_TABLES = ("risk", "environment", "exec_mode", "reason", "reason_todo")
 SHARED_TABLES = ("labels", "because", *VALUE_TABLES)
 
 
@@ -110,6 +110,11 @@ class Wording:
         """Those with a text of their own."""
         return frozenset(self._headlines)
 
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Those that have words."""
+        return tuple(self._values["reason"])
+
     def headline(self, event_type: str, title: str, *, feature_label: str = "", event_label: str = "") -> str:
         """What happened. The labels are said only of a tenant's own event type; without them its code is."""
         around = self._headlines.get(event_type)
@@ -174,6 +179,7 @@ def compile_all(tables_of: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Word
         _same_keys(f"{code}.toml", tables, first)
         for name in VALUE_TABLES:
             _same_keys(f"{code}.toml [{name}]", tables[name], first[name])
+        _same_keys(f"{code}.toml [reason_todo]", tables["reason_todo"], tables["reason"])
     return every
 
 

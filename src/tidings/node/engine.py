@@ -22,10 +22,11 @@ from tidings.node import metrics
 from tidings.node.chores import Chores
 from tidings.node.deliver import Deliverer
 from tidings.node.life import Life
+from tidings.node.live import Live
 from tidings.node.receipts import Receipts
 from tidings.node.take_due import WAKE_CHANNEL, Claims
 from tidings.pipeline import accept
-from tidings.planning.views import Views
+from tidings.planning.views import HELD
 
 log = logging.getLogger("tidings.node")
 KEEP_WITHIN = 15.0
@@ -53,10 +54,11 @@ class Node:
         self._notify = asyncio.Event()
         self.delivering = 0
         """Nodes that were alive and delivered when `why_not_ready` looked last."""
-        self.views, self.groups = Views(), Groups()
+        self.views, self.groups = HELD, Groups()
         self.wire = Wire(AddressPolicy(settings.allowed_networks))
         self.front, self.connection_for_checks = self.connection("front"), self.connection("checks")
         self.chores, self.receipts = Chores(self), Receipts(self)
+        self.live = Live(self.connection("live"))
         self.life = Life(
             self.connection("lease"),
             lambda: self.deliverer.held.keys(),
@@ -90,6 +92,7 @@ class Node:
     async def stop(self) -> None:
         """Refuse new events, finish what was submitted, send what has begun, give back the rest."""
         self.groups.closed = True
+        await self.live.stop()
         with suppress(TimeoutError):
             async with asyncio.timeout(DRAIN):
                 await self.groups.emptied()

@@ -20,7 +20,7 @@ from tidings.kernel.clock import now
 from tidings.kernel.database import Connection
 from tidings.kernel.problems import Problem, forbidden
 from tidings.kernel.secrets import token_hash
-from tidings.node import metrics, sources
+from tidings.node import live, metrics, sources
 from tidings.node.asgi import JSON, App, Message, Receive, Scope, Send, answer, answer_problem
 from tidings.node.engine import Node
 from tidings.node.receipts import PATH as RECEIPTS
@@ -52,6 +52,7 @@ class Front:
             ("POST", "/api/v1/events"): self._one,
             ("POST", "/api/v1/events/batch"): self._many,
             ("POST", "/api/v1/preview"): self._preview,
+            ("GET", live.PATH): node.live.serve,
             **Watch(node).routes,
             **{("POST", f"{sources.PATH}{code}"): self._push for code in ADAPTERS},
         }

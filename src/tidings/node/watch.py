@@ -66,6 +66,7 @@ class Watch:
         metrics.HELD.set(self._node.deliverer.lanes.held)
         metrics.CIRCUITS_OPEN.set(len(self._node.deliverer.left_alone()))
         metrics.WAITING.set(self._node.groups.waiting)
+        metrics.LIVE_STREAMS.set(self._node.live.streams)
         async with self._looking:
             if self._loop.time() - self._looked_at >= BACKLOG_EVERY:
                 metrics.show_backlog(await self._backlog())

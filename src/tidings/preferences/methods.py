@@ -15,7 +15,6 @@ from tidings.channels.contract import Channel, Values
 from tidings.channels.models import ChannelSetting
 from tidings.channels.registry import CHANNELS
 from tidings.directory.contact_points import (
-    PREFILLED,
     address_of,
     locked_points,
     opened,
@@ -25,6 +24,7 @@ from tidings.directory.contact_points import (
 )
 from tidings.directory.members import known_member
 from tidings.directory.models import ContactPoint
+from tidings.directory.prefill import PREFILLED
 from tidings.directory.profile import looked_up
 from tidings.kernel.problems import Problem, invalid
 from tidings.kernel.versions import Expected

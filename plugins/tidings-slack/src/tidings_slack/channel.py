@@ -43,6 +43,7 @@ class SlackChannel(Channel):
             WORDS["url"],
             required=True,
             check=checked_url,
+            shown=lambda url: _shown(read_url(url)),
         ),
     )
     verified_by = "test"
@@ -52,9 +53,7 @@ class SlackChannel(Channel):
         return f"{target.bracketed}:{target.port}"
 
     def address(self, contact: Values) -> str:
-        """Workspace and webhook by their ids; only the last part is secret."""
-        target = _given(contact)
-        return f"{target.scheme}://{target.authority}{target.path.rpartition('/')[0]}/{CUT}"
+        return _shown(_given(contact))
 
     def budgets(self, parcels: Sequence[Parcel]) -> Sequence[Budget]:
         most, per = RATE
@@ -67,6 +66,11 @@ class SlackChannel(Channel):
         url = _called(parcel.contact, parcel.settings)
         answer = await wire.request("POST", url, headers=HEADERS, body=body(parcel))
         return judge(answer, parcel.now, hide=_given(parcel.contact).path.rpartition("/")[2])
+
+
+def _shown(target: Target) -> str:
+    """Workspace and webhook by their ids; only the last part is secret."""
+    return f"{target.scheme}://{target.authority}{target.path.rpartition('/')[0]}/{CUT}"
 
 
 def _given(contact: Values) -> Target:

@@ -49,8 +49,9 @@ class DingTalkRobotChannel(Channel):
             WORDS["url"],
             required=True,
             check=checked_robot_url,
+            shown=shown_robot,
         ),
-        Field("secret", "secret", WORDS["secret"]),
+        Field("secret", "secret", WORDS["secret"], known_at="url"),
     )
     verified_by = "test"
     most_together = 50
@@ -63,7 +64,7 @@ class DingTalkRobotChannel(Channel):
         return f"{target.bracketed}:{target.port}"
 
     def address(self, contact: Values) -> str:
-        return shown_robot(contact)
+        return shown_robot(str(contact["url"]))
 
     def account(self, contact: Values, settings: Values) -> str:
         return robot_of(contact, settings).key

@@ -6,6 +6,7 @@ https://help.aliyun.com/en/sms/developer-reference/api-dysmsapi-2017-05-25-sends
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
@@ -58,7 +59,8 @@ class _Report(Struct):
     """https://help.aliyun.com/en/sms/developer-reference/smsreport-http"""
 
     success: bool
-    biz_id: str
+    biz_id: Annotated[str, msgspec.Meta(min_length=1)]
+    phone_number: str = ""
     err_code: str = ""
     err_msg: str = ""
     sms_size: str | int = ""
@@ -66,7 +68,8 @@ class _Report(Struct):
 
 
 _read_answer = msgspec.json.Decoder(_Answer).decode
-_read_reports = msgspec.json.Decoder(list[_Report]).decode
+_read_reports = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_read_report = msgspec.json.Decoder(_Report).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -145,14 +148,23 @@ class Aliyun(Provider):
         return tuple([Budget(f"{key}:{span}", most, per, "number_at_its_limit") for span, most, per in spans])
 
     def acknowledge(self, call: Call, settings: Values) -> Acknowledged:
-        """The account's reports, of other senders' messages too. It looks for a number in `code` and pushes again
-        after 1, 5 and 10 minutes where it finds none."""
+        """The account's reports, of other senders' messages too. It looks for a number in `code` and pushes all of them
+        again after 1, 5 and 10 minutes where it finds none; so one that cannot be read must not keep back the rest."""
         try:
             reports = _read_reports(call.body)
         except (msgspec.DecodeError, UnicodeDecodeError):
             raise ValueError("not a list of reports as SmsReport has them") from None
-        receipts = [_receipt(report) for report in reports if report.success or report.err_code != IN_FLIGHT]
-        return Acknowledged(receipts, body='{"code":0,"msg":"接收成功"}'.encode())
+        receipts: list[Receipt] = []
+        unreadable = 0
+        for raw in reports:
+            try:
+                report = _read_report(raw)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                unreadable += 1
+                continue
+            if report.success or report.err_code != IN_FLIGHT:
+                receipts.append(_receipt(report))
+        return Acknowledged(receipts, unreadable, body='{"code":0,"msg":"接收成功"}'.encode())
 
     def _call(self, sent: Parcel | Code, template: Template, values: Mapping[str, str]) -> Signed:
         return send_sms(
@@ -213,9 +225,9 @@ def _receipt(report: _Report) -> Receipt:
     told = cut(one_line("; ".join(filter(None, words))), 200)
     identity = _identity(report.out_id)
     if report.success:
-        return Receipt("delivered", identity, report.biz_id, said=told)
+        return Receipt("delivered", identity, report.biz_id, said=told, number=report.phone_number)
     reason, of = REPORTS.get(report.err_code, ("undelivered", "message"))
-    return Receipt("failed", identity, report.biz_id, reason, told, of)
+    return Receipt("failed", identity, report.biz_id, reason, told, of, report.phone_number)
 
 
 def _identity(out_id: str | None) -> UUID | None:

@@ -20,6 +20,7 @@ from tidings.channels.contract import (
     NotAuthentic,
     Outcome,
     Parcel,
+    Receipt,
     Shown,
     Values,
     Wire,
@@ -27,7 +28,7 @@ from tidings.channels.contract import (
 from tidings.channels.field_words import words_beside
 from tidings.channels.mobiles import checked_mobile
 from tidings.channels.sms.aliyun import Aliyun
-from tidings.channels.sms.number import masked_number
+from tidings.channels.sms.number import is_spelling, masked_number
 from tidings.channels.sms.provider import Provider
 from tidings.channels.sms.twilio import Twilio
 from tidings.kernel.urls import read_url
@@ -112,6 +113,9 @@ class SmsChannel(Channel):
         if call.method != "POST":
             raise ValueError("receipts are posted")
         return _provider(settings).acknowledge(call, settings)
+
+    def is_about(self, receipt: Receipt, contact: Values) -> bool:
+        return not receipt.number or is_spelling(receipt.number, str(contact["mobile"]))
 
 
 def _provider(settings: Values) -> Provider:

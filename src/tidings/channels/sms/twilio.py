@@ -250,10 +250,10 @@ def _receipt(fields: Mapping[str, str], url: str) -> Receipt | None:
         return None
     identity, told = _identity(url), cut(" ".join(filter(None, (status, code))), 200)
     if status in DELIVERED:
-        return Receipt("delivered", identity, sid, said=told)
+        return Receipt("delivered", identity, sid, said=told, number=fields.get("To", ""))
     known = int(code) if code.isascii() and code.isdecimal() else 0
     reason, of = REPORTS.get(known, ("undelivered", "message"))
-    return Receipt("failed", identity, sid, reason, told, of)
+    return Receipt("failed", identity, sid, reason, told, of, fields.get("To", ""))
 
 
 def _identity(url: str) -> UUID | None:

@@ -55,11 +55,17 @@ REASONS: Mapping[int, Outcome] = {
 HEADERS = {"content-type": "application/json; charset=utf-8"}
 
 
+def shown_url(url: str) -> str:
+    """Its host, and whether there is more."""
+    target = read_url(url)
+    return f"{target.scheme}://{target.authority}/{CUT if target.path != '/' else ''}"
+
+
 class WebhookChannel(Channel):
     code = "webhook"
     label: ClassVar[Mapping[str, str]] = {"en": "Webhook", "zh-hans": "Webhook"}
     contact = (
-        Field("url", "url", WORDS["url"], required=True),
+        Field("url", "url", WORDS["url"], required=True, shown=shown_url),
         Field(
             "format",
             "choice",
@@ -73,12 +79,14 @@ class WebhookChannel(Channel):
             WORDS["secret"],
             check_with=dms.secret_for_format,
             generate=new_secret,
+            known_at="url",
         ),
         Field(
             "previous_secret",
             "secret",
             WORDS["previous_secret"],
             check_with=dms.secret_for_format,
+            known_at="url",
         ),
     )
     verified_by = "test"
@@ -91,7 +99,7 @@ class WebhookChannel(Channel):
         return _place(str(contact["url"])).destination
 
     def address(self, contact: Values) -> str:
-        return _place(str(contact["url"])).shown
+        return shown_url(str(contact["url"]))
 
     def preview(self, parcel: Parcel) -> Shown:
         body = dms.letter(parcel)[0] if parcel.contact.get("format") == dms.FORMAT else payload(parcel.document)
@@ -142,7 +150,6 @@ class Place:
     else, and some echo them ("Cannot POST /hooks/...")."""
 
     destination: str
-    shown: str
     hidden: tuple[str, ...]
 
 
@@ -152,6 +159,5 @@ def _place(url: str) -> Place:
     path = target.path
     return Place(
         destination=f"{target.bracketed}:{target.port}",
-        shown=f"{target.scheme}://{target.authority}/{CUT if path != '/' else ''}",
         hidden=tuple(sorted({path, path.partition("?")[0], unquote(path)})),
     )

@@ -1,0 +1,11 @@
+"""Every page, by area."""
+
+from django.urls import include, path
+
+AREAS = (
+    "home",
+    "sign_in",
+    "welcome",
+)
+
+urlpatterns = [path("", include(f"tidings.console.{area}")) for area in AREAS]

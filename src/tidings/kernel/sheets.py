@@ -1,0 +1,132 @@
+"""Tables as files that people open with a spreadsheet: reads what Excel saves, writes nothing that Excel would run."""
+
+import codecs
+import csv
+import io
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from tidings.kernel.problems import Problem, invalid
+
+CONTENT_TYPE = "text/csv; charset=utf-8"
+ROWS_AT_MOST = 10_000
+SEPARATORS = ",;\t"
+# What Excel saves: with a byte order mark, or in the code page of a Chinese Windows, which GB18030 contains.
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig", "UTF-8"),
+    (codecs.BOM_UTF16_LE, "utf-16", "UTF-16"),
+    (codecs.BOM_UTF16_BE, "utf-16", "UTF-16"),
+)
+_UNMARKED = (("utf-8", "UTF-8"), ("gb18030", "GB18030"))
+# Cells that a spreadsheet takes for a formula (https://owasp.org/www-community/attacks/CSV_Injection), and those that
+# would be taken for a guarded one.
+_RUN = re.compile("'*[=+\\-@\t\r\n＝＋－＠]")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """`number`: where it begins in the file, from 1. A line may have fewer cells than there are columns, or more."""
+
+    number: int
+    cells: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    columns: tuple[str, ...]
+    lines: tuple[Line, ...]
+    encoding: str
+    separator: str
+
+
+def read_sheet(content: bytes, columns: Collection[str], *, needs: Collection[str], ignores: Collection[str]) -> Sheet:
+    """Its first line names the columns, in any order and case. Raises 422 `unreadable_file`."""
+    text, encoding = _decoded(content)
+    hint, body = _hinted(text)
+    separator = hint or _separator_of(body.partition("\n")[0], {*columns, *ignores})
+    lines = list(_lines(body, separator, skipped=text[: len(text) - len(body)].count("\n")))
+    if not lines:
+        raise _unreadable("The file is empty: its first line names the columns.")
+    named = tuple(cell.strip().lower() for cell in lines[0].cells)
+    _check_columns(named, columns, needs, ignores)
+    if len(lines) - 1 > ROWS_AT_MOST:
+        raise _unreadable(f"The file has {len(lines) - 1:,} rows; {ROWS_AT_MOST:,} are possible. Split it.")
+    return Sheet(named, tuple(lines[1:]), encoding, separator)
+
+
+def write_sheet(columns: Sequence[str], rows: Iterable[Sequence[str]], *, for_excel: bool = False) -> bytes:
+    """UTF-8; with a byte order mark for Excel, which takes it for the local code page otherwise."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(columns)
+    writer.writerows([[guarded(cell) for cell in row] for row in rows])
+    return out.getvalue().encode("utf-8-sig" if for_excel else "utf-8")
+
+
+def guarded(cell: str) -> str:
+    """With a quote in front where a spreadsheet would run it; `unguarded` takes exactly that away again."""
+    return f"'{cell}" if _RUN.match(cell) else cell
+
+
+def unguarded(cell: str) -> str:
+    return cell[1:] if cell.startswith("'") and _RUN.match(cell) else cell
+
+
+def _decoded(content: bytes) -> tuple[str, str]:
+    marked = [(codec, name) for mark, codec, name in _MARKS if content.startswith(mark)]
+    for codec, name in marked or _UNMARKED:
+        try:
+            text = content.decode(codec)
+        except UnicodeDecodeError:
+            continue
+        if "\0" in text:
+            break
+        return text, name
+    raise _unreadable("The file is no text in UTF-8 or GB18030: save it as CSV, not as a workbook.")
+
+
+def _hinted(text: str) -> tuple[str, str]:
+    """Excel's own first line that says what separates cells, and the rest."""
+    first, _, rest = text.partition("\n")
+    found = re.fullmatch(r'"?sep=([,;\t])"?\r?', first)
+    return (found[1], rest) if found else ("", text)
+
+
+def _separator_of(header: str, known: Collection[str]) -> str:
+    """Whichever makes the most of the header known."""
+
+    def names(separator: str) -> int:
+        cells = next(csv.reader([header], delimiter=separator), [])
+        return sum(cell.strip().lower() in known for cell in cells)
+
+    return max(SEPARATORS, key=names)
+
+
+def _lines(text: str, separator: str, *, skipped: int) -> Iterator[Line]:
+    """Without those that have nothing in them."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    before = 0
+    try:
+        for cells in reader:
+            start, before = before + 1, reader.line_num
+            if any(cell.strip() for cell in cells):
+                yield Line(start + skipped, tuple(unguarded(cell.strip()) for cell in cells))
+    except csv.Error as error:
+        raise _unreadable(f"Line {reader.line_num + skipped} cannot be read: {error}. Is a quote missing?") from None
+
+
+def _check_columns(
+    named: Sequence[str], columns: Collection[str], needs: Collection[str], ignores: Collection[str]
+) -> None:
+    possible = f"The columns are: {', '.join(columns)}."
+    if unknown := [name for name in named if name not in columns and name not in ignores]:
+        raise _unreadable(f"The first line names {unknown[0][:100]!r}, which is no column here. {possible}")
+    if twice := [name for name in named if named.count(name) > 1]:
+        raise _unreadable(f"The first line names {twice[0]!r} twice.")
+    if missing := [name for name in needs if name not in named]:
+        raise _unreadable(f"The first line does not name {missing[0]!r}, which has to be there. {possible}")
+
+
+def _unreadable(detail: str) -> Problem:
+    return invalid(f"Nothing was read. {detail}", code="unreadable_file")
