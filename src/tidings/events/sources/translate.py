@@ -75,8 +75,9 @@ async def _keep(reading: Reading, sender: Sender, keep: Keep) -> Sequence[Kept] 
         elif verdict.code in NOT_OF_THE_EVENT:
             raise verdict
         else:
-            reason = "unknown_event_type" if verdict.code == "unknown_event_type" else "invalid_event"
-            return Parked(reason, verdict.detail)
+            return Parked(
+                "unknown_event_type" if verdict.code == "unknown_event_type" else "invalid_event", verdict.detail
+            )
     return kept
 
 
