@@ -20,7 +20,7 @@ from uuid import UUID
 
 import psycopg
 
-from tidings.catalog.features import SYSTEM_FEATURE
+from tidings.catalog.features import SYSTEM_FEATURE, unknown_type
 from tidings.delivery.enqueue import Keep, Queued, enqueue, enqueue_late, numbered, order_key, unplanned
 from tidings.delivery.job import Job, Story, reader_of
 from tidings.delivery.lanes import Promised
@@ -114,7 +114,7 @@ def _judge(
         before = seen.get(_key(one))
         if before is None:
             if event.type not in view.catalog.event_types:
-                verdicts.append(unknown_type(event.type, view))
+                verdicts.append(unknown_type(event.type, view.catalog))
                 continue
             new = event_id()
             seen[_key(one)] = Known(new, one.incoming.hash)
@@ -147,12 +147,6 @@ def _turned_away(one: Submission, view: View) -> Problem | None:
 
 def _of_unknown_type(verdict: Verdict) -> bool:
     return isinstance(verdict, Problem) and verdict.code == "unknown_event_type"
-
-
-def unknown_type(code: str, view: View) -> Problem:
-    nearest = view.catalog.nearest(code)
-    hint = f" Did you mean {' or '.join(nearest)}?" if nearest else " GET /api/v1/catalog lists them."
-    return Problem(422, "unknown_event_type", f"There is no event type {code!r}.{hint}", nearest=nearest)
 
 
 def _plan(new: UUID, one: Submission, view: View) -> Keep:
@@ -225,7 +219,7 @@ def preview(incoming: Incoming, view: View, *, messages: bool = False) -> dict[s
     """The decision record this event would get now; nothing is kept or sent. `messages`: with what each recipient would
     read. Raises `Problem` 422."""
     if incoming.event.type not in view.catalog.event_types:
-        raise unknown_type(incoming.event.type, view)
+        raise unknown_type(incoming.event.type, view.catalog)
     planned = plan_event(incoming.event, view)
     record = foreseen_record(incoming, planned.plan, now())
     if messages:
