@@ -18,6 +18,8 @@ from tidings.kernel.secrets import SecretUnreadable, seal, unseal
 DEPARTED = "person_departed"
 # The channels that what is said of a person prefills, and by which part of it.
 PREFILLED: Mapping[str, str] = {"email": "email", "sms": "mobile", "dingtalk": "mobile"}
+# Of these it is the mobile that administrators vouch for, and not the account that is found by it.
+ASSUMED = frozenset({"dingtalk"})
 
 
 def locked_points(tenant_id: UUID, login: str) -> dict[str, ContactPoint]:
@@ -65,7 +67,15 @@ def same_address(kind: Channel, one: Values, other: Values) -> bool:
     return address_of(kind, one) == address_of(kind, other)
 
 
-def write_point(person: Person, kind: Channel, point: ContactPoint | None, values: Values, *, verified: bool) -> None:
+def write_point(
+    person: Person,
+    kind: Channel,
+    point: ContactPoint | None,
+    values: Values,
+    *,
+    verified: bool,
+    assumed: bool = False,
+) -> None:
     """A disabled one is in use again. A verified address that it replaces is told so, and a code that is under way
     ends: it was asked for before this was decided."""
     if point and not same_address(kind, values, opened(point)):
@@ -79,6 +89,7 @@ def write_point(person: Person, kind: Channel, point: ContactPoint | None, value
     point.destination = _destination(kind, values, settings_of(person.tenant_id, kind.code))
     point.verified_at = (point.verified_at or now()) if verified else None
     point.disabled_at, point.disabled_reason = None, ""
+    point.assumed = assumed
     point.version += 1
     point.save()
 
@@ -110,7 +121,7 @@ def prefill(person: Person, before: Mapping[str, str], points: Mapping[str, Cont
         follows = point is None or (bool(was) and address_of(kind, opened(point)) == {name: was})
         returns = point is not None and point.disabled_reason == DEPARTED
         if said and (returns or (follows and said != was)):
-            write_point(person, kind, point, {name: said}, verified=True)
+            write_point(person, kind, point, {name: said}, verified=True, assumed=code in ASSUMED)
             changed.append(code)
         elif point and follows and not said:
             remove_point(point)
