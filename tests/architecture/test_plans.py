@@ -56,8 +56,8 @@ FILL = (
     """,
     f"""
     INSERT INTO directory_contactpoint
-        (id, tenant_id, person_id, channel, sealed, shown, destination, disabled_reason, version)
-    SELECT key(n, 9), key(10, n % {TENANTS}), key(n, 8), 'webhook', '', '', 'host' || n % 1000 || ':443', '', 1
+        (id, tenant_id, person_id, channel, sealed, shown, destination, disabled_reason, version, assumed)
+    SELECT key(n, 9), key(10, n % {TENANTS}), key(n, 8), 'webhook', '', '', 'host' || n % 1000 || ':443', '', 1, false
     FROM generate_series(1, {ROWS}) n
     """,
     f"""
