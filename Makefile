@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+ASSETS := $(VENV)/.assets
 PLUGINS := $(wildcard plugins/*/pyproject.toml)
 ARGS   ?=
 export UV_NO_PROGRESS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint format types arch bench check lock clean
+.PHONY: help demo serve test lint format types arch bench check assets lock clean
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^## / {printf "\n%s\n", substr($$0, 4)} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,15 +22,28 @@ $(READY): pyproject.toml $(PLUGINS) requirements/all.txt requirements/uv.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable . $(PLUGINS:%/pyproject.toml=--editable %)
 	@touch $@
 
+# The console's style, scripts and translations.
+NPM_DONE := assets/node_modules/.package-lock.json
+$(NPM_DONE): assets/package-lock.json
+	@command -v npm >/dev/null || { echo "The console's style and scripts come from npm: install Node.js 20 or newer."; exit 1; }
+	cd assets && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+$(ASSETS): $(READY) $(NPM_DONE) assets/build.py assets/icons.txt $(wildcard src/tidings/console/static/console/*.js src/tidings/console/static/console/*.css src/tidings/console/locale/*/LC_MESSAGES/*.po)
+	$(BIN)/python assets/build.py
+	@touch $@
+
+assets: $(ASSETS)
+
 ## run
-demo: $(READY) ## a working day of a believable organisation, live (ARGS=--once ends by itself)
+demo: $(ASSETS) ## a working day of a believable organisation, live (ARGS=--once ends by itself)
 	$(BIN)/tidings demo $(ARGS)
 
-serve: $(READY) ## Tidings on the embedded PostgreSQL
+serve: $(ASSETS) ## Tidings on the embedded PostgreSQL
 	$(BIN)/tidings serve $(ARGS)
 
 ## check
-test: $(READY) ## every test that needs nothing but this machine
+test: $(ASSETS) ## every test that needs nothing but this machine
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(READY) ## style
@@ -44,7 +58,7 @@ types: $(READY) ## mypy --strict
 arch: $(READY) ## the import contracts
 	$(BIN)/lint-imports
 
-bench: $(READY) ## speed and memory, as ratios
+bench: $(ASSETS) ## speed and memory, as ratios
 	$(BIN)/python -m bench $(ARGS)
 
 check: lint types arch test ## what CI runs
@@ -55,4 +69,4 @@ lock: $(READY) ## renew the locked dependencies
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --upgrade --extra demo --group dev pyproject.toml -o requirements/all.txt
 
 clean: ## remove what these targets made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) assets/node_modules src/tidings/console/static/vendor .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -32,8 +32,11 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "tidings.kernel.django_settings"
 os.environ["TIDINGS_RESOLVED_DATABASE_URL"] = "postgresql://nobody@/no_database_fixture?host=/nonexistent"
 
 import django  # noqa: E402
+from django.conf import settings as django_settings  # noqa: E402
 
 django.setup()
+# A password that is hard to guess from its hash takes half a second; no test is about that.
+django_settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 QUICK = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "64MB", "max_connections": "100"}
 TEMPLATE = "tidings_template"
@@ -249,8 +252,14 @@ class Api:
     def put(self, path: str, body: Any, *, if_match: str = "") -> Answer:
         return self.send("PUT", path, body, if_match=if_match)
 
-    def post(self, path: str, body: Any = None) -> Answer:
-        return self.send("POST", path, body)
+    def post(self, path: str, body: Any = None, *, wait: bool = True) -> Answer:
+        """`wait` until what is sent aside was sent, as the answer itself does not."""
+        from tidings.channels.send_aside import finish
+
+        answer = self.send("POST", path, body)
+        if wait:
+            finish(begun_only=False)
+        return answer
 
     def patch(self, path: str, body: Any, *, if_match: str = "") -> Answer:
         return self.send("PATCH", path, body, if_match=if_match)

@@ -32,6 +32,8 @@ def test_every_channel_is_there_from_the_start_and_off(api: Any) -> None:
     assert (mail["labels"]["zh-hans"], mail["settings"]["port"], mail["settings"]["password"]) == ("邮件", 587, None)
     fields = {field["name"]: field for field in mail["fields"]}
     assert (fields["host"]["required"], fields["security"]["choices"]) == (True, ["none", "starttls", "tls"])
+    assert fields["host"]["words"]["label"] == {"en": "Mail server", "zh-hans": "邮件服务器"}
+    assert fields["security"]["words"]["choices"]["none"]["zh-hans"] == "不加密"
 
 
 SMS = {"provider": "aliyun", "access_key_id": "LTAI5t", "access_key_secret": PASSWORD, "sign_name": "数据平台"}
@@ -396,6 +398,19 @@ def test_a_person_on_duty_sees_how_a_channel_is_doing(api: Any, organisation: An
     assert api("carol").get("/channels/email/health").body["average_ms"] is None
     assert api("ann").get("/channels/webhook/health").status == 403
     assert api("carol").get("/channels/fax/health").status == 404
+
+
+def test_a_person_on_duty_sees_what_the_vendor_takes_at_most(api: Any) -> None:
+    app = {"app_key": "dingapp", "app_secret": "secret-of-that-app", "agent_id": 1}
+    assert api("root").put("/channels/dingtalk", {"enabled": True, "settings": app}).status == 200
+    budget = {"of": "", "reason": "dingtalk_rate", "used": 0, "most": 5000, "seconds": 60, "free_at": None}
+    assert api("carol").get("/channels/dingtalk/limits").body == {
+        "channel": "dingtalk", "gives_up_after": None, "budgets": [budget], "left_alone": [],
+    }  # fmt: skip
+    nothing = {"gives_up_after": 14_400, "budgets": [], "left_alone": []}
+    assert api("carol").get("/channels/email/limits").body == {"channel": "email", **nothing}
+    assert api("ann").get("/channels/email/limits").status == 403
+    assert api("carol").get("/channels/fax/limits").status == 404
 
 
 # DingTalk

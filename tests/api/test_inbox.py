@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from tests.api.given import event, happen, lose_content, queries
+from tests.api.given import end, event, happen, lose_content, queries
 from tests.delivery.given import reach
 
 PENDING = "data_change.pending_approval"
@@ -77,6 +77,103 @@ def test_items_are_read_one_by_one_or_all_at_once(api: Any, organisation: Any, d
     assert ann.get("/me/inbox", unread="true").body["items"] == []
 
 
+def test_what_came_after_the_last_one_seen_stays_unread(api: Any, organisation: Any, database: str) -> None:
+    keys = happen(organisation, database, *[event() for _ in range(3)])
+    ann = api("ann")
+    assert ann.post("/me/inbox/read", {"all": True, "until": str(keys[1])}).body == {"read": 2, "unread": 1}
+    assert ann.get("/me/inbox/unread").body == {"unread": 1}
+    assert [item["read"] for item in ann.get("/me/inbox").body["items"]] == [False, True, True]
+
+
+def test_it_says_where_it_also_went_and_whether_it_arrived(api: Any, organisation: Any, database: str) -> None:
+    reach(organisation, "ann")
+    organisation.people["ann"].methods = ["webhook", "sms"]
+    organisation.people["ann"].save()
+    happen(organisation, database, event())
+    end(organisation, reason="gone")
+    [item] = api("ann").get("/me/inbox").body["items"]
+    [send] = item["sends"]
+    assert (send["channel"], send["state"], send["reason"]) == ("webhook", "failed", "gone")
+    assert item["skips"] == [{"channel": "sms", "reason": "channel_off"}]
+
+
+def test_it_says_what_where_who_and_when_as_a_message_does(api: Any, organisation: Any, database: str) -> None:
+    organisation.people["bo"].timezone = "Asia/Shanghai"
+    organisation.people["bo"].email = "Bo@example.com"
+    organisation.people["bo"].save()
+    content = event(
+        type=PENDING, people={"approvers": ["bo"], "submitter": "ann"}, actor={"email": "bo@example.com"}
+    ) | {
+        "time": "2026-11-23T10:00:00Z",
+        "resources": [{"instance": "rm-orders", "database": "orders"}],
+        "details": {"risk": "HIGH", "comment": "DROP TABLE orders", "sql": "x" * 10_000},
+    }
+    happen(organisation, database, content)
+    [item] = api("bo").get("/me/inbox").body["items"]
+    facts = {fact["key"]: fact["value"] for fact in item["facts"]}
+    assert facts.pop("what").startswith("Data change s")
+    assert facts == {
+        "where": "rm-orders/orders",
+        "submitter": "Ann",
+        "actor": "Bo",
+        "when": "2026-11-23 18:00 (Asia/Shanghai)",
+        "risk": "High",
+    }
+
+
+def test_what_waits_for_an_act_is_found_until_its_subject_moves_on(api: Any, organisation: Any, database: str) -> None:
+    def waiting(login: str) -> list[str]:
+        items = api(login).get("/me/inbox", waiting="true").body["items"]
+        assert all(item["waiting"] for item in items)
+        return [item["subject"]["id"] for item in items]
+
+    approvers = {"approvers": ["bo"], "submitter": "ann"}
+    for subject in ("one", "two"):
+        happen(organisation, database, event(subject=subject, type=PENDING, people=approvers))
+    happen(organisation, database, event(subject="three", type="data_change.to_be_submitted"), event())
+    assert (waiting("bo"), waiting("ann")) == (["two", "one"], ["three"])
+    happen(organisation, database, event(subject="two", type="data_change.approved"))
+    assert waiting("bo") == ["one"]
+    [two, one] = api("bo").get("/me/inbox").body["items"]
+    assert (two["waiting"], two["moved_on"]["type"]) == (False, "data_change.approved")
+    assert (one["waiting"], one["moved_on"]) == (True, None)
+
+
+def test_who_hears_of_an_approval_for_another_reason_is_not_asked_to_act(
+    api: Any, organisation: Any, database: str
+) -> None:
+    api("root").patch(f"/rules/{PENDING}", {"optional_roles": ["dba"], "version": 1})
+    happen(organisation, database, event(type=PENDING, people={"approvers": ["bo"]}))
+    [item] = api("carol").get("/me/inbox").body["items"]
+    assert not item["waiting"]
+    assert api("carol").get("/me/inbox", waiting="true").body["items"] == []
+
+
+def test_a_feature_s_items_are_found_among_the_others(api: Any, organisation: Any, database: str) -> None:
+    happen(organisation, database, event(), event(type="data_export.successful"), event())
+    assert [one["type"] for one in api("ann").get("/me/inbox", feature="data_export").body["items"]] == [
+        "data_export.successful"
+    ]
+    assert api("ann").get("/me/inbox", feature="data").body["items"] == []
+
+
+def test_a_page_with_filters_looks_at_so_many_and_says_where_to_go_on(
+    api: Any, organisation: Any, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tidings.events.inbox.LATEST", 3)
+    happen(organisation, database, event(type="data_export.successful"), *[event() for _ in range(4)])
+    ann, found, cursor, pages = api("ann"), [], {}, 0
+    while True:
+        page = ann.get("/me/inbox", feature="data_export", **cursor).body
+        found += page["items"]
+        pages += 1
+        if page["next_cursor"] is None:
+            break
+        cursor = {"cursor": page["next_cursor"]}
+    assert (len(found), pages) == (1, 2)
+    assert ann.get("/me/inbox/unread").body == {"unread": 3}
+
+
 def test_nobody_reads_for_somebody_else(api: Any, organisation: Any, database: str) -> None:
     [key] = happen(organisation, database, event(type=PENDING, people={"approvers": ["bo", "dan"]}))
     for login in ("dan", "root", "mallory"):
@@ -86,7 +183,18 @@ def test_nobody_reads_for_somebody_else(api: Any, organisation: Any, database: s
     assert api("mallory").get("/me/inbox").body["items"] == []
 
 
-@pytest.mark.parametrize("body", [{}, {"ids": ["x"]}, {"all": False}, {"ids": [], "all": True}, {"id": "x"}, []])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"ids": ["x"]},
+        {"all": False},
+        {"ids": [], "all": True},
+        {"id": "x"},
+        {"ids": [], "until": str(UUID(int=0))},
+        [],
+    ],
+)
 def test_what_does_not_fit_reads_nothing(api: Any, organisation: Any, database: str, body: Any) -> None:
     happen(organisation, database, event())
     assert api("ann").post("/me/inbox/read", body).status == 422
@@ -119,8 +227,8 @@ def test_it_costs_the_same_however_full(api: Any, organisation: Any, database: s
     happen(organisation, database, *[event() for _ in range(20)])
     with queries() as many:
         assert len(ann.get("/me/inbox").body["items"]) == 21
-    # Token, page, events, subjects, titles, own features, unread.
-    assert len(few) == len(many) == 7
+    # Token, page, events, subjects, contents, people named, own features, deliveries, unread.
+    assert len(few) == len(many) == 9
 
 
 def test_it_does_not_spoil_what_messages_are_made_of(api: Any, organisation: Any, database: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from tests.api.given import at_once
 
+from tidings.channels.send_aside import AT_ONCE, finish
 from tidings.channels.testing.smtp_server import Step
 
 ME = "/me/notification-settings"
@@ -559,32 +560,36 @@ def test_a_code_is_a_text(api: Any, body: Any) -> None:
     assert api("ann").post(VERIFY, body).status in (400, 422)
 
 
-def test_a_slow_server_holds_one_thread_and_no_lock(api: Any, organisation: Any, mail: Any) -> None:
+def test_nothing_can_be_told_from_how_long_an_answer_takes(api: Any, organisation: Any, mail: Any) -> None:
+    """A server that takes its time for an address it knows keeps nobody waiting: neither who asked nor anybody else."""
     mail.script = {NEW["address"]: [Step(manner="hang")]}
     ann, bo, root = api("ann"), api("bo"), api("root")
-    answers: list[int] = []
-    slow = threading.Thread(target=lambda: answers.append(_elsewhere(lambda: ann.post(CODE, NEW).status)))
-    slow.start()
-    _until(lambda: mail.open > 0 and len(rows(organisation)) == 1)
-    assert bo.post(CODE, {"address": "bo@example.com"}).code == "busy"
     began = time.monotonic()
+    assert ann.post(CODE, NEW, wait=False).status == 202
+    _until(lambda: mail.open > 0)
+    assert bo.post(CODE, {"address": "bo@example.com"}, wait=False).status == 202
     assert root.put("/users/ann", {"name": "Ann Li"}).status == 200
     assert root.put("/tenant", {"language": "en"}).status == 200
+    _until(lambda: bool(changes(organisation, "send_code", "bo")))
     assert time.monotonic() - began < 5
+    assert [taken.recipient for taken in mail.taken] == ["bo@example.com"]
+    assert changes(organisation, "send_code") == []
     mail.cut_connections()
-    slow.join()
-    assert answers == [202]
-    assert len(rows(organisation)) == 1
-    assert bo.post(CODE, {"address": "bo@example.com"}).status == 202
+    finish(begun_only=False)
+    [change] = changes(organisation, "send_code")
+    assert change.after["outcome"] == "try_later"
 
 
-def _elsewhere(act: Callable[[], int]) -> int:
-    from django.db import connections
-
-    try:
-        return act()
-    finally:
-        connections.close_all()
+def test_a_node_that_stops_sends_what_has_begun_and_says_so_of_the_rest(api: Any, organisation: Any, mail: Any) -> None:
+    slow = [f"slow{number}@new.example" for number in range(AT_ONCE)]
+    mail.script = {address: [Step(manner="hang")] for address in slow}
+    for address in (*slow, "late@new.example"):
+        assert api("ann").post(CODE, {"address": address}, wait=False).status == 202
+    _until(lambda: mail.open == AT_ONCE)
+    threading.Timer(0.5, mail.cut_connections).start()
+    finish(begun_only=True)
+    reasons = [change.after["reason"] for change in changes(organisation, "send_code")]
+    assert (reasons.count("node_stopped"), len(reasons)) == (1, AT_ONCE + 1)
 
 
 def _until(true: Callable[[], bool]) -> None:
@@ -593,3 +598,28 @@ def _until(true: Callable[[], bool]) -> None:
             return
         time.sleep(0.05)
     raise AssertionError("never happened")
+
+
+def test_where_one_stands_with_a_code_can_be_asked(api: Any, organisation: Any, mail: Any) -> None:
+    ann = api("ann")
+    assert ann.get(CODE).body == {"under_way": None}
+    ann.post(CODE, NEW)
+    state = ann.get(CODE).body["under_way"]
+    assert (state["address"], state["tries_left"], state["locked_until"]) == ("a***@new.example", 5, None)
+    digits = last_code(mail)
+    ann.post(VERIFY, {"code": other(digits)})
+    assert ann.get(CODE).body["under_way"]["tries_left"] == 4
+    assert api("bo").get(CODE).body == {"under_way": None}
+    for _ in range(4):
+        ann.post(VERIFY, {"code": other(digits)})
+    state = ann.get(CODE).body["under_way"]
+    assert state["again_at"] == state["locked_until"] is not None
+    # The lock outlives the code.
+    pass_time(organisation, minutes=20)
+    assert ann.get(CODE).body["under_way"]["locked_until"]
+    pass_time(organisation, minutes=60)
+    assert ann.get(CODE).body == {"under_way": None}
+    ann.post(CODE, NEW)
+    assert ann.post(VERIFY, {"code": last_code(mail)}).status == 200
+    assert ann.get(CODE).body == {"under_way": None}
+    assert ann.get(CODE.replace("email", "webhook")).code == "verified_otherwise"

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 URL = "https://hooks.example.com/in/secret-path-of-ann"
+SHOWN = "https://hooks.example.com/…"
 SECRET = "whsec_" + "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVowMTIzNDU="
 MASK = "********"
 PATH = "/users/ann/notification-settings"
@@ -17,10 +18,10 @@ def _point(organisation: Any, channel: str, login: str = "ann") -> Any:
     return ContactPoint.objects.for_tenant(organisation.id).filter(person__login=login, channel=channel).first()
 
 
-def _values(organisation: Any, channel: str) -> Any:
+def _values(organisation: Any, channel: str, login: str = "ann") -> Any:
     from tidings.kernel.secrets import unseal
 
-    return unseal(bytes(_point(organisation, channel).sealed))
+    return unseal(bytes(_point(organisation, channel, login).sealed))
 
 
 def _lead(organisation: Any, channel: str, mobile: str) -> None:
@@ -77,9 +78,11 @@ def test_a_webhook_may_speak_as_dms_with_a_key_as_dms_takes_them(api: Any, organ
     body = {"methods": ["webhook"], "webhook": {"url": URL, "secret": "my dms key", "format": "dms"}}
     answer = api("root").put(PATH, body)
     assert (answer.status, answer.body["webhook"]["format"]) == (200, "dms")
-    assert _values(organisation, "webhook") == {"url": URL, "secret": "my dms key", "format": "dms"}
+    stored = {"url": URL, "secret": "my dms key", "format": "dms"}
+    assert _values(organisation, "webhook") == stored
     # What was read can be written back; the key of the one format is none of the other.
     assert api("root").put(PATH, answer.body).status == 200
+    assert _values(organisation, "webhook") == stored
     again = api("root").put(PATH, {"webhook": {**answer.body["webhook"], "format": "standard"}})
     assert (again.status, [error["field"] for error in again.body["errors"]]) == (422, ["webhook.secret"])
 
@@ -89,9 +92,10 @@ def test_an_administrator_writes_and_it_is_verified(api: Any, organisation: Any)
     answer = api("root").put(PATH, body)
     assert answer.status == 200
     assert (answer.body["methods"], answer.body["email"]) == (["webhook", "email"], "Ann@example.com")
-    assert answer.body["webhook"] == {"url": URL, "format": "standard", "secret": MASK, "previous_secret": None}
+    webhook = {"url": SHOWN, "format": "standard", "secret": MASK, "previous_secret": None}
+    assert answer.body["webhook"] == webhook
     assert answer.body["channels"]["email"]["address"] == "A***@example.com"
-    assert answer.body["channels"]["webhook"]["address"] == "https://hooks.example.com/…"
+    assert answer.body["channels"]["webhook"]["address"] == SHOWN
     assert _standing(answer, "email") == _standing(answer, "webhook") == (True, False)
     assert api("root").get(PATH).body == api("ann").get(ME).body == answer.body
     point = _point(organisation, "webhook")
@@ -135,7 +139,7 @@ def test_what_is_left_out_stays_and_null_takes_away(api: Any, organisation: Any)
     root = api("root")
     root.put(PATH, {"methods": ["email", "webhook"], "email": "ann@example.com", "webhook": {"url": URL}})
     answer = root.put(PATH, {"methods": ["email"]})
-    assert (answer.body["methods"], answer.body["webhook"]["url"]) == (["email"], URL)
+    assert (answer.body["methods"], answer.body["webhook"]["url"]) == (["email"], SHOWN)
     answer = root.put(PATH, {"webhook": None})
     assert (answer.body["methods"], answer.body["email"], answer.body["webhook"]) == (
         ["email"],
@@ -170,6 +174,58 @@ def test_a_secret_is_made_and_shown_once(api: Any, organisation: Any) -> None:
 def test_a_given_secret_is_never_shown(api: Any) -> None:
     answer = api("root").put(PATH, {"webhook": {"url": URL, "secret": SECRET}})
     assert SECRET not in str(answer.body)
+
+
+def test_a_url_is_shown_to_nobody_and_what_is_shown_keeps_it(api: Any, organisation: Any) -> None:
+    """Its path is as good as a password; a read token of an administrator's must not give away everybody's."""
+    root = api("root")
+    body = {"webhook": {"url": URL}, "dingtalk_robot": {"url": ROBOT_URL, "secret": "SEC1"}}
+    answers = [
+        root.put(PATH, body),
+        root.get(PATH),
+        api("ann").get(ME),
+        root.put(PATH, {"methods": []}, if_match='"0"'),
+    ]
+    assert [answer.status for answer in answers] == [200, 200, 200, 412]
+    assert not [word for word in ("secret-path", "5f3a9c1b") if word in str([answer.body for answer in answers])]
+    assert answers[1].body["dingtalk_robot"] == {"url": "https://oapi.dingtalk.com/…3a4b", "secret": MASK}
+    stored = _values(organisation, "webhook")
+    # given back, left out, beside another change
+    for again in (answers[1].body["webhook"], {"url": SHOWN}, {}, {"previous_secret": SECRET}):
+        assert root.put(PATH, {"webhook": again}).status == 200
+        assert _values(organisation, "webhook").items() >= stored.items()
+    assert root.put(PATH, {"dingtalk_robot": {"secret": "SEC2"}}).status == 200
+    assert _values(organisation, "dingtalk_robot") == {"url": ROBOT_URL, "secret": "SEC2"}
+    # a shortened one of another place leads nowhere
+    [error] = root.put(PATH, {"webhook": {"url": "https://hooks.example.org/…"}}).body["errors"]
+    assert (error["field"], "the whole one" in error["problem"]) == ("webhook.url", True)
+
+
+def test_a_secret_stays_with_the_host_that_knows_it(api: Any, organisation: Any) -> None:
+    root, elsewhere = api("root"), "https://hooks.example.org/in/ann"
+    root.put(PATH, {"webhook": {"url": URL, "secret": SECRET}})
+    [error] = root.put(PATH, {"webhook": {"url": elsewhere, "secret": MASK}}).body["errors"]
+    assert error["field"] == "webhook.secret"
+    assert "given anew, because url leads to another host" in error["problem"]
+    made = root.put(PATH, {"webhook": {"url": elsewhere}}).body["webhook"]["secret"]
+    assert made == _values(organisation, "webhook")["secret"] != SECRET
+    given = root.put(PATH, {"webhook": {"url": "https://hooks.example.org:8443/", "secret": SECRET}})
+    assert (given.body["webhook"]["secret"], _values(organisation, "webhook")["secret"]) == (MASK, SECRET)
+
+
+@pytest.mark.parametrize("mask", [{}, {"secret": MASK}])
+def test_a_robot_that_moves_says_its_secret_again_or_that_it_has_none(
+    api: Any, organisation: Any, mask: dict[str, str]
+) -> None:
+    root, moved = api("root"), {"url": ROBOT_URL.replace(".com", ".io")}
+    root.put(PATH, {"dingtalk_robot": {"url": ROBOT_URL, "secret": "SEC1"}})
+    [error] = root.put(PATH, {"dingtalk_robot": moved | mask}).body["errors"]
+    assert (error["field"], "null" in error["problem"]) == ("dingtalk_robot.secret", True)
+    assert root.put(PATH, {"dingtalk_robot": moved | {"secret": None}}).status == 200
+    assert _values(organisation, "dingtalk_robot") == moved
+    # another robot of the same host: a masked secret keeps
+    root.put(PATH, {"dingtalk_robot": moved | {"secret": "SEC2"}})
+    assert root.put(PATH, {"dingtalk_robot": {"url": moved["url"] + "0"} | mask}).status == 200
 
 
 def test_no_secret_and_no_hidden_address_stands_in_the_record(api: Any, organisation: Any) -> None:
@@ -388,13 +444,13 @@ def test_scopes_narrow_what_a_person_may(api: Any, organisation: Any) -> None:
 # the login in the path
 
 
-def test_a_login_is_found_however_its_letters_are_composed(api: Any) -> None:
+def test_a_login_is_found_however_its_letters_are_composed(api: Any, organisation: Any) -> None:
     root = api("root")
     root.put("/users/zo%C3%AB", {})
     composed, apart = "/users/zo%C3%AB/notification-settings", "/users/zoe%CC%88/notification-settings"
     for path, number in ((apart, 1), (apart, 2), (composed, 3)):
         assert root.put(path, {"webhook": {"url": f"{URL}/{number}"}}).status == 200
-    assert root.get(apart).body["webhook"]["url"] == f"{URL}/3"
+    assert _values(organisation, "webhook", "zo\u00eb")["url"] == f"{URL}/3"
 
 
 def test_what_no_login_can_hold_is_not_found(api: Any) -> None:
@@ -445,6 +501,23 @@ def test_the_administrators_word_about_a_mobile_vouches_for_no_user_id(api: Any)
     assert _standing(ann.put(ME, {"mobile": "+8613900139000"}), "dingtalk") == (False, False)
 
 
+def test_whose_account_a_mobile_leads_to_is_assumed_until_somebody_says_or_shows_it(
+    api: Any, organisation: Any
+) -> None:
+    def assumed() -> bool:
+        return bool(_point(organisation, "dingtalk").assumed)
+
+    root, ann = api("root"), api("ann")
+    root.put("/users/ann", {"mobile": "+8613800138000"})
+    assert (assumed(), _point(organisation, "sms").assumed) == (True, False)
+    ann.put(ME, {"mobile": "+8613900139000"})
+    assert not assumed()  # and not verified
+    ann.put(ME, {"mobile": "+8613800138000"})
+    assert assumed()
+    root.put(PATH, {"dingtalk_user_id": "zhangsan"})
+    assert not assumed()
+
+
 def test_two_channels_that_share_a_mobile_may_lead_to_two_of_them(api: Any, organisation: Any) -> None:
     """As when a code proved another number for one of them."""
     root, ann = api("root"), api("ann")
@@ -475,11 +548,11 @@ def test_a_mobile_that_was_proved_for_one_channel_leads_there_alone_until_anothe
 
 
 def test_a_group_robot_is_a_url_and_a_secret_that_is_never_shown(api: Any, organisation: Any) -> None:
-    root = api("root")
+    root, shown = api("root"), "https://oapi.dingtalk.com/…3a4b"
     given = {"url": f"{ROBOT_URL}&timestamp=1&sign=x", "secret": "SECwhatever"}
     answer = root.put(PATH, {"methods": ["dingtalk_robot"], "dingtalk_robot": given})
-    assert (answer.status, answer.body["dingtalk_robot"]) == (200, {"url": ROBOT_URL, "secret": MASK})
-    assert answer.body["channels"]["dingtalk_robot"]["address"] == "https://oapi.dingtalk.com/…3a4b"
+    assert (answer.status, answer.body["dingtalk_robot"]) == (200, {"url": shown, "secret": MASK})
+    assert answer.body["channels"]["dingtalk_robot"]["address"] == shown
     assert _values(organisation, "dingtalk_robot") == {"url": ROBOT_URL, "secret": "SECwhatever"}
     assert root.put(PATH, root.get(PATH).body).etag == answer.etag
     for endpoint, destination in (

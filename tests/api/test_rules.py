@@ -46,8 +46,11 @@ def test_nobody_else_reads_or_writes_rules(api: Any, login: str) -> None:
         client.get(f"{PATH}/history"),
         client.patch(PATH, {"enabled": False, "version": 1}),
         client.post("/rules/batch", {"event_types": [APPROVED], "enabled": False}),
+        client.post("/rules/batch", {"event_types": [APPROVED], "enabled": False, "dry_run": True}),
+        client.post("/rules/undo", {"rules": [{"event_type": APPROVED, "version": 1}]}),
+        client.post(f"{PATH}/restore", {"restore": 1, "version": 1}),
     ]
-    assert [answer.status for answer in answers] == [403] * 5
+    assert [answer.status for answer in answers] == [403] * 8
     assert api("root").get(PATH).body["version"] == 1
 
 
@@ -204,6 +207,9 @@ def test_filters_narrow_the_list_down(api: Any) -> None:
     assert "data_change.pending_approval" in found(role="approver")
     assert all(code.startswith("data_export.") for code in found(feature="data_export"))
     assert len(found(changed="false")) == BUILT_IN - 2
+    assert APPROVED in found(q="approved DATA ch") and APPROVED in found(q="数据变更 通过")
+    assert found(q="data_change.approved") == {APPROVED}
+    assert found(q="approved emperor") == set()
     assert found(feature="nope") == set()
 
 
@@ -228,6 +234,80 @@ def test_a_batch_is_all_or_nothing(api: Any) -> None:
     assert "data_change.aproved" in answer.body["detail"]
     assert APPROVED in answer.body["errors"][0]["nearest"]
     assert root.get(PATH).body["enabled"] is True
+
+
+def test_a_batch_can_be_tried_before_it_is_done(api: Any, organisation: Any) -> None:
+    root, before = api("root"), _rules_version(organisation)
+    root.patch(PATH, {"enabled": False, "version": 1})
+    types = [APPROVED, "data_export.approved"]
+    answer = root.post("/rules/batch", {"event_types": types, "enabled": False, "dry_run": True})
+    assert (answer.status, answer.body["changed"]) == (200, ["data_export.approved"])
+    assert [rule["enabled"] for rule in answer.body["items"]] == [False, False]
+    assert root.get("/rules/data_export.approved").body["enabled"] is True
+    assert (root.get(PATH).body["version"], _rules_version(organisation)) == (2, before + 1)
+    assert len(root.get(f"{PATH}/history").body["items"]) == 1
+
+
+def test_a_batch_is_undone_where_nobody_changed_a_rule_since(api: Any) -> None:
+    root, types = api("root"), [APPROVED, "data_export.approved", "data_export.rejected"]
+    root.patch(PATH, {"additional_users": ["bo"], "version": 1})
+    done = root.post("/rules/batch", {"event_types": types, "enabled": False}).body["items"]
+    api("carol").patch("/rules/data_export.rejected", {"additional_users": ["eve"], "version": 2})
+    wanted = {"rules": [{"event_type": rule["event_type"], "version": rule["version"]} for rule in done]}
+    answer = root.post("/rules/undo", wanted)
+    assert answer.status == 200
+    assert [one["rule"]["event_type"] for one in answer.body["items"]] == types[:2]
+    [alone] = answer.body["left_alone"]
+    assert (alone["event_type"], alone["reason"], alone["actor"]) == ("data_export.rejected", "changed_since", "carol")
+    assert alone["at"] and alone["version"] == 3
+    back, other, kept = (root.get(f"/rules/{code}").body for code in types)
+    assert (back["enabled"], back["additional_users"], back["version"]) == (True, ["bo"], 4)
+    assert (other["enabled"], other["changed"], other["version"]) == (True, False, 3)
+    assert (kept["enabled"], kept["additional_users"]) == (False, ["eve"])
+    assert root.get(f"{PATH}/history").body["items"][0]["action"] == "undo"
+    # A second time, every one of them was changed since: by the undo.
+    again = root.post("/rules/undo", wanted).body
+    assert (again["items"], len(again["left_alone"])) == ([], 3)
+
+
+def test_there_is_nothing_to_undo_in_a_rule_as_it_started(api: Any) -> None:
+    answer = api("root").post("/rules/undo", {"rules": [{"event_type": APPROVED, "version": 1}]})
+    assert [one["reason"] for one in answer.body["left_alone"]] == ["nothing_to_undo"]
+    assert api("root").post("/rules/undo", {"rules": [{"event_type": "nope", "version": 1}]}).status == 422
+
+
+def test_a_rule_comes_back_as_it_was_at_any_version(api: Any) -> None:
+    root = api("root")
+    root.patch(PATH, {"additional_users": ["bo"], "optional_roles": ["data_owner"], "version": 1})
+    root.patch(PATH, {"enabled": False, "additional_users": [], "version": 2})
+    answer = root.post(f"{PATH}/restore", {"restore": 2, "version": 3})
+    assert (answer.status, answer.etag) == (200, '"4"')
+    assert answer.body["left_out"] == {"optional_roles": [], "additional_users": []}
+    now = root.get(PATH).body
+    assert answer.body["rule"] == now
+    assert (now["enabled"], now["additional_users"], now["optional_roles"]) == (True, ["bo"], ["data_owner"])
+    start = root.post(f"{PATH}/restore", {"restore": 1, "version": 4}).body["rule"]
+    assert (start["changed"], start["version"]) == (False, 5)
+    assert root.get(f"{PATH}/history").body["items"][0]["action"] == "restore"
+
+
+def test_a_version_that_never_was_and_a_late_restore_are_refused(api: Any) -> None:
+    root = api("root")
+    root.patch(PATH, {"enabled": False, "version": 1})
+    assert root.post(f"{PATH}/restore", {"restore": 9, "version": 2}).status == 404
+    late = root.post(f"{PATH}/restore", {"restore": 1, "version": 1})
+    assert (late.status, late.code) == (409, "version_conflict")
+    assert root.get(PATH).body["version"] == 2
+
+
+def test_who_has_departed_since_does_not_come_back_and_is_named(api: Any) -> None:
+    root = api("root")
+    root.patch(PATH, {"additional_users": ["bo", "eve"], "version": 1})
+    root.patch(PATH, {"additional_users": [], "version": 2})
+    assert root.delete("/users/bo").status == 204
+    answer = root.post(f"{PATH}/restore", {"restore": 2, "version": 3})
+    assert answer.body["rule"]["additional_users"] == ["eve"]
+    assert answer.body["left_out"] == {"optional_roles": [], "additional_users": ["bo"]}
 
 
 @pytest.mark.parametrize("body", [{}, {"event_types": [], "enabled": True}, {"event_types": [APPROVED]}, [], "x"])

@@ -12,8 +12,8 @@ from uuid import UUID
 
 import pytest
 
-from tidings.delivery import backlog, claim, enqueue, lease, orphans, record, retention, told
-from tidings.events import known
+from tidings.delivery import backlog, claim, enqueue, lease, limits, news, orphans, record, retention, told
+from tidings.events import inbox, known, recent
 from tidings.events.sources import park
 from tidings.kernel.database import Connection, connect, plain_array, text_array
 from tidings.planning import views
@@ -56,8 +56,8 @@ FILL = (
     """,
     f"""
     INSERT INTO directory_contactpoint
-        (id, tenant_id, person_id, channel, sealed, shown, destination, disabled_reason, version)
-    SELECT key(n, 9), key(10, n % {TENANTS}), key(n, 8), 'webhook', '', '', 'host' || n % 1000 || ':443', '', 1
+        (id, tenant_id, person_id, channel, sealed, shown, destination, disabled_reason, version, assumed)
+    SELECT key(n, 9), key(10, n % {TENANTS}), key(n, 8), 'webhook', '', '', 'host' || n % 1000 || ':443', '', 1, false
     FROM generate_series(1, {ROWS}) n
     """,
     f"""
@@ -181,7 +181,7 @@ STATEMENTS: Mapping[str, tuple[str, Any, set[str]]] = {
     "unplanned": (enqueue._UNPLANNED, (UUID(int=0),), {"event_unplanned"}),
     "free": (lease._FREE, (), {"delivery_open"}),
     "give back all": (lease._GIVE_BACK, (7,), {"delivery_open"}),
-    "renew": (lease._RENEW, (7,), {"delivery_node_pkey"}),
+    "renew": (lease._RENEW, ("{}", 7), {"delivery_node_pkey"}),
     "orphans": (orphans._MINE, (7,), {"delivery_open"}),
     "free orphans": (orphans._FREE, (SENDS, 7), {"delivery_delivery_pkey"}),
     "parked payloads that wait": (
@@ -201,6 +201,12 @@ STATEMENTS: Mapping[str, tuple[str, Any, set[str]]] = {
         retention._INVOLVED,
         {"before": UUID("01900000-0000-7000-8000-000010000000"), "slice": 100},
         {"events_involved_pkey", "events_event_pkey"},
+    ),
+    "news of those who watch": (
+        news._NEWS,
+        {"people": plain_array(children(100, 8)), "people_since": plain_array(HUNDRED), "tenants": plain_array([str(TENANT)]),
+         "tenants_since": plain_array(HUNDRED[:1]), "channels": "{webhook,email}"},
+        {"recipient_inbox", "event_latest", "tally_of"},
     ),
     "old records": (
         retention._OLD_EVENTS,
@@ -259,7 +265,15 @@ async def test_it_does_so_too_once_it_is_planned_for_good(connection: Connection
 
 @pytest.mark.parametrize(
     ("name", "blocks"),
-    [("claim", 4_000), ("backlog", 800), ("known", 800), ("record", 3_000), ("stories", 3_000), ("because", 800)],
+    [
+        ("claim", 4_000),
+        ("backlog", 800),
+        ("known", 800),
+        ("record", 3_000),
+        ("stories", 3_000),
+        ("because", 800),
+        ("news of those who watch", 800),
+    ],
 )
 async def test_what_it_reads_depends_on_what_it_is_asked_for_and_not_on_the_table(
     connection: Connection, name: str, blocks: int
@@ -354,6 +368,14 @@ QUERIES: Mapping[str, tuple[str, dict[str, Any], set[str]]] = {
 }
 
 
+@pytest.mark.parametrize("kind", ["data_change.successful", "data_change.failed"], ids=["frequent", "never seen"])
+def test_the_last_events_of_a_type_are_sought_no_further_than_is_said(filled: str, kind: str) -> None:
+    values = {"tenant": TENANT, "since": UUID(int=0), "type": kind, "look": 1_000, "last": 5}
+    plan = analysed(recent._OF_TYPE, values)
+    judge(plan, {"event_latest"})
+    assert blocks(plan) < 1_100
+
+
 @pytest.mark.parametrize("name", QUERIES)
 def test_a_decision_record_is_read_by_the_primary_keys(filled: str, name: str) -> None:
     statement, values, indexes = QUERIES[name]
@@ -380,13 +402,41 @@ def test_a_subjects_timeline_is_read_by_its_index(filled: str) -> None:
     judge(plan_of(timeline), {"event_timeline"})
 
 
-def test_an_inbox_is_read_by_its_index(filled: str) -> None:
-    from tidings.events.models import Recipient
+WHICH = {
+    "all": ({}, {"recipient_inbox"}, 500),
+    "unread": ({"unread": True}, {"recipient_inbox"}, 700),
+    "of a feature": ({"feature": "data_change"}, {"recipient_inbox", "events_event_pkey"}, 3_000),
+    "waiting": (
+        {"waiting": {"data_change.pending_approval": "approver"}},
+        {"recipient_inbox", "events_event_pkey", "events_subject_pkey"},
+        5_000,
+    ),
+}
 
-    person = UUID("01900000-0000-7000-8000-000006400008")
-    page = Recipient.objects.for_tenant(TENANT).filter(person_id=person).order_by("-id")[:50]
-    assert len(page) == 50
-    judge(plan_of(page), {"recipient_inbox"})
+
+@pytest.mark.parametrize("name", WHICH)
+def test_an_inbox_is_read_by_its_index(filled: str, name: str) -> None:
+    which, indexes, at_most = WHICH[name]
+    joined, asked, parameters = inbox._asked(inbox.Which(**which))
+    statement = inbox._PAGE.format(joined=joined, asked=" AND ".join(asked) or "true")
+    # The person of 500 items.
+    about = {"person": "01900000-0000-7000-8000-000006400008", "tenant": TENANT, "after": None, "limit": 51}
+    look_at = inbox.LATEST if asked else 51
+    plan = analysed(statement, {**about, **parameters, "look_at": look_at})
+    judge(plan, indexes)
+    assert blocks(plan) < at_most
+
+
+@pytest.mark.parametrize(("statement", "at_most"), [(inbox._UNREAD, 700), (inbox._READ_ALL, 8_000)])
+def test_what_is_unread_is_counted_and_read_by_its_index(filled: str, statement: str, at_most: int) -> None:
+    from django.db import transaction
+
+    about = {"person": "01900000-0000-7000-8000-000006400008", "tenant": TENANT, "until": None}
+    with transaction.atomic():
+        plan = analysed(statement, {**about, "look_at": inbox.LATEST, "most": inbox.COUNTED_AT_MOST})
+        transaction.set_rollback(True)
+    judge(plan, {"recipient_inbox"})
+    assert blocks(plan) < at_most
 
 
 def test_the_latest_events_of_a_tenant_are_read_by_their_index(filled: str) -> None:
@@ -432,3 +482,10 @@ def test_people_are_found_by_an_index_while_somebody_types(filled: str, typed: s
     plan = analysed(*page.query.sql_with_params())
     assert "person_words" in {node.get("Index Name") for node in nodes(plan)}
     assert blocks(plan) < blocks_at_most
+
+
+def test_the_addresses_of_the_latest_messages_are_found_without_the_rest(filled: str) -> None:
+    values = {"tenant": TENANT, "channel": "webhook", "latest": limits.LATEST, "addresses": limits.ADDRESSES}
+    plan = analysed(limits._ADDRESSES, values)
+    judge(plan, {"event_latest", "delivery_delivery_pkey", "delivery_due", "directory_contactpoint_pkey"})
+    assert blocks(plan) < 9_000

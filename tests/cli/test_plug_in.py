@@ -12,10 +12,12 @@ from tidings.preferences.shape import FLAT, TOLD
 
 WHOLE = """
 from tidings.channels.contract import Channel, Field, Sent
+from tidings.channels.field_words import Words
 class Pigeon(Channel):
     code = "pigeon"
     label = {"en": "Pigeon", "zh-hans": "信鸽"}
-    contact = (Field("loft", "text", "Where it lives."),)
+    words = Words({"en": "Loft", "zh-hans": "鸽舍"}, {"en": "Where it lives.", "zh-hans": "住处。"})
+    contact = (Field("loft", "text", words),)
     verified_by = "test"
     def destination(self, contact, settings): return "loft:1"
     def address(self, contact): return "loft"
@@ -56,6 +58,7 @@ def test_a_whole_channel_is_taken(install: Install) -> None:
         ("pigeon", WHOLE.replace("send", "sent"), "lacks send"),
         ("pigeon", WHOLE.replace("verified_by", "verified"), "lacks verified_by"),
         ("pigeon", WHOLE.replace(', "zh-hans": "信鸽"', ""), "a label in en, zh-hans"),
+        ("pigeon", WHOLE.replace(', "zh-hans": "住处。"', ""), "has no words for loft: help.zh-hans"),
         ("pigeon", WHOLE + "    def __init__(self): raise OSError('no\\nloft')", "OSError: no loft"),
         ("dove", WHOLE, "calls itself 'pigeon'"),
         ("email", WHOLE, "which nobody may replace"),

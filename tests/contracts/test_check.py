@@ -6,7 +6,12 @@ import pytest
 
 from tidings.channels.check import MASK, check_values, existing, masked
 from tidings.channels.contract import Field, InvalidField
+from tidings.channels.field_words import Words
 from tidings.kernel.problems import Problem
+
+
+def said(help: str) -> Words:
+    return Words({"en": "A field"}, {"en": help})
 
 
 def even(text: str) -> str:
@@ -16,12 +21,12 @@ def even(text: str) -> str:
 
 
 FIELDS = (
-    Field("name", "text", "How it is called.", required=True),
-    Field("colour", "choice", "red or blue.", default="red", choices=("red", "blue")),
-    Field("size", "number", "An even number.", default=2, check=even),
-    Field("key", "secret", "The key.", required=True),
-    Field("token", "secret", "Made when you give none.", generate=lambda: "made"),
-    Field("page", "url", "A page."),
+    Field("name", "text", said("How it is called."), required=True),
+    Field("colour", "choice", said("red or blue."), default="red", choices=("red", "blue")),
+    Field("size", "number", said("An even number."), default=2, check=even),
+    Field("key", "secret", said("The key."), required=True),
+    Field("token", "secret", said("Made when you give none."), generate=lambda: "made"),
+    Field("page", "url", said("A page.")),
 )
 STORED = {"name": "old", "colour": "blue", "size": 4, "key": "old-key", "token": "old-token", "page": "https://old/"}
 
@@ -60,12 +65,12 @@ def test_a_missing_or_masked_secret_keeps_the_stored_one(given: dict[str, Any]) 
 
 
 SENT = (
-    Field("host", "text", "Where to.", required=True),
-    Field("port", "number", "Its port.", default=25),
-    Field("endpoint", "url", "Another host."),
-    Field("note", "text", "Anything."),
-    Field("password", "secret", "Sent there.", goes_to=("host", "port", "endpoint")),
-    Field("key", "secret", "Signs, and is never sent."),
+    Field("host", "text", said("Where to."), required=True),
+    Field("port", "number", said("Its port."), default=25),
+    Field("endpoint", "url", said("Another host.")),
+    Field("note", "text", said("Anything.")),
+    Field("password", "secret", said("Sent there."), goes_to=("host", "port", "endpoint")),
+    Field("key", "secret", said("Signs, and is never sent.")),
 )
 SENT_STORED = {"host": "mail.example.com", "port": 25, "password": "p", "key": "k"}
 
@@ -188,11 +193,11 @@ def test_an_unknown_name_is_not_repeated_at_length() -> None:
 # fields that exist only where another has a certain value
 
 SHOPS = (
-    Field("shop", "choice", "Where it is bought.", default="north", choices=("north", "south")),
-    Field("north_key", "secret", "The key in the north.", required=True, when=("shop", "north")),
-    Field("north_page", "url", "A page there.", when=("shop", "north")),
-    Field("south_name", "text", "How it is called in the south.", required=True, when=("shop", "south")),
-    Field("note", "text", "Anything."),
+    Field("shop", "choice", said("Where it is bought."), default="north", choices=("north", "south")),
+    Field("north_key", "secret", said("The key in the north."), required=True, when=("shop", "north")),
+    Field("north_page", "url", said("A page there."), when=("shop", "north")),
+    Field("south_name", "text", said("How it is called in the south."), required=True, when=("shop", "south")),
+    Field("note", "text", said("Anything.")),
 )
 
 

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from tidings.channels.check import MASK, check_values, existing, masked
 from tidings.channels.contract import Channel, Outcome, Parcel, Refused, Sent, TryLater
+from tidings.channels.field_words import missing_words
 from tidings.channels.gallery.pieces import pieces, shapes
 from tidings.channels.memory import LocalMemory
 from tidings.channels.registry import CHANNELS, UnknownChannel, channel
@@ -327,6 +328,14 @@ def test_every_channel_can_be_named_and_is_found_by_its_code(name: str) -> None:
         channel(f"{name}x")
 
 
+@pytest.mark.parametrize("name", CHANNELS)
+def test_every_field_is_said_in_every_language(name: str) -> None:
+    fields = (*CHANNELS[name].settings, *CHANNELS[name].contact)
+    assert {field.name: [*missing_words(field.words, field.choices, LANGUAGES)] for field in fields} == {
+        field.name: [] for field in fields
+    }
+
+
 def test_secrets_are_masked_and_a_masked_one_keeps_what_is_stored(
     code: str, channel: Channel, vendor: Vendor, parcel: MakeParcel
 ) -> None:
@@ -352,6 +361,20 @@ def test_a_secret_is_bound_to_where_it_is_sent(code: str, channel: Channel) -> N
         if field.kind == "secret" and field.generate is None:
             assert where <= set(field.goes_to), f"{code}: {field.name} says nothing of {where}"
         assert set(field.goes_to) <= {each.name for each in fields}
+
+
+def test_a_url_of_a_contact_point_is_shown_as_little_as_its_address_is(
+    code: str, channel: Channel, parcel: MakeParcel
+) -> None:
+    """It may hold a token, and settings are read by others than the person."""
+    contact = parcel().contact
+    for field in channel.contact:
+        if field.kind == "url":
+            shown = masked(channel.contact, contact)
+            assert shown.pop(field.name) == channel.address(contact)
+            assert check_values(channel.contact, shown, contact) == contact
+            with pytest.raises(Problem, match="errors"):
+                check_values(channel.contact, {field.name: "https://elsewhere.example.com/…"}, contact)
 
 
 def test_unknown_and_wrong_values_are_all_told_at_once(code: str, channel: Channel) -> None:

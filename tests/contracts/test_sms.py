@@ -183,6 +183,49 @@ def test_a_value_is_never_empty_and_never_longer_than_a_template_takes(english: 
     assert values == {"title": "-", "who": "-", "where": "x" * 34 + "…"}
 
 
+def _titled(document: Document, title: str, template: str) -> list[str]:
+    occasion = replace(document.occasion, title=title)
+    chosen = notice_template(settings(ALIYUN, template=template), "en")
+    return list(values_for(chosen, replace(document, occasion=occasion)).values())
+
+
+@pytest.mark.parametrize(
+    ("title", "said"),
+    [
+        ("Mark refunds of 11 November as settled", "Mark refunds of 11 November as…"),
+        ("Mark refunds of eleven November, and more", "Mark refunds of eleven November…"),
+        ("Exactly thirty-five characters long", "Exactly thirty-five characters long"),
+        ("x" * 40, "x" * 34 + "…"),
+        ("工" * 40, "工" * 34 + "…"),
+        ("An " + "x" * 40, "An " + "x" * 31 + "…"),
+    ],
+)
+def test_a_title_is_cut_where_a_word_ends(english: Document, title: str, said: str) -> None:
+    assert _titled(english, title, "名称：${title}") == [said]
+
+
+@pytest.mark.parametrize(
+    ("title", "both"),
+    [
+        ("Mark refunds of 11 November as settled", ["Mark refunds of 11 November as", "settled"]),
+        ("Nightly settlement", ["Nightly", "settlement"]),
+        ("Cleanup", ["Cleanup", "-"]),
+        ("", ["-", "-"]),
+        ("工" * 40, ["工" * 35, "工" * 5]),
+        ("word " * 20, ["word " * 6 + "word", "word " * 6 + "word…"]),
+    ],
+)
+def test_a_template_that_has_room_for_two_says_twice_as_much(english: Document, title: str, both: list[str]) -> None:
+    assert _titled(english, title, "${title} ${title_more}") == both
+
+
+def test_the_suggested_english_text_ends_with_the_title_so_that_it_may_be_cut(english: Document) -> None:
+    occasion = replace(english.occasion, title="Mark refunds of 11 November as settled")
+    chosen = settings(ALIYUN, template_code_en="SMS_2", sign_name_en="Acme")
+    shown = SMS.preview(parcel(replace(english, occasion=occasion), chosen))
+    assert shown.text.endswith("Please sign in to see it. Title: Mark refunds of 11 November as…")
+
+
 def test_of_a_message_that_was_overtaken_the_end_stays(english: Document) -> None:
     late = replace(english, earlier="Earlier status, 11:00; now: Schema design successful")
     assert values_for(notice_template(settings(ALIYUN, template="${status}"), "en"), late) == {
@@ -496,7 +539,9 @@ async def test_alibaba_clouds_reports_name_the_delivery_and_come_twice(english: 
         sent = await SMS.send(parcel(english, settings(ALIYUN, endpoint=double.url())), wire)
         await double.all_reported()
         assert double.pushed == [200, 200]  # `code` was found to be a number
-        receipt = Receipt("delivered", IDENTITY, sent.provider_id, said="DELIVERED 用户接收成功; 2 segments")  # type: ignore[union-attr]
+        told, number = "DELIVERED 用户接收成功; 2 segments", MAINLAND.removeprefix("+86")
+        provider_id = sent.provider_id  # type: ignore[union-attr]
+        receipt = Receipt("delivered", IDENTITY, provider_id, said=told, number=number)
         assert ours.receipts == [receipt, receipt]
 
 
@@ -574,11 +619,29 @@ def test_many_reports_in_one_call_are_all_taken_but_those_that_say_nothing_yet()
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"null", b"{}", b"[1]", b"\xff", b'[{"biz_id":"1"}]', [report(success="true")], [report(biz_id=5)], b"[[]]"],
+    [b"", b"null", b"{}", b"[1", b"\xff"],
 )
-def test_a_report_of_another_shape_is_refused_as_a_whole(body: Any) -> None:
+def test_what_is_no_list_of_reports_is_refused_as_a_whole(body: Any) -> None:
     with pytest.raises(ValueError, match="reports"):
         SMS.acknowledge(aliyun_call(body), settings(ALIYUN))
+
+
+@pytest.mark.parametrize(
+    "bad", [1, None, [], {"biz_id": "1"}, report(success="true"), report(biz_id=5), report(biz_id=""), report(out_id=7)]
+)
+def test_one_bad_report_keeps_none_of_the_others_back(bad: Any) -> None:
+    """They would be pushed again and again, and never taken."""
+    answer = SMS.acknowledge(aliyun_call([report(biz_id="1"), bad, report(biz_id="2")]), settings(ALIYUN))
+    assert [one.provider_id for one in answer.receipts] == ["1", "2"]
+    assert answer.unreadable == 1
+    assert json.loads(answer.body)["code"] == 0
+
+
+@pytest.mark.parametrize("said", ["13800138000", "8613800138000", "+8613800138000", "008613800138000", ""])
+def test_a_receipt_is_about_a_number_however_the_provider_writes_it(said: str) -> None:
+    receipt = Receipt("failed", IDENTITY, "1", number=said)
+    assert SMS.is_about(receipt, {"mobile": "+8613800138000"})
+    assert SMS.is_about(receipt, {"mobile": "+8613800138001"}) == (said == "")
 
 
 @pytest.mark.parametrize(
@@ -617,7 +680,7 @@ async def test_twilios_calls_name_the_delivery_whatever_their_order(english: Doc
         sent = await SMS.send(parcel(english, chosen, ABROAD), wire)
         await twilio.all_reported()
         assert twilio.called_back == [200, 200, 200]
-        receipt = Receipt("delivered", IDENTITY, sent.provider_id, said="delivered")  # type: ignore[union-attr]
+        receipt = Receipt("delivered", IDENTITY, sent.provider_id, said="delivered", number=ABROAD)  # type: ignore[union-attr]
         assert ours.receipts == [receipt, receipt]  # nothing for "sent", which came late
 
 
@@ -739,3 +802,11 @@ def test_a_call_of_twilio_that_says_too_little_is_refused() -> None:
 def test_a_call_without_our_mark_names_the_message_by_twilios_id(mark: str) -> None:
     [receipt] = SMS.acknowledge(twilio_call(url=f"https://t.example.com{PATH}{mark}"), settings(TWILIO)).receipts
     assert (receipt.identity, receipt.provider_id) == (None, "SM1")
+
+
+def test_the_template_that_a_field_promises_is_the_one_that_is_taken() -> None:
+    from tidings.channels.sms.aliyun_template import TEXTS
+    from tidings.channels.sms.channel import WORDS
+
+    for name, language in (("template", "zh-hans"), ("template_en", "en")):
+        assert all(TEXTS[language] in said for said in WORDS[name].help.values())

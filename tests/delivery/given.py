@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -23,6 +23,7 @@ from tidings.planning.views import Views
 
 SECRET = "whsec_" + base64.b64encode(b"x" * 32).decode()
 _numbers = count(1)
+T = TypeVar("T")
 
 
 def anywhere(*_: Any) -> bool:
@@ -81,6 +82,20 @@ def reach(organisation: Any, *logins: str, url: str = "http://127.0.0.1:9/{login
         )
         person.methods = [*person.methods, channel]
         person.save()
+
+
+async def in_django(act: Callable[[], T]) -> T:
+    """Synchronous Django in a thread of its own, with a connection of its own."""
+
+    def run() -> T:
+        from django.db import connection
+
+        try:
+            return act()
+        finally:
+            connection.close()
+
+    return await asyncio.to_thread(run)
 
 
 @dataclass

@@ -52,6 +52,19 @@ async def test_the_first_one_counts_and_repeats_change_nothing(desk: Desk) -> No
     assert await state_of(desk, delivery) == ("failed", "unreachable")
 
 
+async def test_a_receipt_of_another_message_by_the_providers_own_id_changes_nothing(desk: Desk) -> None:
+    """Who guesses our id of it, or saw it in a message, does not know the provider's."""
+    delivery = await sent(desk)
+    other, ours = Receipt("failed", delivery, "p2", reason="x"), Receipt("delivered", delivery, "p1")
+    assert await applied(desk, other) == []
+    assert (await state_of(desk, delivery))[0] == "sent"
+    assert await receipts.of_others(desk.connection, desk.tenant_id, "webhook", [other, ours]) == [delivery]
+    [ended] = await applied(desk, other, ours)
+    assert ended.receipt == ours
+    assert await state_of(desk, delivery) == ("delivered", None)
+    assert await receipts.of_others(desk.connection, uuid7(), "webhook", [other]) == []
+
+
 async def test_a_dead_address_is_told_apart(desk: Desk) -> None:
     delivery = await sent(desk)
     [ended] = await applied(desk, Receipt("failed", delivery, reason="no_such_number", of="address"))

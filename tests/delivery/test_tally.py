@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.delivery.given import Desk
+from tests.delivery.given import Desk, in_django
 
 from tidings.delivery.tally import Tallies, forget, lately, write
 
@@ -15,15 +15,13 @@ def counted(desk: Desk) -> Tallies:
     tallies = Tallies()
     for _ in range(3):
         tallies.count(desk.tenant_id, "webhook", "sent", seconds=0.1)
-    tallies.count(desk.tenant_id, "webhook", "try_later", "receiver_busy", 0.2)
+    tallies.count(desk.tenant_id, "webhook", "try_later", "receiver_busy", 0.2, "503 not now")
     tallies.count(desk.tenant_id, "email", "sent")
     return tallies
 
 
 async def found(desk: Desk, since: datetime) -> list[tuple[str, str, int, int]]:
-    from asgiref.sync import sync_to_async
-
-    rows = await sync_to_async(lately)(desk.tenant_id, ["webhook"], since)
+    rows = await in_django(lambda: lately(desk.tenant_id, ["webhook"], since))
     return [(row.what, row.reason, row.count, row.ms) for row in rows]
 
 
@@ -54,3 +52,13 @@ async def test_old_counts_are_passed_over_and_then_forgotten(desk: Desk, counted
     assert await found(desk, NOW - timedelta(hours=1)) == []
     await forget(desk.connection)
     assert await desk.value("SELECT count(*) FROM delivery_tally WHERE tenant_id = %s", desk.tenant_id) == 0
+
+
+async def test_the_last_that_a_vendor_said_is_kept_with_the_reason(desk: Desk, counted: Tallies) -> None:
+    since = NOW - timedelta(minutes=10)
+    await write(desk.connection, counted.take(), NOW - timedelta(minutes=5))
+    counted.count(desk.tenant_id, "webhook", "try_later", "receiver_busy", 0.2, "429 slow down")
+    counted.count(desk.tenant_id, "webhook", "try_later", "receiver_busy", 0.2)
+    await write(desk.connection, counted.take(), NOW)
+    rows = await in_django(lambda: lately(desk.tenant_id, ["webhook"], since))
+    assert [(row.what, row.said) for row in rows] == [("sent", ""), ("try_later", "429 slow down")]

@@ -15,10 +15,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from ipaddress import ip_network
-from typing import Any, TypeVar
+from typing import Any
 
 from pyreqwest.client import Client, ClientBuilder
-from tests.delivery.given import SECRET, reach
+from tests.delivery.given import SECRET, in_django, reach
 
 from tidings.channels.testing.webhook_receiver import Arrival, Reply, WebhookReceiver
 from tidings.kernel.database import Connection, connect
@@ -26,7 +26,6 @@ from tidings.kernel.settings import settings
 from tidings.node.engine import Duties, Node
 from tidings.node.run import Http, listen
 
-T = TypeVar("T")
 SERVE, WEB, WORKER = Duties(True, True), Duties(True, False), Duties(False, True)
 SOON = 8.0
 """Seconds something may take on a busy machine; most of it takes a few milliseconds."""
@@ -219,20 +218,6 @@ class Stage:
         answer = await self.send("GET", f"/api/v1/events/{event}", token=secret)
         assert answer.status == 200, answer
         return dict(answer.body)
-
-
-async def in_django(act: Callable[[], T]) -> T:
-    """Synchronous Django in a thread of its own, with a connection of its own."""
-
-    def run() -> T:
-        from django.db import connection
-
-        try:
-            return act()
-        finally:
-            connection.close()
-
-    return await asyncio.to_thread(run)
 
 
 @asynccontextmanager

@@ -91,6 +91,22 @@ async def test_a_report_makes_a_message_delivered_and_its_repeat_changes_nothing
         await empty_stage.ledger()
 
 
+async def test_a_report_that_names_another_message_of_the_vendors_is_ignored(empty_stage: Stage) -> None:
+    await empty_stage.start()
+    async with _double() as sms:
+        await _given(empty_stage, sms, "ann")
+        await empty_stage.post(event(to="ann"))
+        await empty_stage.settled("sent", login="ann")
+        [text] = sms.texts
+        forged = {"success": False, "err_code": "USER_REJECT", "biz_id": "1", "out_id": text.out_id}
+        path = f"{API}/receipts/sms/{empty_stage.organisation.id}/{KEY}"
+        answer = await empty_stage.send("POST", path, ["not a report", forged])
+        assert (answer.status, answer.body["code"]) == (200, 0)
+        assert await empty_stage.states("ann") == ["sent"]
+        point = "SELECT disabled_at FROM directory_contactpoint WHERE tenant_id = %s AND channel = 'sms'"
+        assert await empty_stage.rows(point, empty_stage.organisation.id) == [(None,)]
+
+
 async def test_twilio_reports_in_any_order_and_the_message_is_delivered(empty_stage: Stage) -> None:
     await empty_stage.start()
     async with TwilioServer("AC123", "a-token") as twilio:

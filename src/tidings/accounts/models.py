@@ -50,6 +50,8 @@ class Account(AbstractBaseUser):
 
     id = models.UUIDField(primary_key=True, default=uuid7)
     login = models.CharField(max_length=100, unique=True)
+    email = models.CharField(max_length=320, blank=True)
+    """Where a link for a new password is sent."""
     is_active = models.BooleanField(default=True)
     is_superuser = models.BooleanField(default=False)
     objects = AccountManager()

@@ -8,10 +8,12 @@ from pydantic import ConfigDict, StringConstraints
 
 from tidings.api.authenticate import caller
 from tidings.api.etag import if_match, set_etag
+from tidings.api.pages import Listed
 from tidings.catalog.extend import catalog_of, put_feature, version_of
 from tidings.catalog.features import Feature, Tone, built_in, read_feature, write_feature
 from tidings.kernel.problems import invalid
 from tidings.kernel.versions import Expected
+from tidings.messages.explain import every_reason
 from tidings.rules.follow import follow_catalog
 
 router = Router(tags=["catalog"])
@@ -56,12 +58,34 @@ class CatalogShown(Schema):
     features: list[FeatureContent]
 
 
+class Words(Schema):
+    says: str
+    todo: str
+
+
+class ReasonShown(Schema):
+    """By language: what it means, and what to do next."""
+
+    model_config = ConfigDict(populate_by_name=True)
+    reason: str
+    en: Words
+    zh_hans: Words = Field(alias="zh-hans")
+
+
 @router.get("/catalog", response=CatalogShown, by_alias=True)
 def get_catalog(request: HttpRequest) -> dict[str, Any]:
     """Every token may read it: a source has to know what it can send."""
     catalog = catalog_of(caller(request).tenant_id)
     roles = [{"code": role.code, **role.labels, "meaning": role.meaning} for role in catalog.roles.values()]
     return {"roles": roles, "features": [_shown(feature) for feature in catalog.features.values()]}
+
+
+@router.get("/reasons", response=Listed[ReasonShown], by_alias=True)
+def get_reasons(request: HttpRequest) -> dict[str, Any]:
+    """Every reason of a skip, a failure, a wait or a parked payload, in words and with what to do next. Channels of
+    other packages have reasons of their own beside these."""
+    caller(request)
+    return {"items": [{"reason": reason, **words} for reason, words in every_reason().items()]}
 
 
 @router.put("/catalog/features/{code}", response=FeatureContent, by_alias=True)

@@ -15,6 +15,7 @@ from tidings.api.pages import Listed, Text
 from tidings.channels.configure import ShownChannel, channel_of, channels_of, configure, known_channel, settings_of
 from tidings.channels.try_out import try_out
 from tidings.delivery.budget import take_at_once
+from tidings.delivery.limits import Limit, limits_of
 from tidings.delivery.tally import What, lately
 from tidings.directory.contact_points import refresh_destinations
 from tidings.directory.reach import reach, reader_of
@@ -24,10 +25,19 @@ from tidings.kernel.versions import Expected
 router = Router(tags=["channels"])
 
 
+class WordsShown(Schema):
+    """In every language."""
+
+    label: dict[str, str]
+    help: dict[str, str]
+    choices: dict[str, dict[str, str]] = Field(description="of a choice: what each value of it is called")
+
+
 class FieldShown(Schema):
     name: str
     kind: str
-    help: str
+    help: str = Field(description="what to enter, in English")
+    words: WordsShown
     required: bool
     default: str | int | bool | None
     choices: list[str]
@@ -52,6 +62,7 @@ class ReasonCount(Schema):
     reason: str
     count: int
     last: datetime
+    said: str = Field(description="the vendor's own words, the last of these tries'")
 
 
 class Health(Schema):
@@ -63,11 +74,34 @@ class Health(Schema):
     sent: int
     try_later: int
     refused: int
-    held: int = Field(description="not tried: a vendor's budget was used up, or its account was in trouble")
+    held: int = Field(description="messages that had to wait: a vendor's budget was used up, or its account in trouble")
     delivered: int = Field(description="by receipts")
     failed: int = Field(description="by receipts, after they were sent")
     average_ms: int | None = Field(description="of a try, with the vendor's answer")
     reasons: list[ReasonCount]
+
+
+class LimitShown(Schema):
+    of: str = Field(description="the address, as it may be shown; empty: the whole account")
+    reason: str = Field(description="what a message waits for when there is no room")
+    used: int
+    most: int
+    seconds: int = Field(description="the span of time in which there may be `most`")
+    free_at: datetime | None = Field(description="when the next one may go, where none may now")
+
+
+class LeftAloneShown(Schema):
+    of: str = Field(description="the address, as it may be shown; empty: the whole account")
+    until: datetime = Field(description="then one message goes to try it")
+
+
+class LimitsShown(Schema):
+    """As far as the latest messages, and those that wait, use them."""
+
+    channel: str
+    gives_up_after: int | None = Field(description="seconds after which a message is worth nothing any more")
+    budgets: list[LimitShown] = Field(description="the fullest first")
+    left_alone: list[LeftAloneShown] = Field(description="in trouble, and not tried for a while")
 
 
 class ChannelWanted(Schema):
@@ -121,6 +155,19 @@ def get_health(request: HttpRequest, channel: str, hours: Annotated[int, Query(g
     }
 
 
+@router.get("/channels/{channel}/limits", response=LimitsShown)
+def get_limits(request: HttpRequest, channel: str) -> dict[str, Any]:
+    """How much of what its vendor takes at most is used just now, and whether the vendor is left alone."""
+    limits = limits_of(caller(request), channel)
+    after = limits.gives_up_after
+    return {
+        "channel": channel,
+        "gives_up_after": None if after is None else round(after.total_seconds()),
+        "budgets": [_limit(each) for each in limits.budgets],
+        "left_alone": limits.left_alone,
+    }
+
+
 @router.put("/channels/{channel}", response=ChannelShown)
 def put_channel(request: HttpRequest, response: HttpResponse, channel: str, body: ChannelWanted) -> ShownChannel:
     refuse_other({"channel": body.channel}, {"channel": channel})
@@ -139,3 +186,14 @@ def test_channel(request: HttpRequest, channel: str, body: TestWanted) -> dict[s
     settings = settings_of(who.tenant_id, one)
     person, contact = reach(who.tenant_id, body.to, channel)
     return shown_outcome(try_out(one, reader_of(person), contact, settings, take_at_once))
+
+
+def _limit(limit: Limit) -> dict[str, Any]:
+    return {
+        "of": limit.of,
+        "reason": limit.reason,
+        "used": limit.used,
+        "most": limit.most,
+        "seconds": round(limit.per.total_seconds()),
+        "free_at": limit.free_at,
+    }

@@ -44,13 +44,38 @@ _MANY: JSON = {
     "application/x-ndjson": {"schema": {"type": "string"}},
     "application/cloudevents-batch+json": {"schema": {"type": "array", "items": _ANY}},
 }
+LIVE_KEY: JSON = {
+    "LiveKey": {"type": "apiKey", "in": "query", "name": "key", "description": "in the address that GET /me/live names"}
+}
+_LIVE: JSON = {
+    "tags": ["me"],
+    "summary": "Hear when there is something new",
+    "description": (
+        "Server-Sent Events, for as long as it is open: `event: inbox` when its reader has a new inbox item; for those "
+        "who see all, `event: activity` when their tenant has a new event or something became of a delivery. Each once "
+        "a second at most, and without content: ask the call that has it. What came while nobody listened is told on "
+        "the next connection."
+    ),
+    "responses": {
+        "200": {"description": "The stream.", "content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        "401": {"description": "The key has ended after 12 hours, or was not made here."},
+        "429": {"description": "10 streams of this person, or 1,000 of this node, are open."},
+        "503": {"description": "The node is stopping: connect again."},
+    },
+    "security": [{"LiveKey": []}],
+}
 _FORESEEN = "The decision record, as `GET /events/{event_id}` answers it; nothing is kept. A send's state is `planned`."
+_READ = "`true`: each recipient has a `message` too, what that person would read."
 PATHS: JSON = {
     "/api/v1/events": {"post": _call("Keep an event", _ONE, "202", "Durable: its id, and whether it was known.")},
     "/api/v1/events/batch": {
         "post": _call("Keep many events", _MANY, "202", "How many are kept and known; which are rejected, and why.")
     },
-    "/api/v1/preview": {"post": _call("Who would be told, how, and why not", _ONE, "200", _FORESEEN)},
+    "/api/v1/preview": {
+        "post": _call("Who would be told, how, and why not", _ONE, "200", _FORESEEN)
+        | {"parameters": [{"name": "messages", "in": "query", "schema": {"type": "boolean"}, "description": _READ}]}
+    },
+    "/live": {"get": _LIVE},
     **{
         f"/api/v1/sources/{code}": {
             "post": _call(

@@ -14,7 +14,7 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from tidings.api.hot_calls import PATHS
 from tidings.events.group import unavailable
-from tidings.kernel.problems import CONTENT_TYPE, Problem
+from tidings.kernel.problems import CONTENT_TYPE, PAGES, Problem
 
 log = logging.getLogger("tidings.api")
 # Where pydantic's own words do not say what to do.
@@ -82,8 +82,10 @@ class ProblemMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        hot = [method.upper() for method in PATHS.get(request.path, ())]
-        if hot and not _has_route(request.path):
+        if request.path_info.startswith(PAGES):
+            return self.get_response(request)
+        hot = [method.upper() for method in PATHS.get(request.path_info, ())]
+        if hot and not _has_route(request.path_info):
             return render(_not_allowed(request, hot))
         response = self.get_response(request)
         if isinstance(response, Page) or response.headers.get("Content-Type", "").startswith(CONTENT_TYPE):
@@ -113,13 +115,13 @@ class ProblemMiddleware:
 
 
 def _nothing_there(request: HttpRequest) -> Problem:
-    return Problem(404, "not_found", f"Nothing answers {request.method} {request.path}.")
+    return Problem(404, "not_found", f"Nothing answers {request.method} {request.path_info}.")
 
 
 def _not_allowed(request: HttpRequest, methods: Iterable[str]) -> Problem:
     """What the node answers itself counts too."""
     allowed = ", ".join(sorted(set(methods)))
-    detail = f"Nothing answers {request.method} {request.path}; it answers {allowed}."
+    detail = f"Nothing answers {request.method} {request.path_info}; it answers {allowed}."
     return Problem(405, "method_not_allowed", detail, headers={"Allow": allowed})
 
 

@@ -10,6 +10,7 @@ from importlib.resources import files
 from django.http import HttpRequest, HttpResponse
 from django.template import Context, Engine, Template
 from django.utils.safestring import mark_safe
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from tidings.api.problems import Page
@@ -39,6 +40,8 @@ HEADERS = {
 }
 
 
+# The link itself shows who may; a mail client's one click carries no cookie.
+@csrf_exempt
 @require_http_methods(["GET", "HEAD", "POST"])
 def unsubscribe_page(request: HttpRequest, token: str) -> HttpResponse:
     link = read_link(token)
@@ -47,6 +50,10 @@ def unsubscribe_page(request: HttpRequest, token: str) -> HttpResponse:
     found = (unsubscribe(link) if acts else subscription(link)) if link else None
     if found is None:
         return _broken()
+    if found.former:
+        label = wording(found.language).label
+        text = {"headline": label("unsubscribe_former"), "body": label("unsubscribe_former_todo")}
+        return _page(found.language, [text])
     return _asked(found, status=400 if request.method == "POST" else 200) if found.chosen else _done(found)
 
 

@@ -1,18 +1,16 @@
 """The REST calls, by concept, and the one page for whoever has no token: the unsubscribe link's. The node in front of
 these serves `POST /events`, `/events/batch` and `/preview`."""
 
-from importlib.resources import files
 from typing import Any
 
 from django.urls import path
-from django.views.static import serve
 from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
 
 from tidings import __version__
 from tidings.api.authenticate import TokenAuth
 from tidings.api.body import JsonParser
-from tidings.api.hot_calls import PATHS, SCHEMAS
+from tidings.api.hot_calls import LIVE_KEY, PATHS, SCHEMAS
 from tidings.api.parameters import refuse_unknown_parameters
 from tidings.api.problems import add_problem_handlers
 from tidings.api.unsubscribe import unsubscribe_page
@@ -27,6 +25,7 @@ class Api(NinjaAPI):
         for where, calls in PATHS.items():
             schema["paths"].setdefault(where, {}).update(calls)
         schema["components"]["schemas"].update(SCHEMAS)
+        schema["components"]["securitySchemes"].update(LIVE_KEY)
         return schema
 
 
@@ -45,6 +44,7 @@ api.add_decorator(refuse_unknown_parameters)
 # Routers are named by module path, so that importing this file costs what it must and no cycle can arise.
 for prefix, router in (
     ("/v1", "tidings.api.users.router"),
+    ("/v1", "tidings.api.myself.router"),
     ("/v1", "tidings.api.me.router"),
     ("/v1", "tidings.api.tenant.router"),
     ("/v1", "tidings.api.resources.router"),
@@ -62,10 +62,4 @@ for prefix, router in (
 ):
     api.add_router(prefix, router)
 
-# The page at /api/docs brings its own script and style, five small files; nothing is fetched from elsewhere.
-_DOCS = {"document_root": str(files("ninja") / "static" / "ninja")}
-urlpatterns = [
-    path("api/", api.urls),
-    path("static/ninja/<path:path>", serve, _DOCS),
-    path(f"{UNSUBSCRIBE}/<str:token>", unsubscribe_page),
-]
+urlpatterns = [path("api/", api.urls), path(f"{UNSUBSCRIBE}/<str:token>", unsubscribe_page)]

@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Body, Field, Query, Router, Schema, Status
 from pydantic import ConfigDict
 
+from tidings.accounts.invite import HOLDS, invite
 from tidings.accounts.models import Person
 from tidings.api.authenticate import caller
 from tidings.api.downloads import SheetPart, download
@@ -127,6 +128,18 @@ def delete_user(request: HttpRequest, login: str) -> Status[None]:
     """Departed: records keep the name, nothing reaches them any more; a later PUT brings them back."""
     see_off(caller(request), login, Expected(None, if_match(request)))
     return Status(204, None)
+
+
+class Invited(Schema):
+    url: str = Field(description="by which they choose a password for the console, once")
+    expires_in: int = Field(description="seconds")
+
+
+@router.post("/users/{login}/invitation", response={201: Invited})
+def post_invitation(request: HttpRequest, login: str) -> Status[Any]:
+    """A link to hand over: nothing is sent. Who has a sign-in already chooses a new password by it; 409
+    `signs_in_elsewhere` when it opens another organisation too."""
+    return Status(201, {"url": invite(caller(request), login), "expires_in": int(HOLDS.total_seconds())})
 
 
 @router.get("/users/{login}/notification-settings", response=dict[str, Any])

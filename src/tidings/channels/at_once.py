@@ -45,10 +45,12 @@ def _send_now(room: Room, channel: Channel, budgets: Sequence[Budget], sending: 
         raise RuntimeError("a message may take 15 seconds: no transaction may be open meanwhile")
     # In a thread of its own: the caller's may have a loop already, and then could not run another.
     with ThreadPoolExecutor(1, thread_name_prefix="tidings-send") as thread:
-        return thread.submit(asyncio.run, _send(room, channel, budgets, sending)).result()
+        return thread.submit(asyncio.run, send_within(room, channel, budgets, sending)).result()
 
 
-async def _send(room: Room, channel: Channel, budgets: Sequence[Budget], sending: Sending) -> Outcome:
+async def send_within(room: Room, channel: Channel, budgets: Sequence[Budget], sending: Sending) -> Outcome:
+    """Takes 15 s at most. Never raises, but for a cancellation."""
+
     async def within_budget() -> Outcome:
         return await room(budgets) or await sending(LocalMemory(wire))
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from tidings.channels.contract import Field, InvalidField, Value, Values
+from tidings.channels.words import CUT
 from tidings.kernel.problems import invalid
 from tidings.kernel.urls import UrlRefused, read_url
 
@@ -21,8 +22,9 @@ def check_values(fields: Sequence[Field], given: Mapping[str, Any], stored: Valu
     """The values to store. Raises `Problem` 422 with `errors` [{"field", "problem"}]. A field that does not exist
     beside the others' values is not looked at and not kept.
 
-    A secret that is missing or masked keeps the stored one, unless it would be sent elsewhere than before; null takes
-    it away (or has a new one made, where one can be made). Anything else that is missing falls back to its default.
+    A secret that is missing or masked keeps the stored one, unless it would be sent elsewhere than before or belongs to
+    a host that is left; null takes it away (or has a new one made, where one can be made). What is shown shortened is
+    kept like a secret. Anything else that is missing falls back to its default.
     """
     values: dict[str, Value] = {}
     problems: list[dict[str, str]] = []
@@ -31,7 +33,7 @@ def check_values(fields: Sequence[Field], given: Mapping[str, Any], stored: Valu
         if not _exists(field, values):
             continue
         try:
-            value = _checked(field, given, stored)
+            value = _checked(field, given, {} if _made_anew(field, given, values, stored) else stored)
             if field.check_with and isinstance(value, str):
                 value = field.check_with(value, values)
         except InvalidField as error:
@@ -56,12 +58,7 @@ def existing(fields: Sequence[Field], values: Values) -> list[Field]:
 
 def masked(fields: Sequence[Field], values: Values) -> dict[str, Value]:
     """What may be shown: every field that exists, a secret only as set or not set. PUT accepts it as it is."""
-    return {
-        field.name: (MASK if values.get(field.name) else None)
-        if field.kind == "secret"
-        else values.get(field.name, field.default)
-        for field in existing(fields, values)
-    }
+    return {field.name: _shown(field, values) for field in existing(fields, values)}
 
 
 def checked_url(text: str) -> str:
@@ -74,6 +71,13 @@ def checked_url(text: str) -> str:
         if error.reason == "user_info":
             raise InvalidField("must not carry a user name or password; take out what stands before the @") from None
         raise InvalidField("must be a whole URL, such as https://hooks.example.com/tidings") from None
+
+
+def _shown(field: Field, values: Values) -> Value:
+    value = values.get(field.name, field.default)
+    if field.kind == "secret":
+        return MASK if value else None
+    return field.shown(str(value)) if field.shown and value else value
 
 
 def _exists(field: Field, values: Values) -> bool:
@@ -102,12 +106,14 @@ def _misplaced(
 
 def _checked(field: Field, given: Mapping[str, Any], stored: Values) -> Value:
     value = given.get(field.name)
-    if _keeps(field, given):
+    if _keeps(field, given, stored):
         value = stored.get(field.name)
         if value is not None:
             return value
         if given.get(field.name) == MASK:
             raise InvalidField("is masked, and nothing is stored to keep; give the secret itself or leave it out")
+    if field.shown and isinstance(value, str) and CUT in value:
+        raise InvalidField("is shortened, and not as the stored one is shown; give the whole one, or leave it out")
     if isinstance(value, str) and field.kind != "secret":  # a password may begin or end with a space
         value = value.strip()
     if value is None or value == "":
@@ -115,24 +121,45 @@ def _checked(field: Field, given: Mapping[str, Any], stored: Values) -> Value:
     return _number(field, value) if field.kind == "number" else _text(field, value)
 
 
-def _keeps(field: Field, given: Mapping[str, Any]) -> bool:
-    return field.kind == "secret" and (field.name not in given or given[field.name] == MASK)
+def _keeps(field: Field, given: Mapping[str, Any], stored: Values) -> bool:
+    if field.kind == "secret":
+        return field.name not in given or given[field.name] == MASK
+    return field.shown is not None and (field.name not in given or given[field.name] == _shown(field, stored))
+
+
+def _made_anew(field: Field, given: Mapping[str, Any], values: Values, stored: Values) -> bool:
+    """A secret that nobody speaks of, whose host is left; nobody has to think one up where one can be made."""
+    return field.generate is not None and field.name not in given and _leaves(field, values, stored)
+
+
+def _leaves(field: Field, values: Values, stored: Values) -> bool:
+    """Whether the host that knows this secret is another one from now on."""
+    before, after = stored.get(field.known_at), values.get(field.known_at)
+    if not before or not after:
+        return False
+    one, other = read_url(str(before)), read_url(str(after))
+    return (one.host, one.port) != (other.host, other.port)
 
 
 def _moved_secrets(
     fields: Sequence[Field], given: Mapping[str, Any], values: Values, stored: Values
 ) -> Iterator[dict[str, str]]:
-    """A problem for each stored secret that would be kept, and sent elsewhere than before."""
+    """A problem for each stored secret that would be kept, and used elsewhere than before."""
     before = {field.name: stored.get(field.name, field.default) for field in fields}
     for field in fields:
         if not _exists(field, values):
             continue  # it goes away with the provider it belonged to
-        moved = " and ".join(name for name in field.goes_to if values.get(name) != before[name])
-        if moved and _keeps(field, given) and stored.get(field.name) is not None:
+        if stored.get(field.name) is None or not _keeps(field, given, stored):
+            continue
+        if moved := " and ".join(name for name in field.goes_to if values.get(name) != before[name]):
             text = (
                 f"must be given anew, because {moved} will change: a stored secret goes only where it was meant to go"
             )
             yield {"field": field.name, "problem": text}
+        elif _leaves(field, values, stored) and values.get(field.name) == stored[field.name]:
+            otherwise = "leave it out to have one made" if field.generate else "say null where there is none"
+            text = f"must be given anew, because {field.known_at} leads to another host, which need not know it; or"
+            yield {"field": field.name, "problem": f"{text} {otherwise}"}
 
 
 def _absent(field: Field) -> Value:

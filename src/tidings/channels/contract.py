@@ -13,6 +13,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from tidings.channels.field_words import Words
 from tidings.messages.document import Document
 
 type_of_field = Literal["text", "secret", "number", "choice", "url"]
@@ -26,18 +27,23 @@ class InvalidField(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One setting or part of a contact point. `check` returns the normalised value or raises `InvalidField`;
-    so does `check_with`, for what depends on the fields declared before it: it sees their values, and a value that is
-    kept too. `generate` makes one where none is given and none is stored. `when` (another field, its value): the field
-    exists only then; of a provider's own settings, say.
+    """One setting or part of a contact point, with the `words` in which people read of it (`field_words.py`). `check`
+    returns the normalised value or raises `InvalidField`; so does `check_with`, for what depends on the fields declared
+    before it: it sees their values, and a value that is kept too. `generate` makes one where none is given and none is
+    stored. `when` (another field, its value): the field exists only then; of a provider's own settings, say.
 
     `goes_to`, of a secret that is sent and not only used to sign: the fields that say where to. When one of them
     changes it must be given anew, or who may change settings could have a secret they never knew sent to themselves.
+
+    `known_at`, of a secret that signs: the URL whose host knows it. Another host gets another one.
+
+    `shown`, of a text that is as good as a secret (a URL with a token in it): what may be shown of it. As with a
+    secret, who leaves it out or gives back what is shown keeps it.
     """
 
     name: str
     kind: type_of_field
-    help: str
+    words: Words
     required: bool = False
     default: Value = None
     choices: tuple[str, ...] = ()
@@ -46,6 +52,13 @@ class Field:
     generate: Callable[[], str] | None = None
     when: tuple[str, str] | None = None
     goes_to: tuple[str, ...] = ()
+    known_at: str = ""
+    shown: Callable[[str], str] | None = None
+
+    @property
+    def help(self) -> str:
+        """What to enter, in English: for errors and the API."""
+        return self.words.help.get("en", "")
 
 
 class Sent(Struct, frozen=True):
@@ -156,13 +169,14 @@ class Parcel(Struct, frozen=True):
 class Budget(Struct, frozen=True):
     """What a vendor takes at most, in any span of time, of whatever `key` names. Keys are one space for all tenants
     (two may use the same robot) and hold no secret: hash a token. `amount` is what one call uses; `reason` says what
-    a delivery waits for."""
+    a delivery waits for; `of`: of everything that is sent with these settings, or to this contact point."""
 
     key: str
     most: int
     per: timedelta
     reason: str
     amount: int = 1
+    of: Literal["account", "address"] = "address"
 
 
 class Code(Struct, frozen=True):
@@ -188,8 +202,9 @@ class Call(Struct, frozen=True):
 
 
 class Receipt(Struct, frozen=True):
-    """What a provider says later of a message it took, which it names by our identity or by its own id. Receipts repeat
-    and overtake one another; the engine takes each once."""
+    """What a provider says later of a message it took, which it names by our identity or by its own id; where by both,
+    they must be of one message. Receipts repeat and overtake one another; the engine takes each once. `number`: to whom
+    it went, where it says so, in its own spelling."""
 
     state: Literal["delivered", "failed"]
     identity: UUID | None = None
@@ -198,12 +213,14 @@ class Receipt(Struct, frozen=True):
     said: str = ""
     of: Literal["message", "address"] = "message"
     """Of what a failure speaks, as in `Refused`."""
+    number: str = ""
 
 
 class Acknowledged(Struct, frozen=True):
-    """The receipts of one call, and the answer its provider wants to hear."""
+    """The receipts of one call, how many more of it could not be read, and the answer its provider wants to hear."""
 
     receipts: Sequence[Receipt]
+    unreadable: int = 0
     body: bytes = b"{}"
     content_type: str = "application/json"
 
@@ -303,8 +320,12 @@ class Channel(ABC):
         return ()
 
     def acknowledge(self, call: Call, settings: Values) -> Acknowledged:
-        """What a provider reports by itself. Raises `NotAuthentic`; ValueError for what cannot be read."""
+        """What a provider reports by itself. Raises `NotAuthentic`; ValueError for what cannot be read as a whole."""
         raise NotAuthentic
+
+    def is_about(self, receipt: Receipt, contact: Values) -> bool:
+        """Whether a receipt that speaks of the address can mean this one: it may have been changed since."""
+        return True
 
     # For channels whose contact points are verified by a code.
 

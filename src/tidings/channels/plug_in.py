@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from importlib.metadata import EntryPoint
 
 from tidings.channels.contract import Channel
+from tidings.channels.field_words import missing_words
 from tidings.messages.wording import LANGUAGES
 
 GROUP = "tidings.channels"
@@ -61,6 +62,9 @@ def _loaded(point: EntryPoint) -> Channel:
         raise PlugInUnusable(point, f"{point.value} calls itself {code!r}, and its entry point has to be named so")
     if not kind.contact or set(LANGUAGES) - set(kind.label):
         raise PlugInUnusable(point, f"{point.value} needs a contact field, and a label in {_list(LANGUAGES)}")
+    for field in (*kind.settings, *kind.contact):
+        if missing := [*missing_words(field.words, field.choices, LANGUAGES)]:
+            raise PlugInUnusable(point, f"{point.value} has no words for {field.name}: {_list(missing)}")
     try:
         return kind()
     except Exception as error:

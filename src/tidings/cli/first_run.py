@@ -19,7 +19,19 @@ def first_run() -> None:
     if made:
         print(  # noqa: T201
             f"A tenant {FIRST!r} was made, with {ADMINISTRATOR!r} as its administrator. Their token, shown this once:\n"
-            f"    {made}",
+            f"    {made}\n"
+            f"{_way_in()}",
             file=sys.stderr,
             flush=True,
         )
+
+
+def _way_in() -> str:
+    from tidings.accounts.invite import link_for
+    from tidings.accounts.models import Person
+    from tidings.accounts.tenants import ADMINISTRATOR, FIRST
+
+    person = Person.objects.across_tenants().select_related("account").get(tenant__name=FIRST, login=ADMINISTRATOR)
+    if person.account:
+        return f"They sign in to the console as {person.account.login!r} with TIDINGS_ADMIN_PASSWORD."
+    return f"They choose a password for the console there, once, within seven days:\n    {link_for(person)}"

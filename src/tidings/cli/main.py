@@ -14,6 +14,7 @@ COMMANDS = {
     "demo": ("tidings.cli.demo:demo", "A working day of a believable organisation, live."),
     "explain": ("tidings.cli.explain:explain", "Who would be told of an event, and why."),
     "gallery": ("tidings.cli.gallery:gallery", "Every message as its reader sees it."),
+    "invite": ("tidings.cli.invite:invite", "A link by which somebody signs in to the console."),
     "migrate": ("tidings.cli.migrate:migrate", "Bring the database's schema up to date."),
     "rules": ("tidings.cli.rules:rules", "Keep a tenant's rules in a file."),
     "serve": ("tidings.cli.serve:serve", "Accept and deliver in one process."),

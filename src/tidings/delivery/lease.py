@@ -5,16 +5,23 @@ own monotonic clock) stops sending before that. Each life of a node is a new row
 changes nothing.
 """
 
+from collections.abc import Mapping
 from datetime import timedelta
+from itertools import islice
+from types import MappingProxyType
+
+import msgspec
 
 from tidings.kernel.database import Connection
 
 RENEW_EVERY = timedelta(seconds=5)
 STOP_AFTER = timedelta(seconds=15)
 DEAD_AFTER = timedelta(seconds=20)
+TOLD_AT_MOST = 100
+"""Accounts in trouble."""
 
 _REGISTER = "INSERT INTO delivery_node (name, renewed_at) VALUES (%s, clock_timestamp()) RETURNING id"
-_RENEW = "UPDATE delivery_node SET renewed_at = clock_timestamp() WHERE id = %s"
+_RENEW = "UPDATE delivery_node SET renewed_at = clock_timestamp(), left_alone = %s::jsonb WHERE id = %s"
 # Index: the primary key; a handful of rows.
 _BURY = """
 DELETE FROM delivery_node WHERE id IN (
@@ -46,9 +53,11 @@ async def register(connection: Connection, name: str) -> int:
     return int(row[0])
 
 
-async def renew(connection: Connection, lease: int) -> bool:
-    """False when the row is gone: others took this node for dead, and what it held is no longer its own."""
-    return (await connection.execute(_RENEW, (lease,))).rowcount == 1
+async def renew(connection: Connection, lease: int, left_alone: Mapping[str, float] = MappingProxyType({})) -> bool:
+    """False when the row is gone: others took this node for dead, and what it held is no longer its own. `left_alone`:
+    the vendor accounts that this node does not try just now and for how many seconds, for people to see."""
+    told = msgspec.json.encode(dict(islice(left_alone.items(), TOLD_AT_MOST))).decode()
+    return (await connection.execute(_RENEW, (told, lease))).rowcount == 1
 
 
 async def free_dead(connection: Connection) -> int:

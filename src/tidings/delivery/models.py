@@ -11,11 +11,13 @@ OPEN = Q(state__in=["pending", "sending"])
 
 
 class Node(models.Model):
-    """A process that delivers, in one life of it; `renewed_at` is the database's clock."""
+    """A process that delivers, in one life of it; `renewed_at` is the clock of the database. `left_alone`: accounts in
+    trouble at their vendor, and for how many seconds more from then on."""
 
     id = models.BigAutoField(primary_key=True)
     name = models.TextField()
     renewed_at = models.DateTimeField(db_default=Now())
+    left_alone = models.JSONField(default=dict, db_default={})
 
 
 class Delivery(models.Model):
@@ -58,7 +60,8 @@ class Budget(models.Model):
 
 
 class Tally(models.Model):
-    """How many tries of a channel came to what in one minute, and how many milliseconds they took together."""
+    """How many tries of a channel came to what in one minute, how many milliseconds they took together, and what the
+    vendor said to the last of them."""
 
     id = models.BigAutoField(primary_key=True)
     tenant_id = models.UUIDField()
@@ -68,9 +71,30 @@ class Tally(models.Model):
     reason = models.TextField()
     count = models.BigIntegerField()
     ms = models.BigIntegerField()
+    said = models.TextField(db_default="")
     objects = TenantManager()
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["tenant_id", "channel", "minute", "what", "reason"], name="tally_of")
+        ]
+
+
+class Hour(models.Model):
+    """How many events were accepted, silences kept and deliveries ended in one hour; `step` says of what was sent how
+    long it took (`hourly.py`)."""
+
+    id = models.BigAutoField(primary_key=True)
+    tenant_id = models.UUIDField()
+    hour = models.DateTimeField()
+    what = models.TextField()
+    channel = models.TextField()
+    reason = models.TextField()
+    step = models.SmallIntegerField()
+    count = models.BigIntegerField()
+    objects = TenantManager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant_id", "hour", "what", "channel", "reason", "step"], name="hour_of")
         ]

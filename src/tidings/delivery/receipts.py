@@ -3,7 +3,7 @@
 Receipts repeat and overtake one another, so the first one that ends a delivery counts, and the rest change nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -16,14 +16,22 @@ from tidings.kernel.database import Connection, plain_array, text_array
 
 _json = msgspec.json.Encoder()
 
-# Index: the primary key, for both. What is still on its way into the record comes a moment later.
+# Index: the primary key, for all three. Whoever knows how we name a message does not know how its provider does, so a
+# receipt with another name than was recorded changes nothing. What is still on its way into the record comes a moment
+# later.
 _APPLY = """
 UPDATE delivery_delivery d SET
     state = r.state, reason = nullif(r.reason, ''), ask_at = NULL,
     attempts = coalesce(d.attempts, '[]'::jsonb) || r.receipt::jsonb
-FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[]) AS r(id, state, reason, receipt)
+FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[])
+    AS r(id, provider_id, state, reason, receipt)
 WHERE d.id = r.id AND d.tenant_id = %s AND d.channel = %s AND d.state = 'sent'
-RETURNING d.id, d.person_id, d.contact_point_id, d.reason
+  AND (r.provider_id = '' OR coalesce(d.provider_id, r.provider_id) = r.provider_id)
+RETURNING d.id, d.person_id, d.contact_point_id, d.reason, r.provider_id
+"""
+_OF_OTHERS = """
+SELECT d.id FROM delivery_delivery d, unnest(%s::uuid[], %s::text[]) AS r(id, provider_id)
+WHERE d.id = r.id AND d.tenant_id = %s AND d.channel = %s AND r.provider_id <> '' AND d.provider_id <> r.provider_id
 """
 _ON_THEIR_WAY = """
 SELECT count(*) FROM delivery_delivery WHERE id = ANY(%s::uuid[]) AND tenant_id = %s AND channel = %s
@@ -52,6 +60,7 @@ class Ended(Struct, frozen=True):
     contact_point_id: UUID
     reason: str
     dead: bool
+    receipt: Receipt
 
 
 class Asked(Struct, frozen=True):
@@ -67,20 +76,29 @@ class Asked(Struct, frozen=True):
 async def apply(
     connection: Connection, tenant_id: UUID, channel: str, receipts: Sequence[Receipt], *, now: datetime
 ) -> list[Ended]:
-    """Only of this tenant's deliveries by this channel; what is known already, or unknown, is passed over."""
-    first = {one.identity: one for one in reversed(receipts) if one.identity is not None}
-    rows = list(first.items())
+    """Only of this tenant's deliveries by this channel; what is known already, or unknown, or of another message by the
+    provider's own id, is passed over."""
+    first = {(one.identity, storable(one.provider_id)): one for one in reversed(receipts) if one.identity is not None}
     columns = (
-        plain_array([identity.hex for identity, _ in rows]),
-        plain_array([one.state for _, one in rows]),
-        text_array([one.reason for _, one in rows]),
-        text_array([_shown(one, now) for _, one in rows]),
+        *_named(first),
+        plain_array([one.state for one in first.values()]),
+        text_array([one.reason for one in first.values()]),
+        text_array([_shown(one, now) for one in first.values()]),
     )
     cursor = await connection.execute(_APPLY, (*columns, tenant_id, channel))
-    return [
-        Ended(key, person, point, reason or "", first[key].state == "failed" and first[key].of == "address")
-        for key, person, point, reason in await cursor.fetchall()
-    ]
+    ended: list[Ended] = []
+    for key, person, point, reason, provider_id in await cursor.fetchall():
+        receipt = first[key, provider_id]
+        dead = receipt.state == "failed" and receipt.of == "address"
+        ended.append(Ended(key, person, point, reason or "", dead, receipt))
+    return ended
+
+
+async def of_others(connection: Connection, tenant_id: UUID, channel: str, receipts: Sequence[Receipt]) -> list[UUID]:
+    """The deliveries that receipts speak of by our name for them, and by another than their provider's."""
+    named = _named([(one.identity, storable(one.provider_id)) for one in receipts if one.identity is not None])
+    cursor = await connection.execute(_OF_OTHERS, (*named, tenant_id, channel))
+    return [row[0] for row in await cursor.fetchall()]
 
 
 async def on_their_way(connection: Connection, tenant_id: UUID, channel: str, receipts: Sequence[Receipt]) -> int:
@@ -108,6 +126,10 @@ async def ask_again(connection: Connection, waits: Sequence[tuple[UUID, float | 
         await connection.execute(_ASK_AGAIN, (list(ids), list(seconds)))
     if never:
         await connection.execute(_NEVER_MIND, (never,))
+
+
+def _named(names: Collection[tuple[UUID, str]]) -> tuple[str, str]:
+    return plain_array([identity.hex for identity, _ in names]), text_array([provider_id for _, provider_id in names])
 
 
 def _shown(receipt: Receipt, now: datetime) -> str:

@@ -17,28 +17,36 @@ from tidings.kernel.database import Connection, plain_array, text_array
 WRITE_EVERY = 2.0
 """Seconds."""
 KEPT = timedelta(days=30)
-What = Literal["sent", "try_later", "refused", "held", "delivered", "failed"]
-"""What came of a try; what was not tried; what a receipt said."""
-Counts = dict[tuple[UUID, str, What, str], tuple[int, float]]
-"""(tenant, channel, what, reason) -> how many, and the seconds they took together."""
+What = Literal["sent", "try_later", "refused", "held", "delivered", "failed", "cancelled", "retried"]
+"""What came of a try; what was not tried; what a receipt said; what is not tried any more, since its way or its content
+is gone; what somebody wants tried again, which has no channel."""
+Counts = dict[tuple[UUID, str, What, str], tuple[int, float, str]]
+"""(tenant, channel, what, reason) -> how many, the seconds they took together, what the vendor said last."""
 
 # Index: tally_of. In the order of the key, so that two nodes never wait for each other.
 _ADD = """
-INSERT INTO delivery_tally AS t (tenant_id, channel, minute, what, reason, count, ms)
-SELECT * FROM unnest(%s::uuid[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::bigint[], %s::bigint[])
+INSERT INTO delivery_tally AS t (tenant_id, channel, minute, what, reason, count, ms, said)
+SELECT * FROM unnest(
+    %s::uuid[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::text[])
 ORDER BY 1, 2, 3, 4, 5
 ON CONFLICT (tenant_id, channel, minute, what, reason)
-DO UPDATE SET count = t.count + excluded.count, ms = t.ms + excluded.ms
+DO UPDATE SET count = t.count + excluded.count, ms = t.ms + excluded.ms,
+              said = coalesce(nullif(excluded.said, ''), t.said)
 """
 _FORGET = "DELETE FROM delivery_tally WHERE minute < now() - interval '30 days'"
 _LATELY = """
-SELECT channel, what, reason, sum(count)::bigint, sum(ms)::bigint, max(minute) FROM delivery_tally
+SELECT channel, what, reason, sum(count)::bigint, sum(ms)::bigint, max(minute),
+       coalesce((array_agg(said ORDER BY minute DESC) FILTER (WHERE said <> ''))[1], '')
+FROM delivery_tally
 WHERE tenant_id = %s AND channel = ANY(%s) AND minute >= %s GROUP BY 1, 2, 3 ORDER BY 4 DESC, 1, 2, 3
 """
 
+_NONE = 0, 0.0, ""
+
 
 class Row(Struct, frozen=True):
-    """`ms` is how long those tries took together; `last` the minute of the last of them."""
+    """`ms` is how long those tries took together; `last` the minute of the last of them; `said` the vendor's own words,
+    the last that there were."""
 
     channel: str
     what: What
@@ -46,6 +54,7 @@ class Row(Struct, frozen=True):
     count: int
     ms: int
     last: datetime
+    said: str = ""
 
 
 @dataclass(slots=True)
@@ -54,10 +63,12 @@ class Tallies:
 
     _counts: Counts = field(default_factory=dict)
 
-    def count(self, tenant_id: UUID, channel: str, what: What, reason: str = "", seconds: float = 0.0) -> None:
+    def count(
+        self, tenant_id: UUID, channel: str, what: What, reason: str = "", seconds: float = 0.0, said: str = ""
+    ) -> None:
         key = tenant_id, channel, what, reason
-        count, total = self._counts.get(key, (0, 0.0))
-        self._counts[key] = count + 1, total + seconds
+        count, total, before = self._counts.get(key, _NONE)
+        self._counts[key] = count + 1, total + seconds, said or before
 
     def take(self) -> Counts:
         counts, self._counts = self._counts, {}
@@ -65,9 +76,9 @@ class Tallies:
 
     def give_back(self, counts: Counts) -> None:
         """What could not be written."""
-        for key, (count, seconds) in counts.items():
-            more = self._counts.get(key, (0, 0.0))
-            self._counts[key] = count + more[0], seconds + more[1]
+        for key, (count, seconds, said) in counts.items():
+            more = self._counts.get(key, _NONE)
+            self._counts[key] = count + more[0], seconds + more[1], more[2] or said
 
 
 async def write(connection: Connection, counts: Counts, now: datetime) -> None:
@@ -85,6 +96,7 @@ async def write(connection: Connection, counts: Counts, now: datetime) -> None:
             text_array([row[3] for row in rows]),
             plain_array([str(row[4]) for row in rows]),
             plain_array([str(round(row[5] * 1000)) for row in rows]),
+            text_array([row[6] for row in rows]),
         ),
     )
 

@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 from django.db import connection
 
+from tidings.accounts.models import Person
 from tidings.accounts.permissions import Caller
 from tidings.events.content import content_of
 from tidings.events.find import event_of as visible_event
@@ -74,17 +75,8 @@ def summary(event: Event, subject: Subject) -> Json:
 def told_of(caller: Caller, events: Sequence[Event]) -> dict[UUID, Told]:
     """Two queries, however many events. Who does not see all is shown their own row."""
     only = None if caller.sees_all else caller.as_person().id
-    parameters = {
-        "tenant": caller.tenant_id,
-        "only": only,
-        "first": [event.id for event in events],
-        "last": [last_of(event.id) for event in events],
-    }
-    sends: dict[tuple[UUID, UUID], list[Json]] = {}
-    for key, person_id, channel, state, due_at, reason, attempts in _rows(_SENT, parameters):
-        sends.setdefault((event_of(key), person_id), []).append(
-            send_json(key, channel, state, due_at, reason or "", msgspec.json.decode(attempts))
-        )
+    parameters = _of(caller.tenant_id, [event.id for event in events], only)
+    sends = _sends(parameters)
     recipients: dict[UUID, list[Json]] = {}
     for key, person_id, login, name, because, skips in _rows(_TOLD, parameters):
         reasons = [Because(*each) for each in msgspec.json.decode(because)]
@@ -94,6 +86,26 @@ def told_of(caller: Caller, events: Sequence[Event]) -> dict[UUID, Told]:
         event.id: Told(recipients.get(event.id, []), stored_skips(event.skips or ()) if only is None else [])
         for event in events
     }
+
+
+def sends_to(person: Person, event_ids: Sequence[UUID]) -> dict[UUID, list[Json]]:
+    """By event: the deliveries to this person, and what became of each. One query."""
+    found = _sends(_of(person.tenant_id, event_ids, person.id))
+    return {event: sends for (event, _), sends in found.items()}
+
+
+def _sends(parameters: Json) -> dict[tuple[UUID, UUID], list[Json]]:
+    """By event and person."""
+    sends: dict[tuple[UUID, UUID], list[Json]] = {}
+    for key, person_id, channel, state, due_at, reason, attempts in _rows(_SENT, parameters):
+        sends.setdefault((event_of(key), person_id), []).append(
+            send_json(key, channel, state, due_at, reason or "", msgspec.json.decode(attempts))
+        )
+    return sends
+
+
+def _of(tenant_id: UUID, event_ids: Sequence[UUID], only: UUID | None) -> Json:
+    return {"tenant": tenant_id, "only": only, "first": list(event_ids), "last": [last_of(key) for key in event_ids]}
 
 
 def stored_skips(rows: Iterable[Sequence[str]]) -> list[Json]:

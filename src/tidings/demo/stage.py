@@ -24,22 +24,29 @@ RETRY_SCHEDULE = "1,2,4"
 START_MAY_TAKE = 120.0
 STOP_MAY_TAKE = 60.0
 # `tidings serve`, and one thing more: the pipe ends with us, even when we are killed. Then it stops too, at any moment
-# of its start, and tidies up in our place.
+# of its start, and tidies up in our place. Until it heeds signals itself it has started nothing, so it ends on the
+# spot: an exception from a signal handler is lost where Python ignores them, in a weak reference's callback, and each
+# import has one.
 _SERVE = """
-import os, shutil, signal, sys, threading
+import os, shutil, signal, threading
 from tidings.cli.main import main
 left = []
 def follow():
     os.read(0, 1)
     left.append(os.environ["TIDINGS_DATA_DIR"])
     os.kill(os.getpid(), signal.SIGTERM)
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+def tidy_up():
+    for folder in left:
+        shutil.rmtree(folder, ignore_errors=True)
+def end(*_):
+    tidy_up()
+    os._exit(143)
+signal.signal(signal.SIGTERM, end)
 threading.Thread(target=follow, daemon=True).start()
 try:
     main()
 finally:
-    for folder in left:
-        shutil.rmtree(folder, ignore_errors=True)
+    tidy_up()
 """
 
 

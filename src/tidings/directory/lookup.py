@@ -76,13 +76,13 @@ def _holders_of(system_role: str) -> Lookup:
     return look_up
 
 
+HELD_ROLES = ("dba", "administrator", "security_administrator")
+"""System roles: held whatever the event."""
 LOOKUPS: Mapping[str, Lookup] = {
     "submitter": _submitter,
     "approver": lambda _directory, involved: involved.approvers,
     "related_person": lambda _directory, involved: involved.related,
     "data_owner": _data_owner,
     "instance_dba": _instance_dba,
-    "dba": _holders_of("dba"),
-    "administrator": _holders_of("administrator"),
-    "security_administrator": _holders_of("security_administrator"),
+    **{role: _holders_of(role) for role in HELD_ROLES},
 }

@@ -20,10 +20,17 @@ class Point:
     disabled: bool
     left: bool = False
     """Its owner asked for no more messages here: it is no fallback either."""
+    assumed: bool = False
+    """Nobody showed whose account this is; see the model."""
 
     @property
     def usable(self) -> bool:
         return self.verified and not self.disabled
+
+    @property
+    def is_fallback(self) -> bool:
+        """Whether a message may go there that its owner did not ask for there."""
+        return self.usable and not self.left and not self.assumed
 
 
 Hindrance = Literal["channel_off", "contact_missing", "contact_unverified", "contact_disabled"]

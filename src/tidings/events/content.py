@@ -1,25 +1,27 @@
 """What a source sent, for as long as it is kept."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
-import msgspec
 from django.db import connection
 
 from tidings.events.event import Event, stored_event
 
 # Index: each day's primary key; there are about ten days.
 _BODY = "SELECT body FROM events_body WHERE id = %s LIMIT 1"
-_TITLES = "SELECT id, (body::json -> 'subject')::text FROM events_body WHERE id = ANY(%s)"
-
-
-@dataclass(frozen=True, slots=True)
-class Titled:
-    """How the event named its subject."""
-
-    title: str
-    url: str
+# `coalesce`: what a source left out is not in the body either.
+_OUTLINES = """
+SELECT b.id, json_build_object(
+    'id', j -> 'id', 'type', j -> 'type', 'subject', j -> 'subject', 'actor', j -> 'actor',
+    'people', json_build_object('submitter', j -> 'people' -> 'submitter'),
+    'resources', coalesce(j -> 'resources', '[]'),
+    'details', coalesce((
+        SELECT json_object_agg(name, j -> 'details' -> name) FROM unnest(%s::text[]) AS name
+        WHERE j -> 'details' -> name IS NOT NULL
+    ), '{}')
+)::text
+FROM events_body b CROSS JOIN LATERAL (SELECT b.body::json AS j OFFSET 0) parsed WHERE b.id = ANY(%s)
+"""
 
 
 def content_of(event_id: UUID) -> Event | None:
@@ -30,12 +32,10 @@ def content_of(event_id: UUID) -> Event | None:
     return stored_event(row[0].encode()) if row else None
 
 
-def titles_of(event_ids: Iterable[UUID]) -> dict[UUID, Titled]:
-    """Only of events whose content is kept; the rest of it stays in the database."""
+def outlines_of(event_ids: Iterable[UUID], details: Sequence[str]) -> dict[UUID, Event]:
+    """Only of events whose content is kept: subject, submitter, actor, resources and these of the details. The rest,
+    which may be large, stays in the database."""
     with connection.cursor() as cursor:
-        cursor.execute(_TITLES, [list(event_ids)])
+        cursor.execute(_OUTLINES, [list(details), list(event_ids)])
         rows = cursor.fetchall()
-    subjects = {key: msgspec.json.decode(subject, type=dict[str, str]) for key, subject in rows}
-    return {
-        key: Titled(subject.get("title") or subject["id"], subject.get("url", "")) for key, subject in subjects.items()
-    }
+    return {key: stored_event(outline.encode()) for key, outline in rows}

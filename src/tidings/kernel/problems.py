@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 
 CONTENT_TYPE = "application/problem+json"
+PAGES = "/console/"
+"""Below it people look at pages, and at problems as pages."""
 
 
 class Problem(Exception):

@@ -59,7 +59,7 @@ def _body(occasion: Occasion, words: Wording, timezone: str) -> tuple[str, tuple
                 feature_label=occasion.feature_labels.get(words.language, ""),
                 event_label=occasion.event_labels.get(words.language, ""),
             ),
-            _facts(occasion, words, timezone),
+            facts_of(occasion, words, timezone),
             words.todo(occasion.event_type),
         )
         if len(_bodies) > 64:
@@ -67,7 +67,8 @@ def _body(occasion: Occasion, words: Wording, timezone: str) -> tuple[str, tuple
     return body
 
 
-def _facts(occasion: Occasion, words: Wording, timezone: str) -> tuple[Fact, ...]:
+def facts_of(occasion: Occasion, words: Wording, timezone: str) -> tuple[Fact, ...]:
+    """What may be told of it, a line each; what is not known has none."""
     label = words.label
     feature = occasion.feature_labels.get(words.language, "")
     event = occasion.event_labels.get(words.language, "")

@@ -98,6 +98,12 @@ def reader_of(event_type: str, language: str) -> Reader:
     return Reader(login, every.people[login][language], language, every.timezones[language], because, login)
 
 
+def example_title(event_type: str, language: str) -> str:
+    """What the subject of the example is called; empty for a type that has none."""
+    step = _examples().steps.get(event_type)
+    return step[0].title.get(language, step[0].title["en"]) if step else ""
+
+
 def example_identity(*parts: str) -> UUID:
     """Always the same for the same parts."""
     return uuid5(NAMESPACE_URL, "/".join((_examples().url, *parts)))

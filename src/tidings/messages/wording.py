@@ -19,6 +19,7 @@ PLAIN_LABELS = (
     "approval_node", "exec_mode", "window", "to_do", "why", "open", "submitter", "approvers", "actor", "somebody",
     "cut", "test_headline", "test_body", "custom_todo", "code_subject", "code_why", "farewell_body", "unsubscribe",
     "unsubscribe_question", "unsubscribe_effect", "unsubscribe_button", "unsubscribed", "unsubscribed_return",
+    "unsubscribe_former", "unsubscribe_former_todo",
     "unsubscribe_broken", "unsubscribe_broken_todo", "reason",
 )  # fmt: skip
 FILLED_LABELS = {
@@ -38,7 +39,7 @@ ROLES_OF_SOMETHING = ("data_owner", "instance_dba")
 JOINS = ("because_join", "because_last_join", "of_join", "of_last_join")
 NAMES_SHOWN = 3
 
-VALUE_TABLES = ("risk", "environment", "exec_mode", "reason")
+VALUE_TABLES = ("risk", "environment", "exec_mode", "reason", "reason_todo")
 SHARED_TABLES = ("labels", "because", *VALUE_TABLES)
 
 
@@ -110,6 +111,11 @@ class Wording:
         """Those with a text of their own."""
         return frozenset(self._headlines)
 
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Those that have words."""
+        return tuple(self._values["reason"])
+
     def headline(self, event_type: str, title: str, *, feature_label: str = "", event_label: str = "") -> str:
         """What happened. The labels are said only of a tenant's own event type; without them its code is."""
         around = self._headlines.get(event_type)
@@ -174,6 +180,7 @@ def compile_all(tables_of: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Word
         _same_keys(f"{code}.toml", tables, first)
         for name in VALUE_TABLES:
             _same_keys(f"{code}.toml [{name}]", tables[name], first[name])
+        _same_keys(f"{code}.toml [reason_todo]", tables["reason_todo"], tables["reason"])
     return every
 
 

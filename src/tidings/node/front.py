@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import partial
+from urllib.parse import parse_qs
 from uuid import UUID
 
 import msgspec
@@ -20,7 +21,7 @@ from tidings.kernel.clock import now
 from tidings.kernel.database import Connection
 from tidings.kernel.problems import Problem, forbidden
 from tidings.kernel.secrets import token_hash
-from tidings.node import metrics, sources
+from tidings.node import live, metrics, sources
 from tidings.node.asgi import JSON, App, Message, Receive, Scope, Send, answer, answer_problem
 from tidings.node.engine import Node
 from tidings.node.receipts import PATH as RECEIPTS
@@ -55,6 +56,7 @@ class Front:
             ("POST", "/api/v1/events"): self._one,
             ("POST", "/api/v1/events/batch"): self._many,
             ("POST", "/api/v1/preview"): self._preview,
+            ("GET", live.PATH): node.live.serve,
             **Watch(node).routes,
             **{("POST", f"{sources.PATH}{code}"): self._push for code in ADAPTERS},
         }
@@ -130,7 +132,8 @@ class Front:
         _require(current.may_preview, "a source, or an administrator or DBA whose token has the scope read,")
         incoming = receive_one(_text(headers), body, now=now(), source=current.source)
         _check_source(incoming, current)
-        await answer(send, 200, _json.encode(preview(incoming, view)), JSON)
+        messages = parse_qs(scope["query_string"]).get(b"messages") == [b"true"]
+        await answer(send, 200, _json.encode(preview(incoming, view, messages=messages)), JSON)
 
     async def _receipts(self, scope: Scope, receive: Receive, send: Send) -> None:
         """What a provider reports; each shows in its own way that it is the provider."""

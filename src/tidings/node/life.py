@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Callable, Set
+from collections.abc import Callable, Mapping, Set
 from contextlib import suppress
 from uuid import UUID
 
@@ -18,13 +18,19 @@ log = logging.getLogger("tidings.node")
 
 
 class Life:
-    """`held` names the deliveries in hand; `lost` is called when they have become other people's, `freed` when some of
-    others' are due again."""
+    """`held` names the deliveries in hand, `left_alone` the vendor accounts in trouble and for how many seconds more;
+    `lost` is called when what was held has become other people's, `freed` when some of others' are due again."""
 
     def __init__(
-        self, connection: Lasting, held: Callable[[], Set[UUID]], lost: Callable[[], None], freed: Callable[[], None]
+        self,
+        connection: Lasting,
+        held: Callable[[], Set[UUID]],
+        left_alone: Callable[[], Mapping[str, float]],
+        lost: Callable[[], None],
+        freed: Callable[[], None],
     ) -> None:
-        self._connection, self._held, self._lost, self._freed = connection, held, lost, freed
+        self._connection, self._held, self._left_alone = connection, held, left_alone
+        self._lost, self._freed = lost, freed
         self._loop = asyncio.get_running_loop()
         self._renewed = 0.0
         self.lease: int | None = None
@@ -58,7 +64,7 @@ class Life:
     async def _renew(self, suspects: set[UUID]) -> set[UUID]:
         assert self.lease is not None
         live, began = await self._connection.live(), self._loop.time()
-        if await lease.renew(live, self.lease):
+        if await lease.renew(live, self.lease, self._left_alone()):
             self._renewed = began
         else:
             log.warning("the lease was lost; what is held is left to others")

@@ -46,6 +46,7 @@ def sent_seconds(channel: str) -> Histogram:
 
 HELD = Gauge("tidings_deliveries_held", "Deliveries in this node's hands.", registry=REGISTRY)
 WAITING = Gauge("tidings_events_waiting", "Events waiting to be committed.", registry=REGISTRY)
+LIVE_STREAMS = Gauge("tidings_live_streams", "Open pages that are told what is new.", registry=REGISTRY)
 FREED = Counter(
     "tidings_deliveries_freed_total",
     "Deliveries taken back from a dead or forgetful holder.",
@@ -56,6 +57,12 @@ RECEIPTS = Counter(
     "tidings_receipts_total",
     "Deliveries that a provider's receipt ended, by channel, state and reason.",
     ["channel", "state", "reason"],
+    registry=REGISTRY,
+)
+RECEIPTS_IGNORED = Counter(
+    "tidings_receipts_ignored_total",
+    "Receipts that changed nothing: unreadable, or by the provider's own id of another message than was sent.",
+    ["channel", "reason"],
     registry=REGISTRY,
 )
 HOLDS = Counter(

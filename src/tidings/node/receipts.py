@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Literal
 from uuid import UUID
 
 import psycopg
+from msgspec.structs import replace
 
 from tidings.channels.conclude import conclude
 from tidings.channels.contract import Acknowledged, Call, NotAuthentic, Receipt, Values
 from tidings.channels.registry import CHANNELS
 from tidings.delivery import receipts
+from tidings.directory.people import Point
 from tidings.kernel.clock import now
 from tidings.kernel.database import Connection, Lasting
 from tidings.kernel.ids import event_of
@@ -50,11 +52,18 @@ class Receipts:
             raise Problem(401, "unauthorized", "This receipt does not come from the provider.") from None
         except ValueError as error:
             raise Problem(422, "invalid_receipt", f"This receipt cannot be read: {error}") from None
+        if acknowledged.unreadable:
+            metrics.RECEIPTS_IGNORED.labels(channel_code, "unreadable").inc(acknowledged.unreadable)
+            about = {"channel": channel_code, "tenant": str(tenant_id)}
+            log.warning("%d receipts of a call cannot be read", acknowledged.unreadable, extra=about)
         connection = await self._node.front.live()
         await self._apply(connection, tenant_id, channel_code, acknowledged.receipts)
         if await receipts.on_their_way(connection, tenant_id, channel_code, acknowledged.receipts):
             await asyncio.sleep(RECORDED_WITHIN)
             await self._apply(connection, tenant_id, channel_code, acknowledged.receipts)
+        for delivery in await receipts.of_others(connection, tenant_id, channel_code, acknowledged.receipts):
+            metrics.RECEIPTS_IGNORED.labels(channel_code, "other_message").inc()
+            log.warning("a receipt names another message of its provider's", extra={"delivery": str(delivery)})
         return acknowledged
 
     async def run(self, lasting: Lasting) -> None:
@@ -105,7 +114,9 @@ class Receipts:
         for ended in await receipts.apply(connection, tenant_id, code, found, now=now()):
             what: Literal["failed", "delivered"] = "failed" if ended.reason else "delivered"
             metrics.RECEIPTS.labels(code, what, ended.reason).inc()
-            self._node.deliverer.count(tenant_id, code, what, ended.reason)
+            self._node.counting.tries.count(tenant_id, code, what, ended.reason)
+            if what == "failed":
+                self._node.counting.hours.ended(tenant_id, "failed", code, ended.reason)
             if ended.dead:
                 await self._disable(connection, tenant_id, ended)
 
@@ -113,7 +124,7 @@ class Receipts:
         view = (await self._node.views.current(connection, (tenant_id,))).get(tenant_id)
         member = view.directory.people.by_id.get(ended.person_id) if view else None
         for point in member.points.values() if member else ():
-            if member and point.id == ended.contact_point_id:
+            if member and point.id == ended.contact_point_id and _still_there(ended.receipt, point):
                 self._node.chores.dead_contact_point(tenant_id, member, point, ended.reason, event_of(ended.id))
 
     async def _settings(self, tenant_id: UUID, code: str) -> Values:
@@ -126,6 +137,13 @@ class Receipts:
             return unseal(sealed)
         except SecretUnreadable:
             raise Problem(503, "unavailable", "The channel's settings cannot be read now.") from None
+
+
+def _still_there(receipt: Receipt, point: Point) -> bool:
+    """Not where the address was changed since: the new one is not dead."""
+    with suppress(SecretUnreadable):
+        return CHANNELS[point.channel].is_about(receipt, unseal(point.sealed))
+    return False
 
 
 def _addressed(path: str) -> tuple[str, UUID]:
@@ -145,7 +163,7 @@ def _named(asked: Sequence[receipts.Asked], found: Sequence[Receipt]) -> list[Re
     for one in asked:
         by_provider_id[one.provider_id].append(one.id)
     return [
-        Receipt(one.state, identity, one.provider_id, one.reason, one.said, one.of)
+        replace(one, identity=identity)
         for one in found
         for identity in ([one.identity] if one.identity else by_provider_id.get(one.provider_id, []))
     ]

@@ -12,6 +12,7 @@ from typing import Any, cast
 import uvicorn
 import uvloop
 
+from tidings.channels.send_aside import finish
 from tidings.kernel.postgres import Running
 from tidings.kernel.settings import Settings
 from tidings.kernel.stop import on_stop
@@ -65,6 +66,7 @@ async def _run(
         await node.stop()
         if http:
             await http.stop()
+        await asyncio.to_thread(finish, begun_only=True)
 
 
 def _spare_the_collector() -> None:

@@ -64,8 +64,9 @@ class Watch:
 
     async def _metrics(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         metrics.HELD.set(self._node.deliverer.lanes.held)
-        metrics.CIRCUITS_OPEN.set(self._node.deliverer.circuits_open)
+        metrics.CIRCUITS_OPEN.set(len(self._node.deliverer.left_alone()))
         metrics.WAITING.set(self._node.groups.waiting)
+        metrics.LIVE_STREAMS.set(self._node.live.streams)
         async with self._looking:
             if self._loop.time() - self._looked_at >= BACKLOG_EVERY:
                 metrics.show_backlog(await self._backlog())

@@ -9,7 +9,9 @@ from uuid import UUID
 import msgspec
 
 from tidings.events.event import Event, Incoming
+from tidings.planning.compare import Comparison
 from tidings.planning.plan import Because, Plan, Recipient, Skip
+from tidings.planning.stand_in import stands_for
 
 Json = dict[str, Any]
 PLANNED = "planned"
@@ -35,6 +37,22 @@ def foreseen_record(incoming: Incoming, plan: Plan, now: datetime) -> Json:
         "event": content_json(event) | summary | {"content_kept": None, "fault": None},
         "recipients": [_foreseen(recipient, now) for recipient in plan.recipients],
         "skips": [skip_json(skip) for skip in plan.skips],
+    }
+
+
+def comparison_json(comparison: Comparison, now: datetime) -> Json:
+    """Of one event under two rules: people as they would be told; whoever is kept has the reasons there are now beside
+    those that there would be."""
+    kept = [
+        _foreseen(wanted, now) | {"because_now": [because_json(each) for each in before.because]}
+        for before, wanted in comparison.kept
+    ]
+    return {
+        "added": [_foreseen(one, now) for one in comparison.added],
+        "removed": [_foreseen(one, now) for one in comparison.removed],
+        "kept": kept,
+        "skips": [skip_json(skip) for skip in comparison.wanted.skips],
+        "skips_now": [skip_json(skip) for skip in comparison.now.skips],
     }
 
 
@@ -102,7 +120,9 @@ def skip_json(skip: Skip) -> dict[str, str]:
 
 
 def _foreseen(recipient: Recipient, now: datetime) -> Json:
-    """It would be due at once."""
+    """It would be due at once. Whoever stands in for a role has no name and no methods."""
+    if stands_for(recipient.member):
+        return recipient_json("", "", [Because(each.role) for each in recipient.because], [], [])
     sends = [send_json(None, send.channel, PLANNED, now, "", []) for send in recipient.sends]
     skips = [skip_json(skip) for skip in recipient.skips]
     return recipient_json(recipient.member.login, recipient.member.name, recipient.because, sends, skips)

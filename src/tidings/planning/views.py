@@ -4,6 +4,7 @@ Every change raises a version of its tenant in its own transaction; every group 
 tenants first and reloads what changed. So a change that was answered governs every later event, on every node.
 """
 
+import asyncio
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,7 +17,8 @@ from tidings.catalog.load import load_catalog
 from tidings.channels.load import load_channels
 from tidings.directory.load import load_people, load_resources
 from tidings.directory.lookup import Directory
-from tidings.kernel.database import Connection
+from tidings.events.group import unavailable
+from tidings.kernel.database import Connection, connect, django_conninfo
 from tidings.planning.view import View
 from tidings.rules.load import load_rules
 
@@ -73,3 +75,27 @@ class Views:
         # The versions were read before the parts: what changed in between is loaded again by the next group.
         self.by_tenant[tenant_id] = view
         return view
+
+
+HELD = Views()
+"""What this process holds: a node's loop and its Django threads share it, since it is large, and nothing in it changes
+but that a whole new view takes the place of an old one."""
+
+
+def view_now(tenant_id: UUID) -> View:
+    """For synchronous code: the same view, read by the same statements, on a connection of its own. Raises 503."""
+    view = asyncio.run(_read(tenant_id))
+    if view is None:
+        raise unavailable("This organisation's settings cannot be read; its events cannot be planned.")
+    return view
+
+
+async def _read(tenant_id: UUID) -> View | None:
+    try:
+        connection = await connect(django_conninfo(), name="preview")
+    except psycopg.OperationalError:
+        raise unavailable("The database cannot be reached.") from None
+    try:
+        return (await HELD.current(connection, (tenant_id,))).get(tenant_id)
+    finally:
+        await connection.close()

@@ -8,15 +8,17 @@ from math import ceil
 from uuid import UUID
 
 from django.db import transaction
+from msgspec.structs import replace
 
 from tidings.accounts.models import Person, Tenant
 from tidings.accounts.permissions import Caller
 from tidings.accounts.tenants import lock_tenant
 from tidings.audit.record import record_change
-from tidings.channels.at_once import Room, at_once
+from tidings.channels.at_once import Room
 from tidings.channels.check import check_values
 from tidings.channels.configure import settings_in_use
-from tidings.channels.contract import Channel, Code, Outcome, Refused, Sent, TryLater, Values
+from tidings.channels.contract import Channel, Code, Outcome, Refused, Sent, TryLater, Values, Wire
+from tidings.channels.send_aside import send_aside
 from tidings.directory.contact_points import end_codes, opened
 from tidings.directory.countries import spelled, within
 from tidings.directory.members import known_member
@@ -37,10 +39,11 @@ CODE, ADDRESS = "verification code", "address to verify"
 
 def send_code(caller: Caller, channel: str, address: str | None, room: Room) -> None:
     """To `address`, which becomes the contact point when the code comes back; else to the one there is. Nothing tells
-    the caller what came of it: that would say which addresses are known to somebody else. The record does.
+    the caller what came of it, not even how long it takes: that would say which addresses are known to somebody else
+    (a mobile without a DingTalk account, say, is answered sooner). The record does.
 
-    Blocks for 15 s at most, so no transaction may be open. Raises 403, 404, 409 `channel_off`, `contact_missing`,
-    422, and 429 `too_many_codes`, `locked`, `busy`.
+    A code that waits to be sent lives in this process only; at its end it is lost, and another can be asked for after a
+    minute. Raises 403, 404, 409 `channel_off`, `contact_missing`, 422, and 429 `too_many_codes`, `locked`.
     """
     person = caller.as_person()
     caller.require_scope("write")
@@ -48,13 +51,20 @@ def send_code(caller: Caller, channel: str, address: str | None, room: Room) -> 
     contact = _contact(person, kind, address)
     _refuse_abroad(caller.tenant_id, kind, contact)
     settings = settings_in_use(caller.tenant_id, kind)
-    with at_once(room) as send_now:
-        moment = now()
-        digits = _issue(caller.tenant_id, person.login, kind, contact, moment)
-        minutes = int(HOLDS.total_seconds()) // 60
-        code = Code(uuid7(), digits, minutes, person.language, contact, settings, moment)
-        outcome = send_now(kind, kind.code_budgets(code), lambda wire: kind.send_code(code, wire))
-    _record(caller, person, kind, contact, outcome)
+    moment = now()
+    digits = _issue(caller.tenant_id, person.login, kind, contact, moment)
+    minutes = int(HOLDS.total_seconds()) // 60
+    code = Code(uuid7(), digits, minutes, person.language, contact, settings, moment)
+
+    async def sending(wire: Wire) -> Outcome:
+        if now() >= moment + HOLDS:
+            return Refused("code_expired", of="message")
+        return await kind.send_code(replace(code, now=now()), wire)
+
+    def told(outcome: Outcome) -> None:
+        _record(caller, person, kind, contact, outcome)
+
+    send_aside(room, kind, kind.code_budgets(code), sending, told)
 
 
 def _contact(person: Person, kind: Channel, address: str | None) -> Values:

@@ -48,7 +48,7 @@ def change_rule(caller: Caller, event_type: str, wanted: Wanted, expected: Expec
     known = known_type(catalog_of(caller.tenant_id), event_type)
     [rule] = _locked(caller.tenant_id, [event_type])
     expected.check(rule.version, show_rules([rule], [known])[0])
-    [changed] = _change(caller, "change", [(rule, known, wanted)])
+    [changed] = apply_changes(caller, "change", [(rule, known, wanted)])
     return changed.after
 
 
@@ -56,18 +56,21 @@ def change_rule(caller: Caller, event_type: str, wanted: Wanted, expected: Expec
 def change_rules(caller: Caller, wanted: Mapping[str, Wanted], *, dry_run: bool = False) -> list[Changed]:
     """What changed, or would. Raises 403, and 422 with everything that is wrong with any of them."""
     caller.require(*READERS)
-    changes = _change(caller, "apply", _with_rules(caller, wanted))
+    changes = apply_changes(caller, "apply", with_rules(caller, wanted))
     if dry_run:
         transaction.set_rollback(True)
     return [one for one in changes if one.differs]
 
 
 @transaction.atomic
-def switch_rules(caller: Caller, event_types: Iterable[str], *, enabled: bool) -> list[Changed]:
+def switch_rules(caller: Caller, event_types: Iterable[str], *, enabled: bool, dry_run: bool = False) -> list[Changed]:
     """Every version rises, also of a rule that was switched so already: whoever edits one of them hears of it."""
-    caller.require(*READERS)
+    caller.require(*READERS, to_write=not dry_run)
     wanted = dict.fromkeys(event_types, Wanted(enabled=enabled))
-    return _change(caller, "switch", _with_rules(caller, wanted), always=True)
+    changes = apply_changes(caller, "switch", with_rules(caller, wanted), always=True)
+    if dry_run:
+        transaction.set_rollback(True)
+    return changes
 
 
 def content(rule: ShownRule) -> dict[str, Any]:
@@ -82,7 +85,8 @@ def content(rule: ShownRule) -> dict[str, Any]:
 _Change = tuple[Rule, EventType, Wanted]
 
 
-def _with_rules(caller: Caller, wanted: Mapping[str, Wanted]) -> list[_Change]:
+def with_rules(caller: Caller, wanted: Mapping[str, Wanted]) -> list[_Change]:
+    """Each with its rule, locked."""
     catalog = catalog_of(caller.tenant_id)
     if unknown := [code for code in wanted if code not in catalog.event_types]:
         raise _unknown_types(unknown, catalog)
@@ -101,10 +105,12 @@ def _locked(tenant_id: UUID, event_types: Iterable[str]) -> list[Rule]:
     return rules
 
 
-def _change(caller: Caller, action: str, changes: Sequence[_Change], *, always: bool = False) -> list[Changed]:
+def apply_changes(caller: Caller, action: str, changes: Sequence[_Change], *, always: bool = False) -> list[Changed]:
+    """Of rules that are locked; goes into the transaction. `always`: versions rise, and it is recorded, even where
+    nothing differs."""
     rules, event_types = [rule for rule, _, _ in changes], [event_type for _, event_type, _ in changes]
     before = show_rules(rules, event_types)
-    users = _users(caller.tenant_id, changes)
+    users = users_named(caller.tenant_id, changes)
     if problems := [problem for change in changes for problem in _problems(change, users, alone=len(changes) == 1)]:
         raise invalid("Nothing was changed: " + " ".join(one["problem"] for one in problems[:3]), problems)
     for change in changes:
@@ -148,7 +154,7 @@ def _set(change: _Change, users: Mapping[str, Person]) -> None:
         rule.additional_users = [users[login].id for login in dict.fromkeys(wanted.additional_users)]
 
 
-def _users(tenant_id: UUID, changes: Iterable[_Change]) -> dict[str, Person]:
+def users_named(tenant_id: UUID, changes: Iterable[_Change]) -> dict[str, Person]:
     """Everybody of this tenant who is named, those who have departed too."""
     logins = {login for _, _, wanted in changes for login in wanted.additional_users or ()}
     if not logins:
@@ -158,7 +164,7 @@ def _users(tenant_id: UUID, changes: Iterable[_Change]) -> dict[str, Person]:
     return {person.login: person for person in members.only("id", "login", "departed_at")}
 
 
-def _may_be_added(rule: Rule, person: Person | None) -> bool:
+def may_be_added(rule: Rule, person: Person | None) -> bool:
     """Who has departed can stay, so that a rule can be written back as it was read, and cannot be added."""
     return person is not None and (person.departed_at is None or person.id in rule.additional_users)
 
@@ -171,7 +177,7 @@ def _problems(change: _Change, users: Mapping[str, Person], *, alone: bool) -> I
         offered = ", ".join(event_type.optional_roles) or "none"
         text = f"Optional roles{of} are: {offered}; not {', '.join(refused)}."
         yield {**where, "field": "optional_roles", "problem": text, "roles": refused}
-    if unknown := [login for login in wanted.additional_users or () if not _may_be_added(rule, users.get(login))]:
+    if unknown := [login for login in wanted.additional_users or () if not may_be_added(rule, users.get(login))]:
         text = f"Nobody who could be told{of} has the login {', '.join(unknown)}; who has departed cannot be added."
         yield {**where, "field": "additional_users", "problem": text, "users": unknown}
     if len(wanted.additional_users or ()) > USERS_AT_MOST:

@@ -34,13 +34,15 @@ class ShownRule:
 
 @dataclass(frozen=True, slots=True)
 class Which:
-    """What all hold of the rules asked for. `role` is told by default or as an optional one."""
+    """What all hold of the rules asked for. `role` is told by default or as an optional one; `q` are parts of what an
+    event type, or its feature, is called in any language."""
 
     feature: str | None = None
     enabled: bool | None = None
     changed: bool | None = None
     role: str | None = None
     user: str | None = None
+    q: str = ""
 
     def holds_of(self, rule: ShownRule) -> bool:
         return (
@@ -49,7 +51,13 @@ class Which:
             and self.changed in (None, rule.changed)
             and self.role in (None, rule.default_role, *rule.optional_roles)
             and self.user in (None, *rule.additional_users)
+            and self._is_called(rule)
         )
+
+    def _is_called(self, rule: ShownRule) -> bool:
+        names = (rule.event_type, *rule.labels.values(), *rule.feature_labels.values())
+        called = "\n".join(names).casefold()
+        return all(word in called for word in self.q.casefold().split())
 
 
 def rules_of(caller: Caller, which: Which | None = None) -> list[ShownRule]:

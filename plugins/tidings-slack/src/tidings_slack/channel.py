@@ -6,11 +6,13 @@ from datetime import timedelta
 from typing import ClassVar
 
 from tidings.channels.contract import Budget, Channel, Field, InvalidField, Outcome, Parcel, Values, Wire
+from tidings.channels.field_words import words_beside
 from tidings.channels.words import CUT
 from tidings.kernel.urls import Target, read_url
 from tidings_slack.message import body
 from tidings_slack.verdict import judge
 
+WORDS = words_beside(__file__)
 HOSTS = frozenset({"hooks.slack.com", "hooks.slack-gov.com"})
 HEADERS = {"content-type": "application/json; charset=utf-8"}
 # "1 per second", and short bursts above it: https://docs.slack.dev/apis/web-api/rate-limits
@@ -33,14 +35,15 @@ def checked_url(url: str) -> str:
 class SlackChannel(Channel):
     code = "slack"
     label: ClassVar[Mapping[str, str]] = {"en": "Slack", "zh-hans": "Slack"}
-    settings = (Field("endpoint", "url", "Stands for Slack's hosts where another way leads to them, or in a test."),)
+    settings = (Field("endpoint", "url", WORDS["endpoint"]),)
     contact = (
         Field(
             "url",
             "url",
-            "The URL of an incoming webhook, from Slack's page of your app. Who has it can post.",
+            WORDS["url"],
             required=True,
             check=checked_url,
+            shown=lambda url: _shown(read_url(url)),
         ),
     )
     verified_by = "test"
@@ -50,9 +53,7 @@ class SlackChannel(Channel):
         return f"{target.bracketed}:{target.port}"
 
     def address(self, contact: Values) -> str:
-        """Workspace and webhook by their ids; only the last part is secret."""
-        target = _given(contact)
-        return f"{target.scheme}://{target.authority}{target.path.rpartition('/')[0]}/{CUT}"
+        return _shown(_given(contact))
 
     def budgets(self, parcels: Sequence[Parcel]) -> Sequence[Budget]:
         most, per = RATE
@@ -65,6 +66,11 @@ class SlackChannel(Channel):
         url = _called(parcel.contact, parcel.settings)
         answer = await wire.request("POST", url, headers=HEADERS, body=body(parcel))
         return judge(answer, parcel.now, hide=_given(parcel.contact).path.rpartition("/")[2])
+
+
+def _shown(target: Target) -> str:
+    """Workspace and webhook by their ids; only the last part is secret."""
+    return f"{target.scheme}://{target.authority}{target.path.rpartition('/')[0]}/{CUT}"
 
 
 def _given(contact: Values) -> Target:

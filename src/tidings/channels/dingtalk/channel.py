@@ -25,6 +25,7 @@ from tidings.channels.contract import (
 )
 from tidings.channels.dingtalk import robot_message, work_notification
 from tidings.channels.dingtalk.app import App, app_of, digest, find_user
+from tidings.channels.field_words import words_beside
 from tidings.channels.mobiles import checked_mobile, shown_mobile
 from tidings.kernel.http_errors import HttpError
 from tidings.kernel.urls import read_url
@@ -61,6 +62,7 @@ ROBOT = Provider(
     robot_message.results,
 )
 PROVIDERS: Mapping[str, Provider] = {"work_notification": WORK_NOTIFICATION, "robot": ROBOT}
+WORDS = words_beside(__file__)
 # As DingTalk makes them, and without the comma that separates them in a list.
 _USER_ID = re.compile(r"[A-Za-z0-9_@.$=+/-]{1,64}")
 
@@ -81,37 +83,37 @@ class DingTalkChannel(Channel):
     code = "dingtalk"
     label: ClassVar[Mapping[str, str]] = {"en": "DingTalk", "zh-hans": "钉钉"}
     settings = (
-        Field("app_key", "text", "Client ID (AppKey) of your company's internal app.", required=True),
-        Field("app_secret", "secret", "Client Secret (AppSecret) of the app.", required=True, goes_to=("endpoint",)),
+        Field("app_key", "text", WORDS["app_key"], required=True),
+        Field("app_secret", "secret", WORDS["app_secret"], required=True, goes_to=("endpoint",)),
         Field(
             "provider",
             "choice",
-            "work_notification: in the conversation where apps write; robot: as a message of the app's robot.",
+            WORDS["provider"],
             default="work_notification",
             choices=tuple(PROVIDERS),
         ),
         Field(
             "agent_id",
             "number",
-            "AgentId of the app.",
+            WORDS["agent_id"],
             required=True,
             check=checked_agent_id,
             when=("provider", "work_notification"),
         ),
-        Field("robot_code", "text", "Code of the robot, where it is not the AppKey.", when=("provider", "robot")),
-        Field("endpoint", "url", "Where your DingTalk is, if not at dingtalk.com: it stands for both of its hosts."),
+        Field("robot_code", "text", WORDS["robot_code"], when=("provider", "robot")),
+        Field("endpoint", "url", WORDS["endpoint"]),
     )
     contact = (
         Field(
             "mobile",
             "text",
-            "The mobile of the DingTalk account, such as +86 138 0013 8000.",
+            WORDS["mobile"],
             check=checked_mobile,
         ),
         Field(
             "user_id",
             "text",
-            "The user ID in DingTalk's address book; found by the mobile if you leave it out.",
+            WORDS["user_id"],
             check=checked_user_id,
         ),
     )
@@ -157,7 +159,9 @@ class DingTalkChannel(Channel):
         app = app_of(parcels[0].settings)
         people = dict.fromkeys(digest(app.key, *map(str, parcel.contact.values())) for parcel in parcels)
         return (
-            Budget(f"dingtalk:{app.key}", 5_000, timedelta(minutes=1), "dingtalk_rate", amount=len(people)),
+            Budget(
+                f"dingtalk:{app.key}", 5_000, timedelta(minutes=1), "dingtalk_rate", amount=len(people), of="account"
+            ),
             *(Budget(f"dingtalk:{one}", 500, timedelta(days=1), "dingtalk_daily_limit") for one in people),
         )
 

@@ -26,8 +26,10 @@ from tidings.channels.dingtalk.app import JSON, digest
 from tidings.channels.dingtalk_robot.message import letter
 from tidings.channels.dingtalk_robot.robot import checked_robot_url, robot_of, shown_robot
 from tidings.channels.dingtalk_robot.verdict import judge
+from tidings.channels.field_words import words_beside
 from tidings.kernel.urls import read_url
 
+WORDS = words_beside(__file__)
 # DingTalk takes 20 and punishes the 21st with ten minutes of silence. A call is counted here when it leaves and there
 # when it arrives, so two may come closer together than they left.
 MOST_A_MINUTE = 18
@@ -37,18 +39,19 @@ class DingTalkRobotChannel(Channel):
     code = "dingtalk_robot"
     label: ClassVar[Mapping[str, str]] = {"en": "DingTalk chatbot", "zh-hans": "钉钉机器人"}
     settings = (
-        Field("keyword", "text", "Stands in every message: the robots' custom keyword.", default="DMS"),
-        Field("endpoint", "url", "Where your DingTalk is, if not at dingtalk.com."),
+        Field("keyword", "text", WORDS["keyword"], default="DMS"),
+        Field("endpoint", "url", WORDS["endpoint"]),
     )
     contact = (
         Field(
             "url",
             "url",
-            "The robot's Webhook URL, from the settings of the group.",
+            WORDS["url"],
             required=True,
             check=checked_robot_url,
+            shown=shown_robot,
         ),
-        Field("secret", "secret", 'The robot\'s secret ("SEC..."), if it wants messages to be signed.'),
+        Field("secret", "secret", WORDS["secret"], known_at="url"),
     )
     verified_by = "test"
     most_together = 50
@@ -61,7 +64,7 @@ class DingTalkRobotChannel(Channel):
         return f"{target.bracketed}:{target.port}"
 
     def address(self, contact: Values) -> str:
-        return shown_robot(contact)
+        return shown_robot(str(contact["url"]))
 
     def account(self, contact: Values, settings: Values) -> str:
         return robot_of(contact, settings).key

@@ -75,9 +75,9 @@ def checked_robot_url(url: str) -> str:
     return f"{before}?{urlencode(pairs)}"
 
 
-def shown_robot(contact: Values) -> str:
+def shown_robot(url: str) -> str:
     """Host and the last letters of the token: which of one's robots this is."""
-    target = read_url(str(contact["url"]))
+    target = read_url(url)
     token = _token_of(target.path)
     last = token[-_SHOWN_OF_TOKEN:] if len(token) >= _LONG_ENOUGH_TO_SHOW else ""
     return f"{target.scheme}://{target.authority}/{CUT}{last}"

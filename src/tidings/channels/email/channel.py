@@ -35,7 +35,9 @@ from tidings.channels.email.kept import close_kept, connection
 from tidings.channels.email.mime import Letter, as_html, as_text, letter, subject_of, who_says
 from tidings.channels.email.smtp import AT, Answered, Broken, Progress, Server
 from tidings.channels.email.verdict import verdict
+from tidings.channels.field_words import words_beside
 
+WORDS = words_beside(__file__)
 # A little less than the engine's 15 s for a whole call: who gives up first knows how far the mail came.
 SECONDS = 14.0
 
@@ -44,26 +46,26 @@ class EmailChannel(Channel):
     code = "email"
     label: ClassVar[Mapping[str, str]] = {"en": "E-mail", "zh-hans": "邮件"}
     settings = (
-        Field("host", "text", "The mail server's name, such as smtp.example.com.", required=True, check=checked_host),
-        Field("port", "number", "587 for starttls, 465 for tls, 25 for none.", default=587, check=checked_port),
+        Field("host", "text", WORDS["host"], required=True, check=checked_host),
+        Field("port", "number", WORDS["port"], default=587, check=checked_port),
         Field(
             "security",
             "choice",
-            "starttls (usual), tls (from the first byte) or none (only inside your own network).",
+            WORDS["security"],
             default="starttls",
             choices=("none", "starttls", "tls"),
         ),
-        Field("username", "text", "Leave out for a server that asks for none."),
-        Field("password", "secret", "The password of that user.", goes_to=("host", "port", "security")),
+        Field("username", "text", WORDS["username"]),
+        Field("password", "secret", WORDS["password"], goes_to=("host", "port", "security")),
         Field(
             "from",
             "text",
-            "The sender: notices@example.com or Tidings <notices@example.com>.",
+            WORDS["from"],
             required=True,
             check=checked_sender,
         ),
     )
-    contact = (Field("address", "text", "The mail address.", required=True, check=checked_address),)
+    contact = (Field("address", "text", WORDS["address"], required=True, check=checked_address),)
     verified_by = "code"
     unsubscribes = True
     gives_up_after = timedelta(hours=4)

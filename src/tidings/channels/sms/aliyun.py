@@ -6,6 +6,7 @@ https://help.aliyun.com/en/sms/developer-reference/api-dysmsapi-2017-05-25-sends
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
@@ -29,9 +30,9 @@ from tidings.channels.contract import (
     Values,
     Wire,
 )
+from tidings.channels.field_words import words_beside
 from tidings.channels.sms.aliyun_signature import Signed, signed
 from tidings.channels.sms.aliyun_template import (
-    TEXTS,
     Template,
     checked_template,
     code_template,
@@ -44,6 +45,7 @@ from tidings.channels.sms.provider import Provider, named
 from tidings.channels.sms.segments import in_words, segments, wide_segments
 from tidings.channels.words import cut, one_line
 
+WORDS = words_beside(__file__)
 DAY = timedelta(days=1)
 
 
@@ -57,7 +59,8 @@ class _Report(Struct):
     """https://help.aliyun.com/en/sms/developer-reference/smsreport-http"""
 
     success: bool
-    biz_id: str
+    biz_id: Annotated[str, msgspec.Meta(min_length=1)]
+    phone_number: str = ""
     err_code: str = ""
     err_msg: str = ""
     sms_size: str | int = ""
@@ -65,7 +68,8 @@ class _Report(Struct):
 
 
 _read_answer = msgspec.json.Decoder(_Answer).decode
-_read_reports = msgspec.json.Decoder(list[_Report]).decode
+_read_reports = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_read_report = msgspec.json.Decoder(_Report).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -73,21 +77,21 @@ class Aliyun(Provider):
     name = "aliyun"
     endpoint = "https://dysmsapi.aliyuncs.com"
     fields = (
-        Field("access_key_id", "text", "Of a RAM user with AliyunDysmsFullAccess.", required=True),
-        Field("access_key_secret", "secret", "The secret of that AccessKey.", required=True, goes_to=("endpoint",)),
-        Field("sign_name", "text", "The approved signature, without 【】.", required=True),
-        Field("template_code", "text", "The approved notice template, such as SMS_152550005.", required=True),
+        Field("access_key_id", "text", WORDS["access_key_id"], required=True),
+        Field("access_key_secret", "secret", WORDS["access_key_secret"], required=True, goes_to=("endpoint",)),
+        Field("sign_name", "text", WORDS["sign_name"], required=True),
+        Field("template_code", "text", WORDS["template_code"], required=True),
         Field(
             "template",
             "text",
-            f"Its text, with the variables you applied for. Left out: {TEXTS['zh-hans']}",
+            WORDS["template"],
             check=checked_template,
         ),
-        Field("code_template_code", "text", "The approved template of verification codes; its variable is ${code}."),
-        Field("sign_name_en", "text", "The signature for readers of English, if it is another one."),
-        Field("template_code_en", "text", "The notice template for readers of English."),
-        Field("template_en", "text", f"Its text. Left out: {TEXTS['en']}", check=checked_template),
-        Field("code_template_code_en", "text", "The template of verification codes for readers of English."),
+        Field("code_template_code", "text", WORDS["code_template_code"]),
+        Field("sign_name_en", "text", WORDS["sign_name_en"]),
+        Field("template_code_en", "text", WORDS["template_code_en"]),
+        Field("template_en", "text", WORDS["template_en"], check=checked_template),
+        Field("code_template_code_en", "text", WORDS["code_template_code_en"]),
     )
 
     example = Example(
@@ -144,14 +148,23 @@ class Aliyun(Provider):
         return tuple([Budget(f"{key}:{span}", most, per, "number_at_its_limit") for span, most, per in spans])
 
     def acknowledge(self, call: Call, settings: Values) -> Acknowledged:
-        """The account's reports, of other senders' messages too. It looks for a number in `code` and pushes again
-        after 1, 5 and 10 minutes where it finds none."""
+        """The account's reports, of other senders' messages too. It looks for a number in `code` and pushes all of them
+        again after 1, 5 and 10 minutes where it finds none; so one that cannot be read must not keep back the rest."""
         try:
             reports = _read_reports(call.body)
         except (msgspec.DecodeError, UnicodeDecodeError):
             raise ValueError("not a list of reports as SmsReport has them") from None
-        receipts = [_receipt(report) for report in reports if report.success or report.err_code != IN_FLIGHT]
-        return Acknowledged(receipts, body='{"code":0,"msg":"接收成功"}'.encode())
+        receipts: list[Receipt] = []
+        unreadable = 0
+        for raw in reports:
+            try:
+                report = _read_report(raw)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                unreadable += 1
+                continue
+            if report.success or report.err_code != IN_FLIGHT:
+                receipts.append(_receipt(report))
+        return Acknowledged(receipts, unreadable, body='{"code":0,"msg":"接收成功"}'.encode())
 
     def _call(self, sent: Parcel | Code, template: Template, values: Mapping[str, str]) -> Signed:
         return send_sms(
@@ -212,9 +225,9 @@ def _receipt(report: _Report) -> Receipt:
     told = cut(one_line("; ".join(filter(None, words))), 200)
     identity = _identity(report.out_id)
     if report.success:
-        return Receipt("delivered", identity, report.biz_id, said=told)
+        return Receipt("delivered", identity, report.biz_id, said=told, number=report.phone_number)
     reason, of = REPORTS.get(report.err_code, ("undelivered", "message"))
-    return Receipt("failed", identity, report.biz_id, reason, told, of)
+    return Receipt("failed", identity, report.biz_id, reason, told, of, report.phone_number)
 
 
 def _identity(out_id: str | None) -> UUID | None:

@@ -20,17 +20,20 @@ from tidings.channels.contract import (
     NotAuthentic,
     Outcome,
     Parcel,
+    Receipt,
     Shown,
     Values,
     Wire,
 )
+from tidings.channels.field_words import words_beside
 from tidings.channels.mobiles import checked_mobile
 from tidings.channels.sms.aliyun import Aliyun
-from tidings.channels.sms.number import masked_number
+from tidings.channels.sms.number import is_spelling, masked_number
 from tidings.channels.sms.provider import Provider
 from tidings.channels.sms.twilio import Twilio
 from tidings.kernel.urls import read_url
 
+WORDS = words_beside(__file__)
 PROVIDERS: Mapping[str, Provider] = {one.name: one for one in (Aliyun(), Twilio())}
 _PRICE = re.compile(r"\d{1,6}(\.\d{1,6})?( [A-Z]{3})?")
 _KEY = re.compile(r"[A-Za-z0-9_-]{16,100}")
@@ -52,24 +55,24 @@ class SmsChannel(Channel):
     code = "sms"
     label: ClassVar[Mapping[str, str]] = {"en": "SMS", "zh-hans": "短信"}
     settings = (
-        Field("provider", "choice", "Whose service it is.", default="aliyun", choices=tuple(PROVIDERS)),
+        Field("provider", "choice", WORDS["provider"], default="aliyun", choices=tuple(PROVIDERS)),
         *[replace(field, when=("provider", one.name)) for one in PROVIDERS.values() for field in one.fields],
-        Field("endpoint", "url", "Leave out for the provider's own."),
+        Field("endpoint", "url", WORDS["endpoint"]),
         Field(
             "price_per_segment",
             "text",
-            "What one segment costs, such as 0.045 CNY: each attempt then says what it cost.",
+            WORDS["price_per_segment"],
             check=checked_price,
         ),
         Field(
             "receipt_key",
             "secret",
-            "The last part of the address that the provider reports to. Made when you give none.",
+            WORDS["receipt_key"],
             check=checked_key,
             generate=lambda: secrets.token_urlsafe(24),
         ),
     )
-    contact = (Field("mobile", "text", "The number, such as +86 138 0013 8000.", required=True, check=checked_mobile),)
+    contact = (Field("mobile", "text", WORDS["mobile"], required=True, check=checked_mobile),)
     verified_by = "code"
     gives_up_after = timedelta(hours=4)
     examples: ClassVar[Mapping[str, Example]] = {
@@ -110,6 +113,9 @@ class SmsChannel(Channel):
         if call.method != "POST":
             raise ValueError("receipts are posted")
         return _provider(settings).acknowledge(call, settings)
+
+    def is_about(self, receipt: Receipt, contact: Values) -> bool:
+        return not receipt.number or is_spelling(receipt.number, str(contact["mobile"]))
 
 
 def _provider(settings: Values) -> Provider:

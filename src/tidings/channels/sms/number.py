@@ -18,3 +18,9 @@ def spellings(number: str) -> list[str]:
     """Whatever form of it a provider may say back."""
     parsed = phonenumbers.parse(number, None)
     return [number, number.removeprefix("+"), phonenumbers.national_significant_number(parsed)]
+
+
+def is_spelling(given: str, number: str) -> bool:
+    """Whether this is that number as a provider may write it: with or without +, 00 or its country's code."""
+    digits = given.strip().removeprefix("+").removeprefix("00")
+    return digits in spellings(number)[1:]

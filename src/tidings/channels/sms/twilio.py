@@ -35,6 +35,7 @@ from tidings.channels.contract import (
     Values,
     Wire,
 )
+from tidings.channels.field_words import words_beside
 from tidings.channels.sms.brief import brief
 from tidings.channels.sms.number import spellings
 from tidings.channels.sms.provider import Provider, named
@@ -44,6 +45,7 @@ from tidings.channels.words import CUT, cut, web_link
 from tidings.kernel.urls import read_url
 from tidings.messages.document import Document
 
+WORDS = words_beside(__file__)
 # 1,600 characters are possible; no more than 320 are recommended.
 # https://www.twilio.com/docs/glossary/what-sms-character-limit
 MOST = 320
@@ -90,20 +92,20 @@ class Twilio(Provider):
     name = "twilio"
     endpoint = "https://api.twilio.com"
     fields = (
-        Field("account_sid", "text", "The account, AC...", required=True, check=checked_sid),
+        Field("account_sid", "text", WORDS["account_sid"], required=True, check=checked_sid),
         Field(
             "auth_token",
             "secret",
-            "Its auth token; it also proves that receipts are Twilio's.",
+            WORDS["auth_token"],
             required=True,
             goes_to=("endpoint",),
         ),
-        Field("from", "text", "The sender; or leave it to a Messaging Service.", check=checked_sender),
-        Field("messaging_service_sid", "text", "MG..., if there is no `from`.", check=checked_sid),
+        Field("from", "text", WORDS["from"], check=checked_sender),
+        Field("messaging_service_sid", "text", WORDS["messaging_service_sid"], check=checked_sid),
         Field(
             "status_callback",
             "secret",  # the receipt key is a part of it
-            "Where Twilio reports to, if it reaches Tidings by another address: https://.../<receipt_key>.",
+            WORDS["status_callback"],
             check=checked_url,
             goes_to=("endpoint",),
         ),
@@ -248,10 +250,10 @@ def _receipt(fields: Mapping[str, str], url: str) -> Receipt | None:
         return None
     identity, told = _identity(url), cut(" ".join(filter(None, (status, code))), 200)
     if status in DELIVERED:
-        return Receipt("delivered", identity, sid, said=told)
+        return Receipt("delivered", identity, sid, said=told, number=fields.get("To", ""))
     known = int(code) if code.isascii() and code.isdecimal() else 0
     reason, of = REPORTS.get(known, ("undelivered", "message"))
-    return Receipt("failed", identity, sid, reason, told, of)
+    return Receipt("failed", identity, sid, reason, told, of, fields.get("To", ""))
 
 
 def _identity(url: str) -> UUID | None:

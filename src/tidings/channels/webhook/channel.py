@@ -24,12 +24,14 @@ from tidings.channels.contract import (
     Values,
     Wire,
 )
+from tidings.channels.field_words import words_beside
 from tidings.channels.webhook import dms
 from tidings.channels.webhook.payload import payload
 from tidings.channels.webhook.signature import new_secret, signed
 from tidings.channels.words import CUT
 from tidings.kernel.urls import read_url
 
+WORDS = words_beside(__file__)
 # https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md ("Delivery of webhooks"):
 # 2xx is success, 3xx a failure, 410 ends the endpoint, 429, 502 and 504 ask for patience.
 # 401, 403 and 404 are the receiver's door, not credentials of ours: a proxy before it, a deployment, a secret changed
@@ -53,30 +55,38 @@ REASONS: Mapping[int, Outcome] = {
 HEADERS = {"content-type": "application/json; charset=utf-8"}
 
 
+def shown_url(url: str) -> str:
+    """Its host, and whether there is more."""
+    target = read_url(url)
+    return f"{target.scheme}://{target.authority}/{CUT if target.path != '/' else ''}"
+
+
 class WebhookChannel(Channel):
     code = "webhook"
     label: ClassVar[Mapping[str, str]] = {"en": "Webhook", "zh-hans": "Webhook"}
     contact = (
-        Field("url", "url", "Where to POST, http or https; it must answer 2xx within 15 seconds.", required=True),
+        Field("url", "url", WORDS["url"], required=True, shown=shown_url),
         Field(
             "format",
             "choice",
-            "standard: Standard Webhooks. dms: as Alibaba Cloud DMS sends it, for receivers written for DMS.",
+            WORDS["format"],
             default="standard",
             choices=("standard", dms.FORMAT),
         ),
         Field(
             "secret",
             "secret",
-            'Signs every message: "whsec_" and base64; for the format dms any text. Made when you give none.',
+            WORDS["secret"],
             check_with=dms.secret_for_format,
             generate=new_secret,
+            known_at="url",
         ),
         Field(
             "previous_secret",
             "secret",
-            "Signs too while you replace the secret; null ends that.",
+            WORDS["previous_secret"],
             check_with=dms.secret_for_format,
+            known_at="url",
         ),
     )
     verified_by = "test"
@@ -89,7 +99,7 @@ class WebhookChannel(Channel):
         return _place(str(contact["url"])).destination
 
     def address(self, contact: Values) -> str:
-        return _place(str(contact["url"])).shown
+        return shown_url(str(contact["url"]))
 
     def preview(self, parcel: Parcel) -> Shown:
         body = dms.letter(parcel)[0] if parcel.contact.get("format") == dms.FORMAT else payload(parcel.document)
@@ -140,7 +150,6 @@ class Place:
     else, and some echo them ("Cannot POST /hooks/...")."""
 
     destination: str
-    shown: str
     hidden: tuple[str, ...]
 
 
@@ -150,6 +159,5 @@ def _place(url: str) -> Place:
     path = target.path
     return Place(
         destination=f"{target.bracketed}:{target.port}",
-        shown=f"{target.scheme}://{target.authority}/{CUT if path != '/' else ''}",
         hidden=tuple(sorted({path, path.partition("?")[0], unquote(path)})),
     )

@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ("accounts", "0005_person_words"),
+        ("accounts", "0004_fallback"),
     ]
 
     operations = [

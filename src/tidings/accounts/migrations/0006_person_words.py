@@ -7,7 +7,7 @@ from tidings.accounts.words import words_of_person
 
 
 class Migration(migrations.Migration):
-    dependencies: ClassVar = [("accounts", "0004_fallback")]
+    dependencies: ClassVar = [("accounts", "0005_console")]
     operations: ClassVar = [
         migrations.AddIndex("person", GinIndex(words_of_person(), name="person_words", fastupdate=False)),
     ]

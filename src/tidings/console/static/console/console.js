@@ -1,0 +1,104 @@
+// The little that a page does by itself; all else is HTML and htmx.
+
+// Dialogs: whatever arrives in #dialog is shown; the browser keeps the focus in it and gives it back.
+const dialog = document.getElementById("dialog");
+document.body.addEventListener("htmx:afterSwap", (event) => {
+  if (event.detail.target === dialog && dialog.innerHTML.trim() && !dialog.open) dialog.showModal();
+});
+document.body.addEventListener("close-dialog", () => dialog?.close());
+dialog?.addEventListener("close", () => dialog.replaceChildren());
+dialog?.addEventListener("click", (event) => {
+  if (event.target === dialog) dialog.close();
+});
+
+document.addEventListener("click", (event) => {
+  const on = (selector) => event.target.closest(selector);
+  if (on("[data-close]")) dialog?.close();
+  on("[data-dismiss]")?.parentElement.remove();
+  const toggle = on("[data-toggle]");
+  if (toggle) {
+    const shown = document.querySelector(toggle.dataset.toggle).classList.toggle("show");
+    toggle.setAttribute("aria-expanded", shown);
+  }
+  if (on("[data-theme-switch]")) {
+    const theme = document.documentElement.dataset.bsTheme === "dark" ? "light" : "dark";
+    document.documentElement.dataset.bsTheme = theme;
+    localStorage.setItem("theme", theme);
+  }
+  const copy = on("[data-copy]");
+  if (copy) {
+    navigator.clipboard.writeText(document.querySelector(copy.dataset.copy).textContent.trim()).then(() => {
+      copy.classList.add("copied");
+      const said = copy.querySelector("[data-copied]");
+      if (said) said.hidden = false;
+      setTimeout(() => { copy.classList.remove("copied"); if (said) said.hidden = true; }, 2000);
+    });
+  }
+  // A menu closes when something else is clicked.
+  for (const menu of document.querySelectorAll("details.menu-of[open]")) {
+    if (!menu.contains(event.target)) menu.open = false;
+  }
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  for (const menu of document.querySelectorAll("details.menu-of[open]")) {
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  }
+});
+
+// "All of these": a checkbox with data-all="name" ticks every checkbox of that name in its form or table, and what
+// depends on a choice (data-chosen="name") says how many there are and is off while there are none.
+const boxes = (name) => [...document.querySelectorAll(`input[type=checkbox][name="${name}"]`)];
+function count() {
+  for (const all of document.querySelectorAll("[data-all]")) {
+    const of = boxes(all.dataset.all);
+    const chosen = of.filter((box) => box.checked).length;
+    all.checked = of.length > 0 && chosen === of.length;
+    all.indeterminate = chosen > 0 && chosen < of.length;
+  }
+  for (const one of document.querySelectorAll("[data-chosen]")) {
+    const chosen = boxes(one.dataset.chosen).filter((box) => box.checked).length;
+    one.disabled = chosen === 0;
+    const number = one.querySelector("[data-number]");
+    if (number) number.textContent = chosen ? `(${chosen})` : "";
+  }
+}
+document.addEventListener("change", (event) => {
+  const all = event.target.dataset?.all;
+  if (all) for (const box of boxes(all)) box.checked = event.target.checked;
+  if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
+  if (event.target.type === "checkbox") count();
+});
+document.body.addEventListener("htmx:afterSettle", count);
+count();
+
+// What shows something that changes says hx-trigger="sse:inbox" or "sse:activity", and asks for itself again when there
+// is news. One stream a page, and none while nobody sees it: a browser opens six connections to a host for all its tabs.
+let stream;
+function listen() {
+  const address = document.body.dataset.live;
+  if (!address || stream || document.hidden) return;
+  stream = new EventSource(address);
+  for (const topic of ["inbox", "activity"]) {
+    stream.addEventListener(topic, () => {
+      for (const one of document.querySelectorAll(`[hx-trigger*="sse:${topic}"]`)) htmx.trigger(one, `sse:${topic}`);
+    });
+  }
+  stream.addEventListener("error", () => {
+    // The browser comes back by itself, unless it was refused: too many pages, or one that has been open for too long.
+    if (stream?.readyState === EventSource.CLOSED) {
+      stream = undefined;
+      setTimeout(listen, 60_000);
+    }
+  });
+}
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) {
+    stream?.close();
+    stream = undefined;
+  } else {
+    listen();
+  }
+});
+listen();
