@@ -9,8 +9,9 @@ from ninja import Field, Query, Router, Schema
 
 from tidings.api.authenticate import caller
 from tidings.api.downloads import Part, SheetPart, download
-from tidings.api.pages import Listed, Moment, Paging, Text, page_of
+from tidings.api.pages import Listed, Moment, Paging, Text
 from tidings.audit.find import Which, as_lines, as_sheet, changes, described, for_a_file
+from tidings.kernel.pages import page_of
 
 router = Router(tags=["changes"])
 

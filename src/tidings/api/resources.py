@@ -11,7 +11,7 @@ from tidings.api.authenticate import caller
 from tidings.api.downloads import SheetPart, download
 from tidings.api.echo import refuse_other
 from tidings.api.etag import if_match, set_etag
-from tidings.api.pages import Listed, Page, Paging, Text, page_of
+from tidings.api.pages import Listed, Paging, Text
 from tidings.directory.assign import Holding, put_holders
 from tidings.directory.holders import (
     Held,
@@ -25,6 +25,7 @@ from tidings.directory.holders import (
 )
 from tidings.directory.members import member
 from tidings.imports.export import resources_sheet
+from tidings.kernel.pages import Page, page_of
 from tidings.kernel.versions import Expected
 
 router = Router(tags=["resources"])
