@@ -6,6 +6,7 @@ AREAS = (
     "home",
     "sign_in",
     "welcome",
+    "channels.pages",
 )
 
 urlpatterns = [path("", include(f"tidings.console.{area}")) for area in AREAS]
