@@ -219,7 +219,7 @@ def test_a_test_message_goes_to_oneself_or_to_a_person_and_says_what_came_of_it(
     api("root").put("/users/root/notification-settings", {"email": "root@example.com"})
     sent = words(console("root", part=True).post("/console/channels/email/test", {"to": "root"}))
     assert "The test message was sent." in sent and "250" in sent
-    assert [mail.recipients for mail in mail_server.mails] == [["root@example.com"]]
+    assert [mail.recipient for mail in mail_server.mails] == ["root@example.com"]
     assert "Nobody here has the login nix." in words(
         console("root", part=True).post("/console/channels/email/test", {"to": "nix"})
     )

@@ -134,7 +134,7 @@ def _input(
         help=said(one.words.help),
         required=one.required and one.default is None and not is_set,
         value=text,
-        placeholder="" if one.default is None else str(one.default),
+        placeholder="" if one.default is None or text else str(one.default),
         choices=[Choice(each, said(one.words.choices.get(each, {})) or each, each == text) for each in one.choices],
         set=is_set,
         removable=is_set and not one.required,

@@ -61,10 +61,8 @@ def health_of(rows: Sequence[Row]) -> Health:
     lost = _count(rows, "refused", "failed")
     if not any((sent, later, held, lost)):
         return Health("quiet", [gettext("Nothing was sent in the last hour.")], None)
-    sentences = [
-        ngettext("%(number)s was sent in the last hour.", "%(number)s were sent in the last hour.", sent)
-        % _number(sent)
-    ]
+    went = ngettext("%(number)s message sent in the last hour.", "%(number)s messages sent in the last hour.", sent)
+    sentences = [went % _number(sent)]
     if later:
         again = ngettext("%(number)s try has to be repeated.", "%(number)s tries have to be repeated.", later)
         sentences.append(again % _number(later))
