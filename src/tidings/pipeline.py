@@ -22,7 +22,7 @@ import psycopg
 
 from tidings.catalog.features import SYSTEM_FEATURE, unknown_type
 from tidings.delivery.enqueue import Keep, Queued, enqueue, enqueue_late, numbered, order_key, unplanned
-from tidings.delivery.job import Job, Story
+from tidings.delivery.job import Job, Story, reader_of
 from tidings.delivery.lanes import Promised
 from tidings.events.event import Incoming
 from tidings.events.group import Kept, Submission, Verdict, unavailable
@@ -31,6 +31,8 @@ from tidings.kernel.clock import now
 from tidings.kernel.database import Connection
 from tidings.kernel.ids import event_id
 from tidings.kernel.problems import Problem
+from tidings.messages.compose import compose
+from tidings.messages.document import Document, document_json
 from tidings.planning.facts import Planned, plan_event
 from tidings.planning.record import foreseen_record
 from tidings.planning.view import View
@@ -52,6 +54,8 @@ class Accepted:
     """Deliveries that were born without a claim: some worker has to be woken."""
     faults: list[tuple[UUID, UUID]] = field(default_factory=list)
     """(tenant, event) kept unplanned."""
+    kept: Sequence[Keep] = ()
+    """What is new: neither known before nor refused."""
 
 
 async def accept(
@@ -182,7 +186,7 @@ def _hand_over(
     lease: int,
 ) -> Accepted:
     born = {one.id.int: one for one in queued if one.claimed}
-    accepted = Accepted(verdicts, pending=len(queued) - len(born))
+    accepted = Accepted(verdicts, pending=len(queued) - len(born), kept=keeps)
     arrived = {id(one.incoming): one.arrived for one in group}
     for keep in keeps:
         if keep.planned is None:
@@ -211,16 +215,30 @@ def story_of(new: UUID, incoming: Incoming, planned: Planned, number: int) -> St
     return Story(new, incoming.event, incoming.time, planned.event_type, planned.involved, number)
 
 
-def preview(incoming: Incoming, view: View) -> dict[str, Any]:
-    """The decision record this event would get now; nothing is kept or sent. Raises `Problem` 422."""
+def preview(incoming: Incoming, view: View, *, messages: bool = False) -> dict[str, Any]:
+    """The decision record this event would get now; nothing is kept or sent. `messages`: with what each recipient would
+    read. Raises `Problem` 422."""
     if incoming.event.type not in view.catalog.event_types:
         raise unknown_type(incoming.event.type, view.catalog)
-    return foreseen_record(incoming, plan_event(incoming.event, view).plan, now())
+    planned = plan_event(incoming.event, view)
+    record = foreseen_record(incoming, planned.plan, now())
+    if messages:
+        for shown, document in zip(record["recipients"], documents(incoming, planned), strict=True):
+            shown["message"] = document_json(document)
+    return record
 
 
-async def plan_again(connection: Connection, views: Views) -> int:
+def documents(incoming: Incoming, planned: Planned) -> list[Document]:
+    """What each recipient would read, before a channel gives it a shape. A new id: what is composed is kept by it."""
+    occasion = story_of(event_id(), incoming, planned, 0).occasion
+    return [compose(occasion, reader_of(one.member, one.because)) for one in planned.plan.recipients]
+
+
+async def plan_again(
+    connection: Connection, views: Views, when_planned: Callable[[Sequence[Keep]], None] = lambda _: None
+) -> int:
     """Plan events that were kept unplanned; how many could be planned now. A slice after the other, so that those which
-    still cannot be planned keep nobody behind them."""
+    still cannot be planned keep nobody behind them. `when_planned` hears of each slice that is durable."""
     planned, after = 0, UUID(int=0)
     while True:
         async with connection.transaction():
@@ -233,6 +251,7 @@ async def plan_again(connection: Connection, views: Views) -> int:
             if keeps:
                 await enqueue_late(connection, keeps)
         planned += len(keeps)
+        when_planned(keeps)
         if not waiting:
             return planned
         after = waiting[-1][0]

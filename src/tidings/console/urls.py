@@ -7,6 +7,8 @@ AREAS = (
     "sign_in",
     "welcome",
     "channels.pages",
+    "inbox",
+    "my_settings.urls",
 )
 
 urlpatterns = [path("", include(f"tidings.console.{area}")) for area in AREAS]
