@@ -6,6 +6,7 @@ AREAS = (
     "home",
     "sign_in",
     "welcome",
+    "channels.pages",
     "inbox",
     "my_settings.urls",
 )
