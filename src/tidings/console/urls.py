@@ -9,6 +9,10 @@ AREAS = (
     "channels.pages",
     "inbox",
     "my_settings.urls",
+    "people.urls",
+    "resources.urls",
+    "imports.pages",
+    "audit",
 )
 
 urlpatterns = [path("", include(f"tidings.console.{area}")) for area in AREAS]
