@@ -18,7 +18,6 @@ VENDOR = CONSOLE / "static" / "vendor"
 FILES = {
     "tabler.css": "@tabler/core/dist/css/tabler.min.css",
     "htmx.js": "htmx.org/dist/htmx.min.js",
-    "sse.js": "htmx-ext-sse/dist/sse.min.js",
 }
 _SOURCE_MAP = re.compile(rb"\n?/[/*]# sourceMappingURL=.*?(?:\*/)?\s*$")
 

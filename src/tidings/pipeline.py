@@ -20,7 +20,7 @@ from uuid import UUID
 
 import psycopg
 
-from tidings.catalog.features import SYSTEM_FEATURE
+from tidings.catalog.features import SYSTEM_FEATURE, unknown_type
 from tidings.delivery.enqueue import Keep, Queued, enqueue, enqueue_late, numbered, order_key, unplanned
 from tidings.delivery.job import Job, Story, reader_of
 from tidings.delivery.lanes import Promised
@@ -54,6 +54,8 @@ class Accepted:
     """Deliveries that were born without a claim: some worker has to be woken."""
     faults: list[tuple[UUID, UUID]] = field(default_factory=list)
     """(tenant, event) kept unplanned."""
+    kept: Sequence[Keep] = ()
+    """What is new: neither known before nor refused."""
 
 
 async def accept(
@@ -112,7 +114,7 @@ def _judge(
         before = seen.get(_key(one))
         if before is None:
             if event.type not in view.catalog.event_types:
-                verdicts.append(unknown_type(event.type, view))
+                verdicts.append(unknown_type(event.type, view.catalog))
                 continue
             new = event_id()
             seen[_key(one)] = Known(new, one.incoming.hash)
@@ -145,12 +147,6 @@ def _turned_away(one: Submission, view: View) -> Problem | None:
 
 def _of_unknown_type(verdict: Verdict) -> bool:
     return isinstance(verdict, Problem) and verdict.code == "unknown_event_type"
-
-
-def unknown_type(code: str, view: View) -> Problem:
-    nearest = view.catalog.nearest(code)
-    hint = f" Did you mean {' or '.join(nearest)}?" if nearest else " GET /api/v1/catalog lists them."
-    return Problem(422, "unknown_event_type", f"There is no event type {code!r}.{hint}", nearest=nearest)
 
 
 def _plan(new: UUID, one: Submission, view: View) -> Keep:
@@ -190,7 +186,7 @@ def _hand_over(
     lease: int,
 ) -> Accepted:
     born = {one.id.int: one for one in queued if one.claimed}
-    accepted = Accepted(verdicts, pending=len(queued) - len(born))
+    accepted = Accepted(verdicts, pending=len(queued) - len(born), kept=keeps)
     arrived = {id(one.incoming): one.arrived for one in group}
     for keep in keeps:
         if keep.planned is None:
@@ -233,7 +229,7 @@ def preview(incoming: Incoming, view: View, *, messages: bool = False) -> dict[s
 def foresee(incoming: Incoming, view: View) -> Planned:
     """The plan this event would get now. Raises `Problem` 422."""
     if incoming.event.type not in view.catalog.event_types:
-        raise unknown_type(incoming.event.type, view)
+        raise unknown_type(incoming.event.type, view.catalog)
     return plan_event(incoming.event, view)
 
 
@@ -243,9 +239,11 @@ def documents(incoming: Incoming, planned: Planned) -> list[Document]:
     return [compose(occasion, reader_of(one.member, one.because)) for one in planned.plan.recipients]
 
 
-async def plan_again(connection: Connection, views: Views) -> int:
+async def plan_again(
+    connection: Connection, views: Views, when_planned: Callable[[Sequence[Keep]], None] = lambda _: None
+) -> int:
     """Plan events that were kept unplanned; how many could be planned now. A slice after the other, so that those which
-    still cannot be planned keep nobody behind them."""
+    still cannot be planned keep nobody behind them. `when_planned` hears of each slice that is durable."""
     planned, after = 0, UUID(int=0)
     while True:
         async with connection.transaction():
@@ -258,6 +256,7 @@ async def plan_again(connection: Connection, views: Views) -> int:
             if keeps:
                 await enqueue_late(connection, keeps)
         planned += len(keeps)
+        when_planned(keeps)
         if not waiting:
             return planned
         after = waiting[-1][0]

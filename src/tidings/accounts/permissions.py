@@ -16,6 +16,8 @@ PLURAL: Mapping[str, str] = {
     "dba": "DBAs",
     "security_administrator": "security administrators",
 }
+SEE_ALL = ("administrator", "dba", "security_administrator")
+"""Roles that see the events, deliveries and subjects of the whole tenant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,4 +65,4 @@ class Caller:
     @property
     def sees_all(self) -> bool:
         """Events, deliveries and subjects of the whole tenant; others see what concerns them."""
-        return self.holds("administrator", "dba", "security_administrator")
+        return self.holds(*SEE_ALL)

@@ -8,6 +8,8 @@ AREAS = (
     "rules.urls",
     "preview",
     "welcome",
+    "inbox",
+    "my_settings.urls",
 )
 
 urlpatterns = [path("", include(f"tidings.console.{area}")) for area in AREAS]

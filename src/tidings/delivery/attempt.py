@@ -63,12 +63,13 @@ async def _try(channel: Channel, job: Job, wire: Wire, opened: Opened, now: date
 
 def parcel_of(job: Job, opened: Opened, now: datetime, base_url: str, receipts_url: str = "") -> Parcel:
     """Raises `SecretUnreadable`."""
-    member = job.member
-    leave = unsubscribe_url(base_url, job.tenant_id, member.id, job.channel) if job.channel in _UNSUBSCRIBE else ""
+    contact, leave = opened.open(job.point.sealed), ""
+    if job.channel in _UNSUBSCRIBE:
+        leave = unsubscribe_url(base_url, job.tenant_id, job.member.id, job.channel, contact)
     return Parcel(
         identity=job.id,
         document=compose(job.story.occasion, reader_of(job.member, job.because), newer=job.newer, now=now),
-        contact=opened.open(job.point.sealed),
+        contact=contact,
         settings=opened.open(job.settings),
         now=now,
         unsubscribe_url=leave,

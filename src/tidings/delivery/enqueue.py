@@ -22,6 +22,10 @@ from tidings.planning.plan import Because, Recipient, Send, Skip
 
 # Index: subject_key for the subjects; delivery_open to see what is older and still open.
 #
+# What asks for approval leaves a row in `events_awaiting` (see `events/awaiting.py`): those are one event in eight. An
+# index on the status of subjects would say the same, and make each event's update of its subject, which touches no
+# index now, write all of that table's.
+#
 # One statement has one snapshot. `was` shows a subject as of it, `s` as it is under our row lock: where another node
 # came between, the snapshot cannot show what that node queued, and the delivery is not claimed as it is born.
 _KEEP = """
@@ -59,6 +63,11 @@ WITH s AS (
     FROM given
 ), bodies AS (
     INSERT INTO events_body (id, day, body) SELECT id, %s::date, body FROM given
+), awaiting AS (
+    INSERT INTO events_awaiting AS a (subject_id, tenant_id, since)
+    SELECT DISTINCT ON (subject_id) subject_id, tenant_id, time FROM given
+    WHERE type LIKE '%%.pending_approval' ORDER BY subject_id, time DESC
+    ON CONFLICT (subject_id) DO UPDATE SET since = greatest(a.since, excluded.since)
 ), involved AS (
     INSERT INTO events_involved (id, tenant_id, person_id) SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[])
 ), told AS (

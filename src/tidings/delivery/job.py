@@ -72,6 +72,8 @@ class Job:
     """Its age counts from here: the last retry by hand. None: from its acceptance, which its id tells."""
     accepted: float = 0.0
     """Seconds on the loop's clock when this node accepted it; 0 for what was claimed from the table."""
+    waits_for: str = ""
+    """The record says already that it is held, for this reason."""
     tried: bool = False
     """Its try is over, and its result is on the way to the record."""
 

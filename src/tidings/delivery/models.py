@@ -78,3 +78,23 @@ class Tally(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["tenant_id", "channel", "minute", "what", "reason"], name="tally_of")
         ]
+
+
+class Hour(models.Model):
+    """How many events were accepted, silences kept and deliveries ended in one hour; `step` says of what was sent how
+    long it took (`hourly.py`)."""
+
+    id = models.BigAutoField(primary_key=True)
+    tenant_id = models.UUIDField()
+    hour = models.DateTimeField()
+    what = models.TextField()
+    channel = models.TextField()
+    reason = models.TextField()
+    step = models.SmallIntegerField()
+    count = models.BigIntegerField()
+    objects = TenantManager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant_id", "hour", "what", "channel", "reason", "step"], name="hour_of")
+        ]

@@ -17,8 +17,9 @@ from tidings.kernel.database import Connection, plain_array, text_array
 WRITE_EVERY = 2.0
 """Seconds."""
 KEPT = timedelta(days=30)
-What = Literal["sent", "try_later", "refused", "held", "delivered", "failed"]
-"""What came of a try; what was not tried; what a receipt said."""
+What = Literal["sent", "try_later", "refused", "held", "delivered", "failed", "cancelled", "retried"]
+"""What came of a try; what was not tried; what a receipt said; what is not tried any more, since its way or its content
+is gone; what somebody wants tried again, which has no channel."""
 Counts = dict[tuple[UUID, str, What, str], tuple[int, float, str]]
 """(tenant, channel, what, reason) -> how many, the seconds they took together, what the vendor said last."""
 

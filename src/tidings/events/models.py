@@ -114,6 +114,18 @@ class Parked(models.Model):
         ]
 
 
+class Awaiting(models.Model):
+    """A subject that asked for approval at that time; whether it still does is its status."""
+
+    subject_id = models.UUIDField(primary_key=True)
+    tenant_id = models.UUIDField()
+    since = models.DateTimeField()
+    objects = TenantManager()
+
+    class Meta:
+        indexes = [models.Index(fields=["tenant_id", "since"], name="awaiting_longest")]
+
+
 class Seen(models.Model):
     """What one person may see: the events they were told of, and those they are involved in without being told
     (`events_involved`, which has no other use). A view of both; each event is in it once for a person.

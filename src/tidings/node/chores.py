@@ -15,13 +15,14 @@ import psycopg
 from tidings.catalog.features import SYSTEM_FEATURE
 from tidings.channels import remember
 from tidings.channels.registry import CHANNELS
-from tidings.delivery import budget, fallback, tally
+from tidings.delivery import budget, fallback, hourly, tally
 from tidings.delivery.farewell import Farewell, next_step, say, settle, take
 from tidings.delivery.job import Job
 from tidings.delivery.retention import keep_house
 from tidings.directory.disable import disable_contact_point
 from tidings.directory.forget import forget_verifications
 from tidings.directory.people import Member, Point
+from tidings.events.awaiting import sweep
 from tidings.events.event import Event, People, Subject, checked
 from tidings.events.group import Submission
 from tidings.kernel.clock import now
@@ -36,7 +37,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("tidings.node")
 Chore = Callable[[Connection], Awaitable[None]]
 HOUSEKEEPING = timedelta(minutes=10)
-HOUSEWORK: tuple[Chore, ...] = (keep_house, budget.forget, remember.forget, tally.forget, forget_verifications)
+HOUSEWORK: tuple[Chore, ...] = (
+    keep_house, budget.forget, remember.forget, tally.forget, hourly.forget, sweep, forget_verifications,
+)  # fmt: skip
 REPLAN = timedelta(seconds=30)
 FAREWELLS = timedelta(seconds=2)
 SOURCE = "tidings"
@@ -165,7 +168,9 @@ class Chores:
         """An event of our own, through the same door as any other."""
         loop = asyncio.get_running_loop()
         one = Submission(tenant_id, b"", checked(event, now=now()), loop.create_future(), loop.time())
-        [verdict] = (await accept(connection, views, [one], lease=None, room=lambda *_: False)).verdicts
+        accepted = await accept(connection, views, [one], lease=None, room=lambda *_: False)
+        self._node.counting.hours.kept(accepted.kept)
+        [verdict] = accepted.verdicts
         # Another node, and another reason, may have told it under the same id.
         if isinstance(verdict, Problem) and verdict.code != "event_id_reused":
             raise TryAgain(verdict.detail)
@@ -186,7 +191,7 @@ class Chores:
         self._waiting.put_nowait(lambda connection: settle(connection, farewell, following))
 
     async def _plan_again(self, connection: Connection) -> None:
-        planned = await plan_again(connection, self._node.views)
+        planned = await plan_again(connection, self._node.views, self._node.counting.hours.planned)
         if planned:
             log.info("%d events that were kept unplanned are planned now", planned)
             self._node.wake()

@@ -8,17 +8,15 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-import psycopg
-
 from tidings.channels.contract import Budget, Outcome, Refused, Sent, TryLater
 from tidings.channels.registry import CHANNELS
 from tidings.channels.remember import SharedMemory
-from tidings.delivery import budget, fallback, tally
+from tidings.delivery import budget, fallback
 from tidings.delivery.attempt import Opened, attempt, attempt_limited
 from tidings.delivery.job import Job
 from tidings.delivery.lanes import Lanes
 from tidings.delivery.policy import Held, Next, decide, hold
-from tidings.delivery.record import WHAT, Recorder, Result, held, result_of, storable
+from tidings.delivery.record import WHAT, Recorder, Result, Wait, held, result_of, storable
 from tidings.delivery.together import LIMITED, Calls
 from tidings.kernel.clock import now
 from tidings.kernel.database import Lasting
@@ -27,6 +25,7 @@ from tidings.kernel.ids import event_of, made_at
 from tidings.kernel.settings import Settings
 from tidings.node import metrics
 from tidings.node.chores import Chores
+from tidings.node.counting import Counting
 from tidings.node.life import Life
 
 log = logging.getLogger("tidings.node")
@@ -46,6 +45,7 @@ class Deliverer:
         chores: Chores,
         vendors: Lasting,
         budgets: Lasting,
+        counting: Counting,
         when_recorded: Callable[[], None],
     ) -> None:
         self._settings, self._life, self._wire, self._chores = settings, life, wire, chores
@@ -54,9 +54,11 @@ class Deliverer:
         self._loop = asyncio.get_running_loop()
         self._opened, self._recorder = Opened(), Recorder()
         self._ways: dict[tuple[UUID, str], SharedMemory] = {}
-        self._calls, self._tallies = Calls(self.take_budgets), tally.Tallies()
+        self._calls, self.counting = Calls(self.take_budgets), counting
         self.lanes = Lanes(self._send)
         self.held: dict[UUID, Job] = {}
+        self._looking: dict[UUID, Job] = {}
+        """Those that want another way once their end is recorded."""
 
     def left_alone(self) -> Mapping[str, float]:
         """Vendor accounts in trouble, and for how many seconds more."""
@@ -82,20 +84,6 @@ class Deliverer:
     async def flushed(self) -> None:
         """Wait until all results are durable."""
         await self._recorder.flushed()
-
-    async def write_tallies(self, connection: Lasting) -> None:
-        while True:
-            await asyncio.sleep(tally.WRITE_EVERY)
-            counts = self._tallies.take()
-            try:
-                await tally.write(await connection.live(), counts, now())
-            except psycopg.Error:
-                self._tallies.give_back(counts)
-
-    def count(
-        self, tenant_id: UUID, channel: str, what: tally.What, reason: str = "", seconds: float = 0.0, said: str = ""
-    ) -> None:
-        self._tallies.count(tenant_id, channel, what, reason, seconds, said)
 
     async def take_budgets(self, calls: Sequence[Sequence[Budget]]) -> budget.Granted:
         """How many there is room for; the first one's budget is taken."""
@@ -128,10 +116,11 @@ class Deliverer:
             self._judge(job, verdict, at, self._loop.time() - began)
 
     def _judge(self, job: Job, outcome: Outcome, at: datetime, seconds: float) -> None:
+        age = at - (job.since or made_at(job.id))
         following = decide(
             outcome,
             tries=job.attempts + 1,
-            age=at - (job.since or made_at(job.id)),
+            age=age,
             schedule=self._settings.retry_schedule,
             gives_up_after=CHANNELS[job.channel].gives_up_after if job.channel in CHANNELS else None,
             chance=random.random(),  # noqa: S311 - spreads retries, guards nothing
@@ -143,28 +132,41 @@ class Deliverer:
         self._recorder.add(result_of(job.id, job.lease, outcome, following, at=at, took=took))
         metrics.attempts(job.channel, type(outcome).__name__, following.reason).inc()
         said = "" if isinstance(outcome, Sent) else storable(outcome.said)
-        self.count(job.tenant_id, job.channel, WHAT[type(outcome)], following.reason, seconds, said)
+        self.counting.tries.count(job.tenant_id, job.channel, WHAT[type(outcome)], following.reason, seconds, said)
+        if following.state == "sent":
+            took_in_all = None if job.since else age.total_seconds() + seconds
+            self.counting.hours.sent(job.tenant_id, job.channel, took_in_all)
         if job.accepted and following.state == "sent":
             metrics.sent_seconds(job.channel).observe(self._loop.time() - job.accepted)
         self._follow_up(job, outcome, following)
 
     def _hold(self, job: Job, verdict: Held, at: datetime) -> None:
         age = at - (job.since or made_at(job.id))
-        following = hold(verdict, age=age, gives_up_after=CHANNELS[job.channel].gives_up_after)
+        following = hold(
+            verdict,
+            age=age,
+            schedule=self._settings.retry_schedule,
+            gives_up_after=CHANNELS[job.channel].gives_up_after,
+        )
         job.tried = True
-        self._recorder.add(held(job.id, job.lease, following))
-        metrics.HOLDS.labels(job.channel, verdict.reason).inc()
-        self.count(job.tenant_id, job.channel, "held", verdict.reason)
+        new = job.waits_for != verdict.reason
+        since = Wait(at, verdict.reason) if new else None
+        self._recorder.add(held(job.id, job.lease, following, since=since))
+        if new:
+            # A message that waits for an hour is looked at many times; it is one.
+            metrics.HOLDS.labels(job.channel, verdict.reason).inc()
+            self.counting.tries.count(job.tenant_id, job.channel, "held", verdict.reason)
         self._follow_up(job, None, following)
 
     def _follow_up(self, job: Job, outcome: Outcome | None, following: Next) -> None:
         """What else a verdict leads to; done aside."""
         if following.state == "failed":
             metrics.FAILED.labels(job.channel, following.reason).inc()
+            self.counting.hours.ended(job.tenant_id, "failed", job.channel, following.reason)
             about = {"event": str(event_of(job.id)), "delivery": str(job.id), "reason": following.reason}
             log.warning("failed", extra=about)
         if fallback.wants(job.story.event_type.tone, following):
-            self._chores.fall_back(job)
+            self._looking[job.id] = job
         if isinstance(outcome, Refused) and following.disable:
             self._chores.dead_contact_point(job.tenant_id, job.member, job.point, outcome.reason, job.story.id)
         elif isinstance(outcome, TryLater) and outcome.technical:
@@ -172,6 +174,9 @@ class Deliverer:
 
     def _written(self, batch: Sequence[Result]) -> None:
         for result in batch:
+            # Not before: of two ways that fail at once each would still take the other for one that may work.
+            if looking := self._looking.pop(result.id, None):
+                self._chores.fall_back(looking)
             # It may have been claimed anew since the commit; then it is in our hands again.
             job = self.held.get(result.id)
             if job is not None and job.tried:

@@ -20,6 +20,7 @@ from tidings.kernel.postgres import EmbeddedPostgresError
 from tidings.kernel.settings import Settings
 from tidings.node import metrics
 from tidings.node.chores import Chores
+from tidings.node.counting import Counting
 from tidings.node.deliver import Deliverer
 from tidings.node.life import Life
 from tidings.node.live import Live
@@ -54,7 +55,7 @@ class Node:
         self._notify = asyncio.Event()
         self.delivering = 0
         """Nodes that were alive and delivered when `why_not_ready` looked last."""
-        self.views, self.groups = HELD, Groups()
+        self.views, self.groups, self.counting = HELD, Groups(), Counting()
         self.wire = Wire(AddressPolicy(settings.allowed_networks))
         self.front, self.connection_for_checks = self.connection("front"), self.connection("checks")
         self.chores, self.receipts = Chores(self), Receipts(self)
@@ -67,7 +68,10 @@ class Node:
             self.wake,
         )
         vendors, budgets = self.connection("vendors"), self.connection("budgets")
-        self.deliverer = Deliverer(settings, self.life, self.wire, self.chores, vendors, budgets, self.wake)
+        self.deliverer = Deliverer(
+            settings, self.life, self.wire, self.chores, vendors, budgets, self.counting, self.wake
+        )
+        self._counts = self.connection("tallies")
         self._claims = Claims(self.deliverer, self.views, self._lease)
 
     def connection(self, name: str) -> Lasting:
@@ -83,10 +87,10 @@ class Node:
             self._spawn("lease", self.life.go_on())
             self._spawn("listen", self._claims.listen(self.connection("listen")))
             self._spawn("receipts", self.receipts.run(self.connection("receipts")))
-            self._spawn("tallies", self.deliverer.write_tallies(self.connection("tallies")))
         if self.duties.accepts:
             self._spawn("ingest", self._ingest(self.connection("ingest")))
         self._spawn("notify", self._notify_workers(self.connection("notify")))
+        self._spawn("tallies", self.counting.run(self._counts))
         self._spawn("chores", self.chores.run(self.connection("chores")))
 
     async def stop(self) -> None:
@@ -106,6 +110,7 @@ class Node:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.counting.write(self._counts)
         await self.life.end()
         for connection in self._connections:
             await connection.close()
@@ -157,6 +162,7 @@ class Node:
                 raise psycopg.OperationalError("the database does not answer") from None
             metrics.GROUP_SECONDS.observe(self._loop.time() - began)
             metrics.GROUP_SIZE.observe(len(group))
+            self.counting.hours.kept(accepted.kept)
             if not all(isinstance(each, Kept) and not each.duplicate for each in accepted.verdicts):
                 repeats.saw(began)
             for job in accepted.jobs:

@@ -80,7 +80,7 @@ class Claims:
         views = await self._views.current(live, {one.tenant_id for one in claimed})
         unreadable = [one for one in claimed if one.tenant_id not in views]
         readable = [one for one in claimed if one.tenant_id in views] if unreadable else claimed
-        jobs = await claim.prepare(live, readable, views, lease=mine)
+        jobs = await claim.prepare(live, readable, views, lease=mine, when_ended=self._ended)
         if self._lease() != mine:
             # Stopping, or taken for dead meanwhile: what was claimed is given back by whoever notices.
             return
@@ -94,6 +94,9 @@ class Claims:
         self._unreadable.update(dict.fromkeys((one.tenant_id for one in unreadable), until))
         if back:
             await claim.give_back(live, back, lease=mine)
+
+    def _ended(self, one: claim.Claimed, state: str, reason: str) -> None:
+        self._deliverer.counting.not_tried_again(one.tenant_id, one.channel, state, reason)
 
     def _passed_over(self) -> set[UUID]:
         """Tenants that have their share in hand, and for half a minute those whose rows could not be read."""

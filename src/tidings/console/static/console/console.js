@@ -81,3 +81,33 @@ document.addEventListener("change", (event) => {
 });
 document.body.addEventListener("htmx:afterSettle", count);
 count();
+
+// What shows something that changes says hx-trigger="sse:inbox" or "sse:activity", and asks for itself again when there
+// is news. One stream a page, and none while nobody sees it: a browser opens six connections to a host for all its tabs.
+let stream;
+function listen() {
+  const address = document.body.dataset.live;
+  if (!address || stream || document.hidden) return;
+  stream = new EventSource(address);
+  for (const topic of ["inbox", "activity"]) {
+    stream.addEventListener(topic, () => {
+      for (const one of document.querySelectorAll(`[hx-trigger*="sse:${topic}"]`)) htmx.trigger(one, `sse:${topic}`);
+    });
+  }
+  stream.addEventListener("error", () => {
+    // The browser comes back by itself, unless it was refused: too many pages, or one that has been open for too long.
+    if (stream?.readyState === EventSource.CLOSED) {
+      stream = undefined;
+      setTimeout(listen, 60_000);
+    }
+  });
+}
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) {
+    stream?.close();
+    stream = undefined;
+  } else {
+    listen();
+  }
+});
+listen();
