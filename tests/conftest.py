@@ -222,7 +222,7 @@ def _organisation(name: str, people: Mapping[str, tuple[str, ...]]) -> Organisat
 
 @dataclass(frozen=True)
 class Answer:
-    """`body` is the JSON, None when there is none."""
+    """`body` is the JSON, None when there is none; a file that is no JSON is bytes."""
 
     status: int
     body: Any
@@ -279,7 +279,9 @@ class Api:
             query_params=dict(query or {}),
             headers={"If-Match": if_match} if if_match else {},
         )
-        return Answer(response.status_code, json.loads(response.content or b"null"), response.headers)
+        is_file = "Content-Disposition" in response.headers
+        content = response.content if is_file else json.loads(response.content or b"null")
+        return Answer(response.status_code, content, response.headers)
 
 
 @pytest.fixture

@@ -20,9 +20,9 @@ from uuid import UUID
 
 import psycopg
 
-from tidings.catalog.features import SYSTEM_FEATURE
+from tidings.catalog.features import SYSTEM_FEATURE, unknown_type
 from tidings.delivery.enqueue import Keep, Queued, enqueue, enqueue_late, numbered, order_key, unplanned
-from tidings.delivery.job import Job, Story
+from tidings.delivery.job import Job, Story, reader_of
 from tidings.delivery.lanes import Promised
 from tidings.events.event import Incoming
 from tidings.events.group import Kept, Submission, Verdict, unavailable
@@ -31,6 +31,8 @@ from tidings.kernel.clock import now
 from tidings.kernel.database import Connection
 from tidings.kernel.ids import event_id
 from tidings.kernel.problems import Problem
+from tidings.messages.compose import compose
+from tidings.messages.document import Document, document_json
 from tidings.planning.facts import Planned, plan_event
 from tidings.planning.record import foreseen_record
 from tidings.planning.view import View
@@ -112,7 +114,7 @@ def _judge(
         before = seen.get(_key(one))
         if before is None:
             if event.type not in view.catalog.event_types:
-                verdicts.append(unknown_type(event.type, view))
+                verdicts.append(unknown_type(event.type, view.catalog))
                 continue
             new = event_id()
             seen[_key(one)] = Known(new, one.incoming.hash)
@@ -145,12 +147,6 @@ def _turned_away(one: Submission, view: View) -> Problem | None:
 
 def _of_unknown_type(verdict: Verdict) -> bool:
     return isinstance(verdict, Problem) and verdict.code == "unknown_event_type"
-
-
-def unknown_type(code: str, view: View) -> Problem:
-    nearest = view.catalog.nearest(code)
-    hint = f" Did you mean {' or '.join(nearest)}?" if nearest else " GET /api/v1/catalog lists them."
-    return Problem(422, "unknown_event_type", f"There is no event type {code!r}.{hint}", nearest=nearest)
 
 
 def _plan(new: UUID, one: Submission, view: View) -> Keep:
@@ -219,11 +215,23 @@ def story_of(new: UUID, incoming: Incoming, planned: Planned, number: int) -> St
     return Story(new, incoming.event, incoming.time, planned.event_type, planned.involved, number)
 
 
-def preview(incoming: Incoming, view: View) -> dict[str, Any]:
-    """The decision record this event would get now; nothing is kept or sent. Raises `Problem` 422."""
+def preview(incoming: Incoming, view: View, *, messages: bool = False) -> dict[str, Any]:
+    """The decision record this event would get now; nothing is kept or sent. `messages`: with what each recipient would
+    read. Raises `Problem` 422."""
     if incoming.event.type not in view.catalog.event_types:
-        raise unknown_type(incoming.event.type, view)
-    return foreseen_record(incoming, plan_event(incoming.event, view).plan, now())
+        raise unknown_type(incoming.event.type, view.catalog)
+    planned = plan_event(incoming.event, view)
+    record = foreseen_record(incoming, planned.plan, now())
+    if messages:
+        for shown, document in zip(record["recipients"], documents(incoming, planned), strict=True):
+            shown["message"] = document_json(document)
+    return record
+
+
+def documents(incoming: Incoming, planned: Planned) -> list[Document]:
+    """What each recipient would read, before a channel gives it a shape. A new id: what is composed is kept by it."""
+    occasion = story_of(event_id(), incoming, planned, 0).occasion
+    return [compose(occasion, reader_of(one.member, one.because)) for one in planned.plan.recipients]
 
 
 async def plan_again(

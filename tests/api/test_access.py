@@ -93,6 +93,9 @@ def test_an_administrator_makes_tokens_for_others(api: Any) -> None:
     assert (of_dms.status, of_dms.body["source"], of_dms.body["scopes"]) == (201, "dms", ["events:write"])
     holders = {(each["person"], each["source"]) for each in root.get("/tokens").body["items"]}
     assert {("bo", None), (None, "dms"), ("root", None)} <= holders
+    assert [each["person"] for each in root.get("/tokens?person=bo").body["items"]] == ["bo"]
+    assert [each["source"] for each in root.get("/tokens?source=dms").body["items"]] == ["dms"] * 2
+    assert api("ann").get("/tokens?person=bo").body["items"] == []
     assert root.delete(f"/tokens/{of_dms.body['id']}").status == 204
 
 

@@ -501,6 +501,23 @@ def test_the_administrators_word_about_a_mobile_vouches_for_no_user_id(api: Any)
     assert _standing(ann.put(ME, {"mobile": "+8613900139000"}), "dingtalk") == (False, False)
 
 
+def test_whose_account_a_mobile_leads_to_is_assumed_until_somebody_says_or_shows_it(
+    api: Any, organisation: Any
+) -> None:
+    def assumed() -> bool:
+        return bool(_point(organisation, "dingtalk").assumed)
+
+    root, ann = api("root"), api("ann")
+    root.put("/users/ann", {"mobile": "+8613800138000"})
+    assert (assumed(), _point(organisation, "sms").assumed) == (True, False)
+    ann.put(ME, {"mobile": "+8613900139000"})
+    assert not assumed()  # and not verified
+    ann.put(ME, {"mobile": "+8613800138000"})
+    assert assumed()
+    root.put(PATH, {"dingtalk_user_id": "zhangsan"})
+    assert not assumed()
+
+
 def test_two_channels_that_share_a_mobile_may_lead_to_two_of_them(api: Any, organisation: Any) -> None:
     """As when a code proved another number for one of them."""
     root, ann = api("root"), api("ann")

@@ -130,10 +130,52 @@ def test_a_secret_is_a_text(api: Any, dms: str, secret: Any) -> None:
     assert api("root").get(f"{dms}/secret").body == {"secret": None}
 
 
+# how it is doing
+
+
+def test_a_source_tells_what_it_sent_last_and_what_waits(api: Any, dms: str, organisation: Any, database: str) -> None:
+    from tests.api.given import event, happen
+
+    quiet = api("root").get(f"{dms}/activity").body
+    assert (quiet["has_sent"], quiet["latest"], quiet["parked"], quiet["adapter"]) == (False, [], 0, None)
+    happen(organisation, database, *(event(source=name) for name in ("dms-prod", "other", "dms-prod")))
+    _park(organisation, "dms-prod", 3)
+    api("root").put(f"{dms}/mapping", {"adapter": "dms", "rows": ROWS})
+    shown = api("root").get(f"{dms}/activity?limit=5").body
+    assert [one["source"] for one in shown["latest"]] == ["dms-prod", "dms-prod"]
+    assert shown["latest"][0]["accepted_at"] >= shown["latest"][1]["accepted_at"]
+    assert (shown["has_sent"], shown["parked"], shown["adapter"], shown["has_secret"]) == (True, 3, "dms", False)
+    assert len(api("root").get(f"{dms}/activity?limit=1").body["latest"]) == 1
+
+
+def _park(organisation: Any, source: str, many: int) -> None:
+    from datetime import UTC, datetime
+
+    from tidings.events.models import Parked
+    from tidings.kernel.ids import uuid7
+
+    for number in range(many):
+        Parked.objects.create(
+            id=uuid7(), tenant_id=organisation.id, source=source, adapter="dms", reason="unmapped", detail="",
+            words={}, headers={}, body="{}", hash=str(number).encode(), times=1, last_at=datetime.now(UTC),
+        )  # fmt: skip
+
+
+def test_every_adapter_says_what_to_do_on_the_other_side_in_every_language(api: Any) -> None:
+    adapters = api("root").get("/adapters").body["items"]
+    assert [one["adapter"] for one in adapters if one["signs"]] == ["dms"]
+    for one in adapters:
+        assert one["url"].endswith(f"/api/v1/sources/{one['adapter']}")
+        assert set(one["steps"]) == {"en", "zh-hans"}
+        assert all(sum("{url}" in step for step in steps) == 1 for steps in one["steps"].values())
+        assert len({len(steps) for steps in one["steps"].values()}) == 1
+    assert api("carol").get("/adapters").status == 403
+
+
 # who may
 
 
-@pytest.mark.parametrize("what", ["mapping", "secret", "parked"])
+@pytest.mark.parametrize("what", ["mapping", "secret", "parked", "activity"])
 def test_only_administrators_of_the_same_organisation_may(api: Any, dms: str, what: str) -> None:
     for login in ("ann", "carol", "eve"):
         assert api(login).get(f"{dms}/{what}").status == 403

@@ -9,7 +9,7 @@ import pytest
 
 from tidings.kernel import secrets
 from tidings.kernel.settings import settings
-from tidings.preferences.link import Link, read_link, unsubscribe_url
+from tidings.preferences.link import read_link, unsubscribe_url
 
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 MAIL = {"host": "smtp.example.com", "security": "none", "port": 25, "from": "notices@example.com"}
@@ -34,7 +34,7 @@ def ann(organisation: Any) -> Any:
 
 
 def link_of(person: Any, channel: str = "email") -> str:
-    return unsubscribe_url("", person.tenant_id, person.id, channel)
+    return unsubscribe_url("", person.tenant_id, person.id, channel, {"address": "ann@example.com"})
 
 
 def client() -> Any:
@@ -183,9 +183,9 @@ def test_what_nobody_signed_leads_nowhere(ann: Any, organisation: Any, other_org
     wrong = [
         forged(raw[:16] + bo.id.bytes + raw[32:]),
         forged(mallory.tenant_id.bytes + mallory.id.bytes + raw[32:]),
-        forged(raw[:64] + b"webhook"),
-        forged(raw[:64]),
-        forged(raw[:64] + b"\xff"),
+        forged(raw[:72] + b"webhook"),
+        forged(raw[:72]),
+        forged(raw[:72] + b"\xff"),
         forged(b"x"),
         forged(bytes(len(raw))),
         *(forged(raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :]) for at in range(0, len(raw), 7)),
@@ -215,7 +215,7 @@ def test_a_link_of_somebody_who_left_leads_nowhere(ann: Any, organisation: Any) 
     ann.departed_at = timezone.now()
     ann.save()
     assert client().post(link_of(ann), ONE_CLICK).status_code == 404
-    assert client().get(unsubscribe_url("", organisation.id, uuid4(), "email")).status_code == 404
+    assert client().get(unsubscribe_url("", organisation.id, uuid4(), "email", {})).status_code == 404
     assert changes(organisation) == []
 
 
@@ -225,7 +225,10 @@ def test_links_hold_over_a_change_of_keys(ann: Any, monkeypatch: pytest.MonkeyPa
     before, token = settings(), link_of(ann).rpartition("/")[2]
     rotated = replace(before, secret_keys=("n" * 40, *before.secret_keys))
     monkeypatch.setattr(secrets, "settings", lambda: rotated)
-    assert read_link(token) == Link(ann.tenant_id, ann.id, "email")
+    link = read_link(token)
+    assert link is not None
+    assert (link.tenant_id, link.person_id, link.channel) == (ann.tenant_id, ann.id, "email")
+    assert link.is_of({"address": "Ann@example.com"})
     monkeypatch.setattr(secrets, "settings", lambda: replace(before, secret_keys=("n" * 40,)))
     assert read_link(token) is None
 
@@ -250,3 +253,24 @@ def test_who_left_is_no_fallback_until_they_choose_the_channel_again(api: Any, a
     assert left()
     api("ann").put("/me/notification-settings", {"methods": ["webhook", "email"]})
     assert not left()
+
+
+@pytest.mark.parametrize("new", [{"email": "ann@new.example"}, {"email": None}])
+def test_a_link_in_a_mail_to_a_former_address_does_nothing_and_says_so(
+    api: Any, ann: Any, organisation: Any, new: dict[str, Any]
+) -> None:
+    """Whoever reads the old mailbox has no say over the new one, and learns nothing of it."""
+    link, root = link_of(ann), api("root")
+    root.put("/users/ann/notification-settings", new)
+    before = len(changes(organisation))
+    for answer in (client().get(link), client().post(link, ONE_CLICK)):
+        page = answer.content.decode()
+        assert answer.status_code == 200
+        assert "This address is no longer used here" in page
+        assert "new.example" not in page
+        assert "form" not in Seen(answer.content).tags
+    assert methods(ann) == ["email", "webhook"]
+    assert len(changes(organisation)) == before
+    root.put("/users/ann/notification-settings", {"email": "ann@example.com"})
+    client().post(link, ONE_CLICK)
+    assert methods(ann) == ["webhook"]

@@ -447,3 +447,12 @@ def test_nobody_calls_without_a_token(api: Any) -> None:
     for method, path in (("GET", "/users"), ("GET", "/users/ann"), ("PUT", "/users/ann"), ("DELETE", "/users/ann")):
         assert api(token="").send(method, path, {} if method == "PUT" else None).code == "unauthorized"
         assert api(token="tdg_guess").send(method, path).status == 401
+
+
+def test_an_invitation_is_an_administrators_to_give(api: Any) -> None:
+    answer = api().post("/users/ann/invitation")
+    assert answer.status == 201
+    assert "/console/welcome/" in answer.body["url"] and answer.body["expires_in"] == 7 * 86_400
+    assert api("carol").post("/users/ann/invitation").status == 403
+    assert api("mallory").post("/users/ann/invitation").status == 404
+    assert api().post("/users/nobody/invitation").status == 404

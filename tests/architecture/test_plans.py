@@ -32,6 +32,7 @@ LARGE = (
     "events_body",
     "events_parked",
     "delivery_delivery",
+    "audit_change",
 )
 # Event n of 50,000; its recipient is number 1 of its children, its delivery number 2. Each has a subject and a person of
 # its own, but every hundredth, which share one; it involves the person of event n + 5,000 too, or the shared one. One in
@@ -55,8 +56,8 @@ FILL = (
     """,
     f"""
     INSERT INTO directory_contactpoint
-        (id, tenant_id, person_id, channel, sealed, shown, destination, disabled_reason, version)
-    SELECT key(n, 9), key(10, n % {TENANTS}), key(n, 8), 'webhook', '', '', 'host' || n % 1000 || ':443', '', 1
+        (id, tenant_id, person_id, channel, sealed, shown, destination, disabled_reason, version, assumed)
+    SELECT key(n, 9), key(10, n % {TENANTS}), key(n, 8), 'webhook', '', '', 'host' || n % 1000 || ':443', '', 1, false
     FROM generate_series(1, {ROWS}) n
     """,
     f"""
@@ -97,6 +98,11 @@ FILL = (
         (id, tenant_id, source, adapter, reason, detail, words, headers, body, hash, times, last_at, resolved_at)
     SELECT key(n), key(10, n % {TENANTS}), 'source ' || n % 100, 'dms', 'unmapped', '', '{{}}', '{{}}', '{{}}',
            decode(md5(n::text), 'hex'), 1, now(), CASE WHEN n % 2 = 0 THEN now() END
+    FROM generate_series(1, {ROWS}) n
+    """,
+    f"""
+    INSERT INTO audit_change (id, tenant_id, actor, action, kind, key)
+    SELECT key(n), key(10, n % {TENANTS}), 'p' || n % 500, 'act ' || n % 500, 'kind ' || n % 500, 'key ' || n % 500
     FROM generate_series(1, {ROWS}) n
     """,
     "VACUUM ANALYZE",
@@ -439,6 +445,30 @@ def test_the_latest_events_of_a_tenant_are_read_by_their_index(filled: str) -> N
     page = Event.objects.for_tenant(TENANT).order_by("-id")[:50]
     assert len(page) == 50
     judge(plan_of(page), {"event_latest"})
+
+
+@pytest.mark.parametrize(
+    ("which", "index"),
+    [
+        ({}, "change_latest"),
+        ({"key": "key 5"}, "change_of"),
+        ({"kind": "kind 5"}, "change_kind"),
+        ({"action": "act 5"}, "change_action"),
+        ({"actor": "p5"}, "change_by"),
+    ],
+)
+def test_changes_are_read_by_the_index_of_each_way_to_look(filled: str, which: dict[str, str], index: str) -> None:
+    from dataclasses import replace
+
+    from tidings.accounts.models import Person
+    from tidings.audit.find import Which, changes
+
+    administrator = Person(tenant_id=TENANT, login="root", roles=["administrator"])
+    page = changes(replace(caller_of("p5"), person=administrator), Which(**which)).order_by("-id")[:50]
+    assert len(page) == 50
+    plan = analysed(*page.query.sql_with_params())
+    judge(plan, {index})
+    assert blocks(plan) < 200
 
 
 @pytest.mark.parametrize(("typed", "blocks_at_most"), [("p499", 200), ("p4", 8_000)])

@@ -30,6 +30,7 @@ IN_ORDER: Sequence[tuple[str, str, str]] = (
     ("tenant create Acme --admin boss", "", "tdg_"),
     ("token create --source dms", "", "tdg_"),
     ("token create --person boss", "", "tdg_"),
+    ("invite boss", "", "/console/welcome/"),
     ("rules export", "", f'"{APPROVED}"'),
     ("rules apply -", json.dumps({"rules": {APPROVED: {"enabled": False}}}), "1 of 1 rules changed."),
     ("rules apply - --dry-run", json.dumps({"rules": {APPROVED: {"enabled": True}}}), "1 of 1 rules would change."),
@@ -107,8 +108,9 @@ def test_a_node_runs_until_it_is_asked_to_stop(kind: str, tidings: Tidings, empt
         while "Tidings is ready" not in said:
             said += (line := node.stderr.readline())
             assert line, said
-        # It listens elsewhere than where links lead by default; only where it listens at all.
-        assert ("set TIDINGS_BASE_URL" in said) == bool(options)
+        # On this machine alone, links lead to where it listens.
+        assert "set TIDINGS_BASE_URL" not in said
+        assert (f"http://127.0.0.1:{port}/console/welcome/" in said) == bool(options)
         if options:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=10) as answer:
                 assert json.load(answer) == {"status": "alive"}

@@ -60,7 +60,7 @@ def in_chinese(message: str) -> tuple[str, ...]:
 
 
 def test_everything_that_is_said_has_a_translation() -> None:
-    said = {message: where for message, where in (*said_in_code(), *said_in_templates())}
+    said = dict([*said_in_code(), *said_in_templates()])
     assert len(said) > 30
     plurals = {each.id[1] for each in catalog() if isinstance(each.id, tuple)}
     missing = {text: where for text, where in said.items() if text not in plurals and not all(in_chinese(text) or [""])}

@@ -183,6 +183,49 @@ def test_a_value_is_never_empty_and_never_longer_than_a_template_takes(english: 
     assert values == {"title": "-", "who": "-", "where": "x" * 34 + "…"}
 
 
+def _titled(document: Document, title: str, template: str) -> list[str]:
+    occasion = replace(document.occasion, title=title)
+    chosen = notice_template(settings(ALIYUN, template=template), "en")
+    return list(values_for(chosen, replace(document, occasion=occasion)).values())
+
+
+@pytest.mark.parametrize(
+    ("title", "said"),
+    [
+        ("Mark refunds of 11 November as settled", "Mark refunds of 11 November as…"),
+        ("Mark refunds of eleven November, and more", "Mark refunds of eleven November…"),
+        ("Exactly thirty-five characters long", "Exactly thirty-five characters long"),
+        ("x" * 40, "x" * 34 + "…"),
+        ("工" * 40, "工" * 34 + "…"),
+        ("An " + "x" * 40, "An " + "x" * 31 + "…"),
+    ],
+)
+def test_a_title_is_cut_where_a_word_ends(english: Document, title: str, said: str) -> None:
+    assert _titled(english, title, "名称：${title}") == [said]
+
+
+@pytest.mark.parametrize(
+    ("title", "both"),
+    [
+        ("Mark refunds of 11 November as settled", ["Mark refunds of 11 November as", "settled"]),
+        ("Nightly settlement", ["Nightly", "settlement"]),
+        ("Cleanup", ["Cleanup", "-"]),
+        ("", ["-", "-"]),
+        ("工" * 40, ["工" * 35, "工" * 5]),
+        ("word " * 20, ["word " * 6 + "word", "word " * 6 + "word…"]),
+    ],
+)
+def test_a_template_that_has_room_for_two_says_twice_as_much(english: Document, title: str, both: list[str]) -> None:
+    assert _titled(english, title, "${title} ${title_more}") == both
+
+
+def test_the_suggested_english_text_ends_with_the_title_so_that_it_may_be_cut(english: Document) -> None:
+    occasion = replace(english.occasion, title="Mark refunds of 11 November as settled")
+    chosen = settings(ALIYUN, template_code_en="SMS_2", sign_name_en="Acme")
+    shown = SMS.preview(parcel(replace(english, occasion=occasion), chosen))
+    assert shown.text.endswith("Please sign in to see it. Title: Mark refunds of 11 November as…")
+
+
 def test_of_a_message_that_was_overtaken_the_end_stays(english: Document) -> None:
     late = replace(english, earlier="Earlier status, 11:00; now: Schema design successful")
     assert values_for(notice_template(settings(ALIYUN, template="${status}"), "en"), late) == {

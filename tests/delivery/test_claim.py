@@ -74,10 +74,22 @@ async def test_tries_since_the_last_retry_by_hand_are_counted(desk: Desk) -> Non
         ('[{"outcome": "try_later"}, {"outcome": "refused"}]', 2),
         ('[{"outcome": "refused"}, {"outcome": "retried_by"}]', 0),
         ('[{"outcome": "refused"}, {"outcome": "retried_by"}, {"outcome": "try_later"}]', 1),
+        ('[{"outcome": "held"}, {"outcome": "try_later"}, {"outcome": "held"}]', 1),
+        ('[{"outcome": "held"}, {"outcome": "refused"}, {"outcome": "retried_by"}, {"outcome": "held"}]', 0),
+        ('[{"outcome": "fallback_for"}, {"outcome": "held"}, {"outcome": "try_later"}, {"outcome": "try_later"}]', 2),
     ):
         await desk.run("UPDATE delivery_delivery SET state = 'pending', attempts = %s::jsonb", attempts)
         [job] = await desk.claim(await desk.register())
         assert job.attempts == count
+
+
+async def test_what_it_is_known_to_wait_for_is_what_it_was_held_for_last(desk: Desk) -> None:
+    await pend(desk, event())
+    held = '{"outcome": "held", "reason": "robot_rate"}'
+    for attempts, waits_for in ((f"[{held}]", "robot_rate"), (f'[{held}, {{"outcome": "sent"}}]', ""), ("[]", "")):
+        await desk.run("UPDATE delivery_delivery SET state = 'pending', attempts = %s::jsonb", attempts)
+        [job] = await desk.claim(await desk.register())
+        assert job.waits_for == waits_for
 
 
 async def test_an_event_told_to_several_people_is_one_story(desk: Desk) -> None:

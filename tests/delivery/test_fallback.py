@@ -54,6 +54,16 @@ def test_an_address_whose_owner_asked_for_no_more_is_no_way() -> None:
     assert next_way(member("ann", points=[mail, point("ann", "webhook")]), {"webhook"}, ON) is None
 
 
+def test_an_account_that_is_only_found_by_a_mobile_is_no_way_until_it_is_chosen_or_proven() -> None:
+    found = replace(point("ann", "dingtalk"), assumed=True)
+    on = ON | {"dingtalk"}
+    assert next_way(member("ann", "webhook", points=[found, point("ann", "webhook")]), {"webhook"}, on) is None
+    chosen = member("ann", "webhook", "dingtalk", points=[found, point("ann", "webhook")])
+    assert next_way(chosen, {"webhook"}, on) == found
+    proven = replace(found, assumed=False)
+    assert next_way(member("ann", "webhook", points=[proven]), {"webhook"}, on) == proven
+
+
 @given(st.sets(st.sampled_from(["webhook", "email", "sms", "dingtalk", "new"])))
 def test_a_way_is_never_taken_twice_and_every_one_is_tried(have: set[str]) -> None:
     ann, used = member("ann", points=[point("ann", channel) for channel in sorted(have)]), set[str]()

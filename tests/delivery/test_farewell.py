@@ -8,16 +8,19 @@ from ipaddress import ip_network
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.delivery.given import Desk
 
 from tidings.channels.contract import Budget, Refused, Sent, TryLater
 from tidings.channels.memory import LocalMemory
 from tidings.channels.testing.smtp_server import MailServer, Step
 from tidings.delivery.budget import Granted
+from tidings.delivery.budget import take as take_budgets
 from tidings.delivery.farewell import next_step, say, settle, take
 from tidings.delivery.policy import Next
 from tidings.kernel.addresses import AddressPolicy
 from tidings.kernel.http import Wire
+from tidings.kernel.ids import uuid7
 
 OLD = "ann@example.com"
 SCHEDULE = (timedelta(seconds=5), timedelta(hours=2))
@@ -94,6 +97,28 @@ async def test_the_old_address_reads_it_in_the_persons_language(
     assert await left.value("SELECT count(*) FROM directory_formeraddress") == 0
 
 
+async def test_an_address_that_is_left_again_and_again_is_told_as_rarely_as_codes_are_sent(
+    left: Desk, mail_server: MailServer, wire: LocalMemory
+) -> None:
+    async def limited(calls: Sequence[Sequence[Budget]]) -> Granted:
+        return await take_budgets(left.connection, calls, at_most=1)
+
+    [farewell] = await take(left.connection)
+    assert isinstance(await say(farewell, wire, limited, now=datetime.now(UTC)), Sent)
+    again = await say(replace(farewell, id=uuid7()), wire, limited, now=datetime.now(UTC))
+    assert isinstance(again, TryLater)
+    assert again.reason == "too_many_farewells"
+    assert again.after is not None
+    assert timedelta(seconds=55) < again.after < timedelta(seconds=62)
+    # what is said again is no other one; what was not said yet is, whenever it is its turn
+    assert isinstance(await say(replace(farewell, tries=2), wire, limited, now=datetime.now(UTC)), Sent)
+    await settle(left.connection, farewell, Next("pending", again.reason, wait=again.after))
+    assert await left.value("SELECT tries FROM directory_formeraddress") == 0
+    # another person's, who had the same address, is not held back
+    assert isinstance(await say(replace(farewell, person_id=uuid7()), wire, limited, now=datetime.now(UTC)), Sent)
+    assert len(mail_server.taken) == 3
+
+
 async def test_one_node_says_it_and_another_if_that_one_dies(left: Desk) -> None:
     other = await left.another()
     taken = await asyncio.gather(take(left.connection), take(other.connection))
@@ -128,8 +153,6 @@ async def test_after_a_day_or_the_last_retry_it_ends_and_the_log_says_so(
     at, later = farewell.left_at, TryLater("server_busy")
 
     def after(tries: int, age: timedelta) -> str:
-        from msgspec.structs import replace
-
         tried = replace(farewell, tries=tries)
         return next_step(tried, later, now=at + age, schedule=SCHEDULE, chance=0.5).state
 

@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tidings.channels.contract import Outcome, Refused, Sent, TryLater
-from tidings.delivery.policy import MAX_RETRY_AFTER, Next, decide
+from tidings.delivery.policy import MAX_RETRY_AFTER, Held, Next, decide, hold
 
 SCHEDULE = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 300, 1_800, 7_200, 18_000, 36_000, 36_000))
 EVENLY = 0.5
@@ -126,3 +126,25 @@ def test_a_provider_is_never_asked_before_it_wishes(tries: int, after: timedelta
     wait = follow(TryLater("throttled", after=after), tries=tries).wait
     assert wait is not None
     assert wait >= after
+
+
+DAYS = sum(SCHEDULE, timedelta(0)) * 1.2
+MINUTE = Held("robot_rate", timedelta(minutes=1))
+
+
+@pytest.mark.parametrize(
+    ("age", "schedule", "gives_up_after", "state"),
+    [
+        (timedelta(0), SCHEDULE, None, "pending"),
+        (DAYS - timedelta(minutes=1), SCHEDULE, None, "pending"),
+        (DAYS, SCHEDULE, None, "failed"),
+        (timedelta(hours=4), SCHEDULE, timedelta(hours=4), "failed"),
+        (timedelta(minutes=58), (timedelta(seconds=1),), None, "pending"),
+        (timedelta(hours=1), (timedelta(seconds=1),), None, "failed"),
+    ],
+)
+def test_what_is_held_waits_no_longer_than_its_retries_would_have_taken(
+    age: timedelta, schedule: tuple[timedelta, ...], gives_up_after: timedelta | None, state: str
+) -> None:
+    following = hold(MINUTE, age=age, schedule=schedule, gives_up_after=gives_up_after)
+    assert (following.state, following.reason) == (state, "robot_rate")

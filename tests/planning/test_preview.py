@@ -178,3 +178,23 @@ async def test_whatever_the_rule_and_the_event_the_preview_is_what_is_stored(
     content = new_event(type=code, people=people, resources=resources)
     record = await foreseen(desk, content)
     assert plain(await stored(desk, content)) == plain(record)
+
+
+async def test_a_preview_can_show_what_each_of_them_would_read(desk: Desk) -> None:
+    people = desk.organisation.people
+    await desk.run("UPDATE accounts_person SET language = 'zh-hans' WHERE id = %s", people["bo"].id)
+    await desk.run("UPDATE accounts_tenant SET directory_version = directory_version + 1 WHERE id = %s", desk.tenant_id)
+    view = (await desk.views.current(desk.connection, {desk.tenant_id}))[desk.tenant_id]
+    # One after the other, since what is composed is kept for a while.
+    for title in ("Add an index", "Drop an index"):
+        content = new_event(type=APPROVAL, people={"submitter": "ann", "approvers": ["bo", "dan"]})
+        content["subject"] |= {"title": title, "url": "https://dms.example.com/1"}
+        record = preview(incoming(content), view, messages=True)
+        bo, dan = (one["message"] for one in record["recipients"])
+        assert (bo["language"], dan["language"]) == ("zh-hans", "en")
+        assert dan["headline"] == f"Data change waits for approval, nothing has run yet: {title}"
+        assert dan["link"] == {"label": "View details", "url": "https://dms.example.com/1"}
+        assert "approve" in dan["todo"] and "approver" in dan["why"]
+        assert {"label": "Submitter", "value": "Ann"} in dan["facts"]
+        assert title in bo["headline"]
+    assert "message" not in preview(incoming(content), view)["recipients"][0]

@@ -77,6 +77,38 @@ async def test_a_surge_into_one_group_is_summed_up_before_the_robot_is_punished(
         await empty_stage.ledger()
 
 
+async def test_what_waits_for_its_robot_says_so_once_however_long_it_waits(empty_stage: Stage) -> None:
+    await empty_stage.start()
+    async with GroupRobots({TOKEN: Robot(keywords=["DMS"], secret="SECgroup")}) as robots:
+        await _in_one_group(empty_stage, robots, "ann")
+        states: list[str] = []
+        while not states or states[-1] == "sent":
+            [last] = await empty_stage.post(event())
+            async with asyncio.timeout(SOON):
+                while not (send := (await empty_stage.record(last))["recipients"][0]["sends"][0])["attempts"]:
+                    await asyncio.sleep(0.02)
+            states.append(send["state"])
+        assert (states.pop(), len(states) <= 18) == ("pending", True)
+        for _ in range(2):
+            # it is looked at again and again, for as long as the minute is full
+            await empty_stage.advance(60)
+            async with asyncio.timeout(SOON):
+                while await empty_stage.value("SELECT count(*) FROM delivery_delivery WHERE due_at <= now()") > len(
+                    states
+                ):
+                    await asyncio.sleep(0.02)
+        [send] = (await empty_stage.record(last))["recipients"][0]["sends"]
+        [waited] = send["attempts"]
+        assert (waited["outcome"], waited["reason"]) == ("held", "dingtalk_robot_rate")
+        assert waited.keys() == {"outcome", "at", "reason"}
+        held = "SELECT sum(count) FROM delivery_tally WHERE tenant_id = %s AND what = 'held'"
+        async with asyncio.timeout(SOON):
+            while await empty_stage.value(held, empty_stage.organisation.id) is None:
+                await asyncio.sleep(0.1)
+        await asyncio.sleep(2.5)
+        assert await empty_stage.value(held, empty_stage.organisation.id) == 1
+
+
 async def test_who_is_told_the_same_shares_one_call_and_hears_what_came_of_it(empty_stage: Stage) -> None:
     await empty_stage.start()
     staff = {mobile: login for login, mobile in MOBILES.items()}
@@ -119,6 +151,7 @@ async def test_who_has_no_dingtalk_is_asked_for_once_and_switched_off(empty_stag
         record = await empty_stage.record(unread)
         [send] = record["recipients"][0]["sends"]
         assert send["reason"] == "no_dingtalk_account"
+        assert send["attempts"][0]["said"] == "60121 找不到该用户"
 
 
 async def _ask_now(stage: Stage) -> None:

@@ -72,6 +72,13 @@ async def test_preview_explain_and_the_kept_record_have_one_shape(stage: Stage, 
     assert {name: foreseen["event"][name] for name in same} == {name: stored["event"][name] for name in same}
 
 
+async def test_the_messages_come_with_it_when_they_are_asked_for(stage: Stage) -> None:
+    plain = (await stage.send("POST", "/api/v1/preview", content())).body
+    assert all("message" not in one for one in plain["recipients"])
+    full = (await stage.send("POST", "/api/v1/preview?messages=true", content())).body
+    assert all("waits for approval" in one["message"]["headline"] for one in full["recipients"])
+
+
 async def test_a_cloudevent_is_understood_by_preview_and_explain(stage: Stage, database: str) -> None:
     one = content()
     kind = {"content-type": "application/cloudevents+json"}

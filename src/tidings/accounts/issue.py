@@ -20,10 +20,14 @@ SOURCE_NAME_LENGTH = 200
 RESERVED_SOURCE = "tidings"
 
 
-def tokens_seen_by(caller: Caller) -> QuerySet[Token]:
-    """The living ones: all of the tenant for administrators, their own for others. Raises 403."""
+def tokens_seen_by(caller: Caller, *, login: str | None = None, source: str | None = None) -> QuerySet[Token]:
+    """The living ones, of one person or source where it is named: all of the tenant for administrators, their own for
+    others. Raises 403."""
     caller.require_scope("read")
-    return _reached_by(caller).filter(revoked_at=None).select_related("person", "source")
+    tokens = _reached_by(caller).filter(revoked_at=None).select_related("person", "source")
+    if login is not None:
+        tokens = tokens.filter(person__login=login)
+    return tokens if source is None else tokens.filter(source__name=source)
 
 
 @transaction.atomic

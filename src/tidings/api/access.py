@@ -42,6 +42,11 @@ class TokenWanted(Schema):
     name: Text = ""
 
 
+class WhichTokens(Schema):
+    person: Text | None = Field(None, description="a login: only those that speak for them")
+    source: Text | None = Field(None, description="only those that speak for it")
+
+
 class TokenShown(Schema):
     id: UUID
     name: str
@@ -70,8 +75,10 @@ def post_source(request: HttpRequest, body: SourceWanted) -> Status[Any]:
 
 
 @router.get("/tokens", response=Listed[TokenShown])
-def list_tokens(request: HttpRequest, paging: Query[Paging]) -> dict[str, Any]:
-    return page_of(tokens_seen_by(caller(request)), paging).listed(_token)
+def list_tokens(request: HttpRequest, which: Query[WhichTokens], paging: Query[Paging]) -> dict[str, Any]:
+    """The living ones: all of the organisation's for administrators, their own for others. Newest first."""
+    tokens = tokens_seen_by(caller(request), login=which.person, source=which.source)
+    return page_of(tokens, paging).listed(_token)
 
 
 @router.post("/tokens", response={201: TokenMade})

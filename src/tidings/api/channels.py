@@ -74,7 +74,7 @@ class Health(Schema):
     sent: int
     try_later: int
     refused: int
-    held: int = Field(description="not tried: a vendor's budget was used up, or its account was in trouble")
+    held: int = Field(description="messages that had to wait: a vendor's budget was used up, or its account in trouble")
     delivered: int = Field(description="by receipts")
     failed: int = Field(description="by receipts, after they were sent")
     average_ms: int | None = Field(description="of a try, with the vendor's answer")

@@ -1,5 +1,6 @@
 """Events as they are kept, each with its decision record."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -99,7 +100,7 @@ def list_events(request: HttpRequest, filters: Query[EventFilters], paging: Quer
     """Newest first."""
     who = caller(request)
     page = page_of(events_of(who, Which(**filters.dict())), paging, by="-place")
-    return {"items": _summaries(who, page.rows), "next_cursor": page.next_cursor}
+    return {"items": summaries(who, page.rows), "next_cursor": page.next_cursor}
 
 
 @router.get("/events/{event_id}", response=DecisionRecord, exclude_unset=True)
@@ -107,6 +108,6 @@ def get_event(request: HttpRequest, event_id: UUID) -> dict[str, Any]:
     return record_of(caller(request), event_id)
 
 
-def _summaries(who: Caller, events: list[Event]) -> list[dict[str, Any]]:
+def summaries(who: Caller, events: Sequence[Event]) -> list[dict[str, Any]]:
     subjects = subjects_by_id(who.tenant_id, {event.subject_id for event in events})
     return [summary(event, subjects[event.subject_id]) for event in events]

@@ -65,12 +65,16 @@ _LIVE: JSON = {
     "security": [{"LiveKey": []}],
 }
 _FORESEEN = "The decision record, as `GET /events/{event_id}` answers it; nothing is kept. A send's state is `planned`."
+_READ = "`true`: each recipient has a `message` too, what that person would read."
 PATHS: JSON = {
     "/api/v1/events": {"post": _call("Keep an event", _ONE, "202", "Durable: its id, and whether it was known.")},
     "/api/v1/events/batch": {
         "post": _call("Keep many events", _MANY, "202", "How many are kept and known; which are rejected, and why.")
     },
-    "/api/v1/preview": {"post": _call("Who would be told, how, and why not", _ONE, "200", _FORESEEN)},
+    "/api/v1/preview": {
+        "post": _call("Who would be told, how, and why not", _ONE, "200", _FORESEEN)
+        | {"parameters": [{"name": "messages", "in": "query", "schema": {"type": "boolean"}, "description": _READ}]}
+    },
     "/live": {"get": _LIVE},
     **{
         f"/api/v1/sources/{code}": {

@@ -97,11 +97,12 @@ def get_inbox(request: HttpRequest, filters: Query[InboxFilters], paging: Query[
     who = caller(request)
     who.require_scope("read")
     me = who.as_person()
-    waiting = asks_to_act(catalog_of(me.tenant_id)) if filters.waiting else None
+    catalog = catalog_of(me.tenant_id)
+    waiting = asks_to_act(catalog) if filters.waiting else None
     which = Which(filters.unread, filters.feature, waiting)
     rows, following = inbox(me, which, limit=paging.limit, after=cursor_of(paging.cursor, UUID))
     return {
-        "items": [_shown(item) for item in worded(me, rows)],
+        "items": [_shown(item) for item in worded(me, rows, catalog)],
         "next_cursor": write_cursor(following) if following else None,
         "unread": count_unread(me),
     }

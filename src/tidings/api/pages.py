@@ -6,7 +6,7 @@ import binascii
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Protocol, TypeVar
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -41,6 +41,13 @@ class Paging(Schema):
     limit: int = Field(50, ge=1, le=AT_MOST)
 
 
+class Asked(Protocol):
+    """What a part of a list is asked for by."""
+
+    cursor: str | None
+    limit: int
+
+
 class Listed(Schema, Generic[T]):
     items: list[T]
     next_cursor: str | None = None
@@ -55,7 +62,7 @@ class Page(Generic[T]):
         return {"items": [shown(row) for row in self.rows], "next_cursor": self.next_cursor}
 
 
-def page_of(rows: QuerySet[M], paging: Paging, *, by: str = "-id") -> Page[M]:
+def page_of(rows: QuerySet[M], paging: Asked, *, by: str = "-id") -> Page[M]:
     """One query. `by` is a field or an annotation, unique among `rows`; with a minus, the greatest come first."""
     name = by.removeprefix("-")
     after = cursor_of(paging.cursor, lambda key: _python(rows, name, key))
@@ -64,7 +71,7 @@ def page_of(rows: QuerySet[M], paging: Paging, *, by: str = "-id") -> Page[M]:
     return cut_page(rows.order_by(by)[: paging.limit + 1], paging, lambda row: getattr(row, name))
 
 
-def cut_page(rows: Iterable[T], paging: Paging, key: Callable[[T], object]) -> Page[T]:
+def cut_page(rows: Iterable[T], paging: Asked, key: Callable[[T], object]) -> Page[T]:
     """A page from one row more than it may have."""
     found = list(rows)
     kept = found[: paging.limit]

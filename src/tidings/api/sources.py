@@ -1,7 +1,7 @@
 """What a source sends in its own words: what they mean, the key that signs, and what could not be read. The node takes
 the payloads themselves (`POST /sources/{adapter}`) and reads parked ones again."""
 
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
@@ -11,12 +11,16 @@ from pydantic import AwareDatetime, ConfigDict
 
 from tidings.api.authenticate import caller
 from tidings.api.etag import if_match, set_etag
+from tidings.api.events import EventSummary, summaries
 from tidings.api.pages import Listed, Paging, Text, page_of
 from tidings.channels.check import MASK
 from tidings.events.models import Parked
-from tidings.events.sources.registry import in_order
+from tidings.events.sources.contract import Adapter
+from tidings.events.sources.look import look_at_source
+from tidings.events.sources.registry import ADAPTERS, in_order
 from tidings.events.sources.set_up import ShownMapping, has_secret, mapping_of, parked_of, put_mapping, put_secret
 from tidings.kernel.ids import made_at
+from tidings.kernel.settings import settings
 from tidings.kernel.versions import Expected
 
 router = Router(tags=["sources"])
@@ -66,6 +70,23 @@ class ParkedShown(Schema):
     payload: Any
 
 
+class SourceActivity(Schema):
+    name: str
+    adapter: str | None = Field(description="the one it is set up for")
+    has_secret: bool = Field(description="whether payloads have to be signed")
+    has_sent: bool = Field(description="whether any event of it is kept")
+    parked: int = Field(description="payloads that wait for a mapping; 1000 stands for more")
+    latest: list[EventSummary] = Field(description="its last events, among the organisation's last 20,000")
+
+
+class AdapterShown(Schema):
+    adapter: str
+    label: str
+    url: str = Field(description="where the other system is to send; the token follows as ?token= or as a bearer token")
+    signs: bool = Field(description="whether its payloads can be signed")
+    steps: dict[str, list[str]] = Field(description="by language: what to do on the other side; {url} is the address")
+
+
 class WhichParked(Schema):
     resolved: bool = Field(False, description="those that were read in the end, instead of those that wait")
 
@@ -102,6 +123,38 @@ def set_secret(request: HttpRequest, name: str, body: SecretWanted) -> dict[str,
 def list_parked(request: HttpRequest, name: str, which: Query[WhichParked], paging: Query[Paging]) -> dict[str, Any]:
     """Newest first."""
     return page_of(parked_of(caller(request), name, resolved=which.resolved), paging).listed(_parked)
+
+
+@router.get("/sources/{path:name}/activity", response=SourceActivity)
+def get_activity(request: HttpRequest, name: str, limit: Annotated[int, Query(ge=1, le=100)] = 20) -> dict[str, Any]:
+    """How a source is doing."""
+    who = caller(request)
+    shown = look_at_source(who, name, limit=limit)
+    return {
+        "name": shown.source.name,
+        "adapter": shown.adapter or None,
+        "has_secret": shown.has_secret,
+        "has_sent": shown.has_sent,
+        "parked": shown.parked,
+        "latest": summaries(who, shown.latest),
+    }
+
+
+@router.get("/adapters", response=Listed[AdapterShown])
+def list_adapters(request: HttpRequest) -> dict[str, Any]:
+    """Whose own payloads are understood."""
+    caller(request).require("administrator", to_write=False)
+    return {"items": [_adapter(adapter) for adapter in ADAPTERS.values()]}
+
+
+def _adapter(adapter: Adapter) -> dict[str, Any]:
+    return {
+        "adapter": adapter.code,
+        "label": adapter.label,
+        "url": f"{settings().base_url}/api/v1/sources/{adapter.code}",
+        "signs": type(adapter).signed is not Adapter.signed,
+        "steps": adapter.steps,
+    }
 
 
 def _parked(one: Parked) -> dict[str, Any]:

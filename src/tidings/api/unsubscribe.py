@@ -50,6 +50,10 @@ def unsubscribe_page(request: HttpRequest, token: str) -> HttpResponse:
     found = (unsubscribe(link) if acts else subscription(link)) if link else None
     if found is None:
         return _broken()
+    if found.former:
+        label = wording(found.language).label
+        text = {"headline": label("unsubscribe_former"), "body": label("unsubscribe_former_todo")}
+        return _page(found.language, [text])
     return _asked(found, status=400 if request.method == "POST" else 200) if found.chosen else _done(found)
 
 

@@ -21,7 +21,11 @@ class Change(models.Model):
     objects = TenantManager()
 
     class Meta:
+        # One for each way to look at them, newest first. Changes are rare: nothing on the way of an event writes one.
         indexes = [
-            models.Index(fields=["tenant", "kind", "key", "id"], name="change_of"),
             models.Index(fields=["tenant", "id"], name="change_latest"),
+            models.Index(fields=["tenant", "key", "id"], name="change_of"),
+            models.Index(fields=["tenant", "kind", "id"], name="change_kind"),
+            models.Index(fields=["tenant", "action", "id"], name="change_action"),
+            models.Index(fields=["tenant", "actor", "id"], name="change_by"),
         ]

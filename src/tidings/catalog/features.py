@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from tidings.kernel.problems import Problem
+
 Tone = Literal["action", "info", "success", "failure"]
 SYSTEM_FEATURE = "tidings"
 
@@ -65,6 +67,12 @@ class Catalog:
     def nearest(self, unknown: str) -> list[str]:
         """Up to three known event types that look like what was asked for."""
         return difflib.get_close_matches(unknown, self.event_types, n=3, cutoff=0.5)
+
+
+def unknown_type(code: str, catalog: Catalog) -> Problem:
+    nearest = catalog.nearest(code)
+    hint = f" Did you mean {' or '.join(nearest)}?" if nearest else " GET /api/v1/catalog lists them."
+    return Problem(422, "unknown_event_type", f"There is no event type {code!r}.{hint}", nearest=nearest)
 
 
 @cache

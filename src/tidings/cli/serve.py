@@ -1,6 +1,7 @@
 """`tidings serve`, `tidings web`, `tidings worker`: nodes with different duties."""
 
 import logging
+import os
 import sys
 
 import click
@@ -29,13 +30,16 @@ def _serve(*, accepts: bool, delivers: bool, host: str, port: int | None) -> Non
         _say(f"Tidings is ready: {f'http://{host}:{port}' if listener else 'no port, since it only delivers'}")
 
     listener = listen(host, port) if port is not None else None
+    if accepts and host in ("127.0.0.1", "localhost"):
+        # Only this machine gets here, and does so at this port.
+        os.environ.setdefault("TIDINGS_BASE_URL", f"http://{host}:{port}")
     try:
         with platform() as (url, server):
             from tidings.cli.migrate import migrate_database
 
             migrate_database()
             first_run()
-            if accepts and (host, port) != (HOST, PORT) and settings().base_url == BASE_URL:
+            if accepts and settings().base_url == BASE_URL and host not in ("127.0.0.1", "localhost"):
                 log.warning("links in messages lead to %s: set TIDINGS_BASE_URL to where people reach this", BASE_URL)
             run_node(settings(), url, Duties(accepts, delivers), server=server, listener=listener, ready=ready)
     except Stopped:

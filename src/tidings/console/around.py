@@ -9,7 +9,7 @@ from django.core.exceptions import PermissionDenied, RequestDataTooBig, Suspicio
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
-from django.urls import reverse
+from django.urls import get_script_prefix, reverse
 from django.utils import timezone, translation
 from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext, gettext_lazy
@@ -83,7 +83,7 @@ def surroundings(request: HttpRequest) -> dict[str, Any]:
         "people": request.people,  # type: ignore[attr-defined]
         "menu": SimpleLazyObject(lambda: sections(request)),
         "unread": SimpleLazyObject(lambda: count_unread(request.person)),
-        "live_key": SimpleLazyObject(lambda: live_key(request.caller, now())),  # type: ignore[attr-defined]
+        "live_url": SimpleLazyObject(lambda: f"{get_script_prefix()}live?key={live_key(request.caller, now())}"),  # type: ignore[attr-defined]
     }
 
 

@@ -6,6 +6,8 @@ AREAS = (
     "home",
     "sign_in",
     "welcome",
+    "inbox",
+    "my_settings.urls",
 )
 
 urlpatterns = [path("", include(f"tidings.console.{area}")) for area in AREAS]

@@ -8,12 +8,11 @@ from datetime import datetime
 from tidings.channels.conclude import conclude
 from tidings.channels.contract import Channel, Outcome, Parcel, TryLater, Values, Wire
 from tidings.channels.registry import CHANNELS
-from tidings.delivery.job import Job
+from tidings.delivery.job import Job, reader_of
 from tidings.delivery.policy import Held
 from tidings.delivery.together import Calls
 from tidings.kernel.secrets import unseal
 from tidings.messages.compose import compose
-from tidings.messages.document import Reader
 from tidings.preferences.link import unsubscribe_url
 
 _UNSUBSCRIBE = frozenset(code for code, channel in CHANNELS.items() if channel.unsubscribes)
@@ -64,28 +63,17 @@ async def _try(channel: Channel, job: Job, wire: Wire, opened: Opened, now: date
 
 def parcel_of(job: Job, opened: Opened, now: datetime, base_url: str, receipts_url: str = "") -> Parcel:
     """Raises `SecretUnreadable`."""
-    member = job.member
-    leave = unsubscribe_url(base_url, job.tenant_id, member.id, job.channel) if job.channel in _UNSUBSCRIBE else ""
+    contact, leave = opened.open(job.point.sealed), ""
+    if job.channel in _UNSUBSCRIBE:
+        leave = unsubscribe_url(base_url, job.tenant_id, job.member.id, job.channel, contact)
     return Parcel(
         identity=job.id,
-        document=compose(job.story.occasion, _reader(job), newer=job.newer, now=now),
-        contact=opened.open(job.point.sealed),
+        document=compose(job.story.occasion, reader_of(job.member, job.because), newer=job.newer, now=now),
+        contact=contact,
         settings=opened.open(job.settings),
         now=now,
         unsubscribe_url=leave,
         receipts_url=receipts_url,
         # A group robot mentions people by it.
         extra={"mobile": job.member.mobile} if job.member.mobile else {},
-    )
-
-
-def _reader(job: Job) -> Reader:
-    member = job.member
-    return Reader(
-        login=member.login,
-        name=member.name,
-        language=member.language,
-        timezone=member.timezone,
-        because=[(because.role, because.of or None) for because in job.because],
-        uid=member.external_id,
     )

@@ -55,12 +55,15 @@ WITH RECURSIVE tenants AS (
 UPDATE delivery_delivery d SET state = 'sending', lease = %(lease)s
 FROM due WHERE d.id = due.id
 RETURNING d.id, d.tenant_id, d.person_id, d.subject_id, d.number, d.contact_point_id, d.channel,
-          CASE WHEN d.attempts IS NULL THEN 0 ELSE jsonb_array_length(d.attempts) - coalesce((
-              SELECT max(a.place) FROM jsonb_array_elements(d.attempts) WITH ORDINALITY AS a(try, place)
-              WHERE a.try ->> 'outcome' IN ('retried_by', 'fallback_for')), 0) END,
+          CASE WHEN d.attempts IS NULL THEN 0 ELSE (
+              SELECT count(*) FILTER (WHERE a.try ->> 'outcome' <> 'held') - coalesce(max(a.tries)
+                  FILTER (WHERE a.try ->> 'outcome' IN ('retried_by', 'fallback_for')), 0)
+              FROM (SELECT try, count(*) FILTER (WHERE try ->> 'outcome' <> 'held') OVER (ORDER BY place) AS tries
+                    FROM jsonb_array_elements(d.attempts) WITH ORDINALITY AS e(try, place)) a) END,
           (SELECT max(a.try ->> 'at') FROM jsonb_array_elements(d.attempts) AS a(try)
            WHERE a.try ->> 'outcome' IN ('retried_by', 'fallback_for'))::timestamptz,
-          coalesce(d.attempts -> 0 ->> 'outcome' = 'fallback_for', false)
+          coalesce(d.attempts -> 0 ->> 'outcome' = 'fallback_for', false),
+          CASE WHEN d.attempts -> -1 ->> 'outcome' = 'held' THEN d.attempts -> -1 ->> 'reason' ELSE '' END
 """
 # Index: the primary keys of events, bodies (of each day's partition), recipients and subjects.
 _STORIES = """
@@ -87,7 +90,7 @@ WHERE d.id = c.id AND d.lease = %s AND d.state = 'sending'
 @dataclass(frozen=True, slots=True)
 class Claimed:
     """`attempts` counts the tries since the last retry by hand, at `retried_at`: with one, the schedule starts over, as
-    it does for another way (`fallback`), which need not be a method that the person chose."""
+    it does for another way (`fallback`), which need not be a method that the person chose. `waits_for`: see `Job`."""
 
     id: UUID
     tenant_id: UUID
@@ -99,6 +102,7 @@ class Claimed:
     attempts: int
     retried_at: datetime | None
     fallback: bool
+    waits_for: str
 
 
 async def claim(
@@ -162,6 +166,7 @@ async def prepare(
                     one.attempts,
                     newer,
                     since=one.retried_at,
+                    waits_for=one.waits_for or "",
                 )
             )
     if ended:

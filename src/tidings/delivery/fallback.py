@@ -45,7 +45,9 @@ def next_way(member: Member, used: Collection[str], channels_on: Collection[str]
     others = sorted(set(member.points) - set(IN_ORDER))
     for channel in (*member.methods, *IN_ORDER, *others):
         point = member.points.get(channel)
-        if channel not in used and channel in channels_on and point is not None and point.usable and not point.left:
+        if channel in used or channel not in channels_on or point is None:
+            continue
+        if point.is_fallback or (channel in member.methods and point.usable and not point.left):
             return point
     return None
 

@@ -12,15 +12,16 @@ from uuid import UUID
 from msgspec import Struct
 
 from tidings.channels.conclude import conclude
-from tidings.channels.contract import Budget, Channel, Outcome, Parcel, Refused, TryLater, Wire
+from tidings.channels.contract import Budget, Channel, Outcome, Parcel, Refused, TryLater, Values, Wire
 from tidings.channels.registry import CHANNELS
 from tidings.delivery.budget import Granted
 from tidings.delivery.policy import Next, decide
 from tidings.kernel.database import Connection
-from tidings.kernel.secrets import unseal
+from tidings.kernel.secrets import fingerprint, unseal
 from tidings.messages.document import Reader
 from tidings.messages.notice import notice
 from tidings.messages.wording import wording
+from tidings.preferences.limits import SENDS
 
 TakeBudgets = Callable[[Sequence[Sequence[Budget]]], Awaitable[Granted]]
 log = logging.getLogger("tidings.delivery")
@@ -38,14 +39,17 @@ WITH due AS (
     UPDATE directory_formeraddress f SET due_at = now() + %s, tries = f.tries + 1 FROM due WHERE f.id = due.id
     RETURNING f.id, f.tenant_id, f.person_id, f.channel, f.sealed, f.left_at, f.tries
 )
-SELECT t.id, t.tenant_id, t.channel, t.sealed, t.left_at, t.tries, p.login, p.name, p.external_id,
+SELECT t.id, t.tenant_id, t.person_id, t.channel, t.sealed, t.left_at, t.tries, p.login, p.name, p.external_id,
        p.language, p.timezone, s.sealed
 FROM taken t JOIN accounts_person p ON p.id = t.person_id
 LEFT JOIN channels_channelsetting s ON s.tenant_id = t.tenant_id AND s.channel = t.channel AND s.enabled
 """
 # Index: the primary key.
 _END = "DELETE FROM directory_formeraddress WHERE id = %s"
-_AGAIN = "UPDATE directory_formeraddress SET due_at = now() + %s WHERE id = %s"
+_AGAIN = """
+UPDATE directory_formeraddress SET due_at = now() + %s, tries = CASE WHEN %s THEN 0 ELSE tries END WHERE id = %s
+"""
+TOO_MANY = "too_many_farewells"
 
 
 class Farewell(Struct, frozen=True):
@@ -53,6 +57,7 @@ class Farewell(Struct, frozen=True):
 
     id: UUID
     tenant_id: UUID
+    person_id: UUID
     channel: str
     sealed: bytes
     left_at: datetime
@@ -108,10 +113,20 @@ async def _send(
         settings=unseal(settings),
         now=now,
     )
-    granted = await take_budgets([channel.budgets([parcel])])
+    # Those that are said again are one to whoever reads them.
+    ours = _limits(farewell.person_id, channel, parcel.contact) if farewell.tries == 1 else []
+    granted = await take_budgets([[*ours, *channel.budgets([parcel])]])
     if not granted.calls:
         return TryLater(granted.reason, after=granted.wait)
     return await channel.send(parcel, wire)
+
+
+def _limits(person_id: UUID, channel: Channel, contact: Values) -> list[Budget]:
+    """As of codes, per person and address: who changes an address to and fro fills nobody's mailbox. What is too much
+    waits, and ends with the day."""
+    address = "\0".join(str(contact.get(field.name)) for field in channel.contact if field.kind != "secret")
+    name = fingerprint("farewell", f"{person_id}\0{channel.code}\0{address.casefold()}").hex()[:24]
+    return [Budget(f"farewell:{name}:{per.total_seconds():.0f}", most, per, TOO_MANY) for most, per in SENDS]
 
 
 def next_step(
@@ -125,7 +140,7 @@ def next_step(
 
 async def settle(connection: Connection, farewell: Farewell, following: Next) -> None:
     if following.state == "pending":
-        await connection.execute(_AGAIN, (following.wait, farewell.id))
+        await connection.execute(_AGAIN, (following.wait, following.reason == TOO_MANY, farewell.id))
         return
     if following.state == "failed":
         told = {"channel": farewell.channel, "reason": following.reason, "tenant": str(farewell.tenant_id)}

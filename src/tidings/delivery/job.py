@@ -1,6 +1,7 @@
 """One delivery in a node's hands: all that its attempts need, held in memory from the claim to the record."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -10,7 +11,7 @@ from tidings.catalog.features import EventType
 from tidings.directory.lookup import Involved, Named
 from tidings.directory.people import Member, Point
 from tidings.events.event import Event, PersonKey, PersonRef
-from tidings.messages.document import SOMEBODY, Newer, Occasion
+from tidings.messages.document import SOMEBODY, Newer, Occasion, Reader
 from tidings.planning.plan import Because
 
 # Some platforms send a number or a mail address where a login belongs. A number of 16 digits is an Alibaba Cloud UID.
@@ -71,6 +72,8 @@ class Job:
     """Its age counts from here: the last retry by hand. None: from its acceptance, which its id tells."""
     accepted: float = 0.0
     """Seconds on the loop's clock when this node accepted it; 0 for what was claimed from the table."""
+    waits_for: str = ""
+    """The record says already that it is held, for this reason."""
     tried: bool = False
     """Its try is over, and its result is on the way to the record."""
 
@@ -78,6 +81,17 @@ class Job:
     def system(self) -> bool:
         """A notice of our own never causes another."""
         return self.story.event_type.feature == "tidings"
+
+
+def reader_of(member: Member, because: Iterable[Because]) -> Reader:
+    return Reader(
+        login=member.login,
+        name=member.name,
+        language=member.language,
+        timezone=member.timezone,
+        because=[(each.role, each.of or None) for each in because],
+        uid=member.external_id,
+    )
 
 
 def _shown(ref: PersonRef | None, named: Named | None) -> str:

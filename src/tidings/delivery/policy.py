@@ -11,6 +11,8 @@ from tidings.channels.contract import Outcome, Refused, Sent, TryLater
 
 MAX_RETRY_AFTER = timedelta(hours=6)
 JITTER = 0.2
+LEAST_PATIENCE = timedelta(hours=1)
+"""A schedule of a few seconds says how to try, not that a robot's minute is too long to wait for."""
 
 
 class Held(Struct, frozen=True):
@@ -58,8 +60,10 @@ def decide(
             assert_never(outcome)
 
 
-def hold(held: Held, *, age: timedelta, gives_up_after: timedelta | None) -> Next:
-    """A message that would be worth nothing by then has failed now."""
-    if gives_up_after is not None and age + held.wait > gives_up_after:
+def hold(held: Held, *, age: timedelta, schedule: Sequence[timedelta], gives_up_after: timedelta | None) -> Next:
+    """A message that would be worth nothing by then has failed now. None waits for ever: at the latest it ends when its
+    last retry would have been over, had it been tried."""
+    lasts = max(sum(schedule, timedelta(0)) * (1 + JITTER), LEAST_PATIENCE)
+    if age + held.wait > (lasts if gives_up_after is None else gives_up_after):
         return Next("failed", held.reason)
     return Next("pending", held.reason, wait=held.wait)

@@ -9,7 +9,6 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 
 from tidings.accounts.models import Person
-from tidings.catalog.extend import catalog_of
 from tidings.catalog.features import Catalog, EventType
 from tidings.delivery.job import Story
 from tidings.delivery.told import sends_to, stored_skips
@@ -56,15 +55,14 @@ def asks_to_act(catalog: Catalog) -> dict[str, str]:
     return {code: one.default_role for code, one in catalog.event_types.items() if one.tone == "action"}
 
 
-def worded(person: Person, rows: Sequence[Row]) -> list[Item]:
-    """Six queries, however many items: events, subjects, content, the people it names, the tenant's own features,
-    deliveries. Once its content is gone, an event is called as its subject is called now."""
+def worded(person: Person, rows: Sequence[Row], catalog: Catalog) -> list[Item]:
+    """Five queries, however many items: events, subjects, content, the people it names, deliveries. Once its content is
+    gone, an event is called as its subject is called now."""
     ids = [row.event_id for row in rows]
     events = {each.id: each for each in Event.objects.for_tenant(person.tenant_id).filter(id__in=ids)}
     subjects = subjects_by_id(person.tenant_id, {each.subject_id for each in events.values()})
     contents = outlines_of(ids, DETAILS)
     people = _people_named(person.tenant_id, contents.values())
-    catalog = catalog_of(person.tenant_id)
     sends = sends_to(person, ids)
     # An event may be deleted since the page was read: records end after 90 days.
     return [

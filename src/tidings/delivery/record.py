@@ -75,9 +75,16 @@ def result_of(
     return Result(delivery_id, lease, following, provider_id, _json.encode([attempt]).decode())
 
 
-def held(delivery_id: UUID, lease: int, following: Next) -> Result:
-    """It was not tried: only its state and what it waits for are kept."""
-    return Result(delivery_id, lease, following, "", "")
+class Wait(Struct, frozen=True, tag_field="outcome", tag="held"):
+    """That it was not tried, from when on and why."""
+
+    at: datetime
+    reason: str
+
+
+def held(delivery_id: UUID, lease: int, following: Next, *, since: Wait | None = None) -> Result:
+    """It was not tried: its state and what it waits for are kept, and, of the first time in a row, that it did."""
+    return Result(delivery_id, lease, following, "", _json.encode([since]).decode() if since else "")
 
 
 def storable(text: str) -> str:

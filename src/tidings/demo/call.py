@@ -69,4 +69,4 @@ class Api:
 
 def new_client() -> Client:
     """No proxy of the environment's: Tidings is on this machine."""
-    return ClientBuilder().no_proxy().build()
+    return ClientBuilder().no_proxy().follow_redirects(False).build()

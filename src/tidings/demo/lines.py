@@ -14,7 +14,7 @@ from tidings.demo.record import TRIES, Attempt, Recipient, Record, Send
 LABELS = {"email": "e-mail", "sms": "SMS", "dingtalk": "DingTalk", "dingtalk_robot": "chatbot"}
 DELIVERED, SENT, AGAIN, FAILED, UNDER_WAY, NOT_TOLD = "✓✓", "✓", "↻", "✗", "…", "–"
 STYLES = {DELIVERED: "green", SENT: "green", AGAIN: "yellow", FAILED: "red", UNDER_WAY: "yellow", NOT_TOLD: "dim"}
-# Verdicts without words of the vendor's.
+# Verdicts that their vendor puts into words few would read here.
 VERDICTS = {"no_dingtalk_account": "no account in DingTalk has this mobile"}
 # What a delivery is held for.
 HOLDS = {"dingtalk_robot_rate": "its robot may say no more this minute"}
@@ -37,7 +37,7 @@ def retried(record: Record, recipient: Recipient, send: Send, number: int, *, na
     if attempt.outcome == "sent":
         after = (attempt.answered - record.event.accepted_at).total_seconds()
         return later(SENT, recipient, send, f"{nth} sent, {after:.1f} s after the event was accepted", of=of)
-    said = attempt.said or VERDICTS.get(attempt.reason, attempt.reason)
+    said = VERDICTS.get(attempt.reason) or attempt.said or attempt.reason
     # Somebody may have asked for another try before the end was seen.
     ended = send.state == "failed" if last else send.attempts[number].outcome == "retried_by"
     if ended or attempt.outcome == "refused":

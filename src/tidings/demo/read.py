@@ -74,6 +74,7 @@ class Organisation(Written, frozen=True):
     domain: str
     timezone: str
     sources: list[str]
+    signs_in: dict[str, str]
     robots: dict[str, str]
     people: list[Person]
     instances: list[Instance]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+import msgspec
 from msgspec import Struct
 
 ENDED = ("sent", "delivered", "failed", "cancelled")
@@ -39,8 +40,8 @@ class Skip(Struct, frozen=True):
 
 
 class Attempt(Struct, frozen=True):
-    """A try; or, with the outcome `retried_by`, that somebody asked for another; or what its provider said of it later,
-    `delivered` or `failed`."""
+    """A try; or, with the outcome `held`, that it had to wait; or, with `retried_by`, that somebody asked for another;
+    or what its provider said of it later, `delivered` or `failed`."""
 
     at: datetime
     outcome: str
@@ -61,6 +62,10 @@ class Send(Struct, frozen=True):
     due_at: datetime
     reason: str = ""
     attempts: list[Attempt] = []
+
+    def __post_init__(self) -> None:
+        # That it waits is shown while it does, by its reason.
+        msgspec.structs.force_setattr(self, "attempts", [each for each in self.attempts if each.outcome != "held"])
 
     @property
     def tries(self) -> int:

@@ -23,6 +23,7 @@ from tidings.demo.read import Posted, day, events_of, last_working_day, organisa
 from tidings.demo.receive import Receivers, receivers
 from tidings.demo.set_up import Cast, set_up
 from tidings.demo.show import Screen
+from tidings.demo.sign_up import PASSWORD
 from tidings.demo.stage import Stage, StageFailed, check_ledger, free_port, stage
 
 # About 80 s for the day, with its own pauses.
@@ -153,6 +154,10 @@ async def _introduce(show: Show, seconds: float) -> None:
     screen.say(
         (f"Ready after {seconds:.0f} s: {people} people and {instances} instances, set up through the API.", "bold")
     )
+    screen.say("The console: ", (f"{show.stage.base}/console/", "bold"))
+    for login, kind in show.cast.signs_in.items():
+        screen.say(f"  {login:<16}{kind}")
+    screen.say(f"  the password of each is: {PASSWORD}")
     screen.say("What follows is what GET /events/{id} answers: who is told of what, how and")
     screen.say("why, and who is not and why not.")
     screen.say(*KEY)
@@ -212,6 +217,7 @@ async def _stay(show: Show) -> None:
     changed = [record.event.id for record in records if record.event.type == "schema_design.schema_changed"]
     path = f"/events/{changed[-1]}" if changed else "/events"
     screen.say(("\nThe API is yours until Ctrl-C; what you send is shown here too.", "bold"))
+    screen.say(f"console     {base}/console/")
     screen.say(f"docs        {base}/api/docs")
     screen.say(f"messages    file://{show.keeper.index}")
     screen.say("try         why were the big-data developers told of the schema change?")

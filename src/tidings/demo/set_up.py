@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from tidings.demo.call import Api
 from tidings.demo.read import Organisation, Person
 from tidings.demo.receive import Receivers
+from tidings.demo.sign_up import sign_up
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +15,8 @@ class Cast:
 
     administrator: Api
     sources: Mapping[str, Api]
+    signs_in: Mapping[str, str]
+    """To the console, all with `PASSWORD`: a login of each kind, and what they are."""
 
 
 async def set_up(api: Api, organisation: Organisation, receivers: Receivers) -> Cast:
@@ -33,9 +36,11 @@ async def set_up(api: Api, organisation: Organisation, receivers: Receivers) -> 
     sources = {name: await _source(api, name) for name in organisation.sources}
     first = next(person.login for person in organisation.people if "administrator" in person.roles)
     administrator = api.by((await api.must("POST", "/tokens", {"person": first, "name": "demo"})).body["token"])
+    for login in organisation.signs_in:
+        await sign_up(administrator, login)
     # The account Tidings began with has done its part; from now on people administer.
     await administrator.must("DELETE", "/users/admin")
-    return Cast(administrator, sources)
+    return Cast(administrator, sources, organisation.signs_in)
 
 
 async def _bring_in(api: Api, organisation: Organisation, person: Person, receivers: Receivers) -> None:

@@ -31,6 +31,7 @@ class Write:
     point: ContactPoint | None
     values: Values
     verified: bool
+    assumed: bool = False
 
 
 def locked_points(tenant_id: UUID, login: str) -> Points:
@@ -88,8 +89,10 @@ def same_address(kind: Channel, one: Values, other: Values) -> bool:
     return address_of(kind, one) == address_of(kind, other)
 
 
-def write_point(person: Person, kind: Channel, point: ContactPoint | None, values: Values, *, verified: bool) -> None:
-    write_points(person.tenant_id, [Write(person, kind, point, values, verified)])
+def write_point(
+    person: Person, kind: Channel, point: ContactPoint | None, values: Values, *, verified: bool, assumed: bool = False
+) -> None:
+    write_points(person.tenant_id, [Write(person, kind, point, values, verified, assumed)])
 
 
 def write_points(tenant_id: UUID, writes: Sequence[Write]) -> None:
@@ -105,7 +108,7 @@ def write_points(tenant_id: UUID, writes: Sequence[Write]) -> None:
     )
 
 
-_WRITTEN = ("sealed", "shown", "destination", "verified_at", "disabled_at", "disabled_reason", "version")
+_WRITTEN = ("sealed", "shown", "destination", "verified_at", "disabled_at", "disabled_reason", "assumed", "version")
 
 
 def _written(one: Write, settings: Values) -> ContactPoint:
@@ -118,6 +121,7 @@ def _written(one: Write, settings: Values) -> ContactPoint:
     point.destination = _destination(kind, values, settings)
     point.verified_at = (point.verified_at or now()) if one.verified else None
     point.disabled_at, point.disabled_reason = None, ""
+    point.assumed = one.assumed
     point.version += 1
     return point
 

@@ -17,7 +17,7 @@ FROM accounts_person WHERE tenant_id = %s
 # Index: contact_point_tenant.
 _POINTS = """
 SELECT person_id, id, channel, sealed, destination, verified_at IS NOT NULL, disabled_at IS NOT NULL,
-       left_at IS NOT NULL
+       left_at IS NOT NULL, assumed
 FROM directory_contactpoint WHERE tenant_id = %s
 """
 

@@ -1,6 +1,7 @@
 """Who belongs to a tenant: brought in, changed and seen off by its administrators. Nobody is deleted, so that records
 keep their names."""
 
+import re
 from typing import Any
 from uuid import UUID
 
@@ -15,9 +16,11 @@ from tidings.accounts.words import found_by
 from tidings.audit.record import Part, record_change
 from tidings.directory.contact_points import disable_all, end_codes, locked_points
 from tidings.directory.profile import looked_up
+from tidings.directory.ways import something_leads_to_them
 from tidings.kernel.problems import Problem, not_found
 from tidings.kernel.versions import Expected
 
+_NUMBER = re.compile(r"\+?[0-9]{3,}")
 READERS = ("administrator", "dba")
 
 
@@ -47,18 +50,29 @@ def members(
     role: str | None = None,
     active: bool | None = None,
     departed: bool = False,
+    reachable: bool | None = None,
 ) -> QuerySet[Person]:
-    """`q` is part of a login, a name or an e-mail address; `search` is how they, or words of the name, begin, and is
-    answered by an index. Raises 403."""
+    """`q` is part of a login, a name, an e-mail address or a mobile number; `search` is how they, or words of the name,
+    begin, and is answered by an index. Nobody is `reachable` by the inbox alone. Raises 403."""
     caller.require(*READERS, to_write=False)
     found = Person.objects.for_tenant(caller.tenant_id).filter(departed_at__isnull=not departed)
     if search.strip():
         found = found.filter(found_by(caller.tenant_id, search))
     if q:
-        found = found.filter(Q(login__icontains=q) | Q(name__icontains=q) | Q(email__icontains=q))
+        found = found.filter(_somewhere(q))
     if role is not None:
         found = found.filter(roles__contains=[role])
+    if reachable is not None:
+        leads = something_leads_to_them(caller.tenant_id)
+        found = found.filter(leads if reachable else ~leads)
     return found if active is None else found.filter(active=active)
+
+
+def _somewhere(q: str) -> Q:
+    """A number may be written with anything between its digits; two are no number yet."""
+    within = Q(login__icontains=q) | Q(name__icontains=q) | Q(email__icontains=q)
+    digits = re.sub(r"[ ().\-/]", "", q)
+    return within | Q(mobile__contains=digits) if _NUMBER.fullmatch(digits) else within
 
 
 @transaction.atomic

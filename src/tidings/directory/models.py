@@ -24,6 +24,9 @@ class ContactPoint(models.Model):
     disabled_reason = models.CharField(max_length=60, blank=True)
     left_at = models.DateTimeField(null=True, blank=True)
     """When its owner asked for no more messages here, by the link in one; until they choose the method again."""
+    assumed = models.BooleanField(default=False)
+    """It is another channel's address that administrators vouched for: whose account is behind it here, nobody showed.
+    Good for who chose this channel, no fallback."""
     version = models.IntegerField(default=1)
     objects = TenantManager()
 

@@ -1,7 +1,8 @@
 """The people of a tenant as the hot path holds them: found by login, e-mail, mobile or external id, and by role."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 from uuid import UUID
 
 from tidings.directory.spelling import email_as_kept, mobile_as_kept, text_as_kept
@@ -19,10 +20,31 @@ class Point:
     disabled: bool
     left: bool = False
     """Its owner asked for no more messages here: it is no fallback either."""
+    assumed: bool = False
+    """Nobody showed whose account this is; see the model."""
 
     @property
     def usable(self) -> bool:
         return self.verified and not self.disabled
+
+    @property
+    def is_fallback(self) -> bool:
+        """Whether a message may go there that its owner did not ask for there."""
+        return self.usable and not self.left and not self.assumed
+
+
+Hindrance = Literal["channel_off", "contact_missing", "contact_unverified", "contact_disabled"]
+
+
+def hindrance(channel: str, point: Point | None, channels_on: Collection[str]) -> Hindrance | None:
+    """Why a method leads nowhere; None when it leads somewhere."""
+    if channel not in channels_on:
+        return "channel_off"
+    if point is None:
+        return "contact_missing"
+    if point.disabled:
+        return "contact_disabled"
+    return None if point.verified else "contact_unverified"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ from tidings.directory.models import ContactPoint
 
 # The channels that what is said of a person prefills, and by which part of it.
 PREFILLED: Mapping[str, str] = {"email": "email", "sms": "mobile", "dingtalk": "mobile"}
+# Of these it is the mobile that administrators vouch for, and not the account that is found by it.
+ASSUMED = frozenset({"dingtalk"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,8 @@ def prefill(tenant_id: UUID, people: Iterable[Said]) -> list[list[str]]:
         for kind, values in changes:
             point = one.points.get(kind.code)
             if values is not None:
-                writes.append(Write(one.person, kind, point, values, verified=True))
+                assumed = kind.code in ASSUMED
+                writes.append(Write(one.person, kind, point, values, verified=True, assumed=assumed))
             elif point is not None:
                 removed.append(point)
     if removed:

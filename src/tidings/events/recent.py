@@ -36,7 +36,7 @@ class Recent:
 
 def recent_events(tenant_id: UUID, event_type: str, last: int) -> Sequence[Recent]:
     """Newest first."""
-    found: dict[str, Any] = {
+    asked: dict[str, Any] = {
         "tenant": tenant_id,
         "type": event_type,
         "since": first_at(now() - KEPT_FOR),
@@ -44,7 +44,7 @@ def recent_events(tenant_id: UUID, event_type: str, last: int) -> Sequence[Recen
         "last": last,
     }
     with connection.cursor() as cursor:
-        cursor.execute(_OF_TYPE, found)
+        cursor.execute(_OF_TYPE, asked)
         ids = [row[0] for row in cursor.fetchall()]
         if not ids:
             return []

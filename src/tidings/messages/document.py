@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -83,3 +83,15 @@ class Document(Struct, frozen=True):
     @property
     def url(self) -> str:
         return self.occasion.url
+
+
+def document_json(document: Document) -> dict[str, Any]:
+    """As a preview answers it."""
+    return {
+        "language": document.language,
+        "headline": document.headline,
+        "facts": [{"label": fact.label, "value": fact.value} for fact in document.facts],
+        "todo": document.todo,
+        "why": document.why,
+        "link": {"label": document.link_label, "url": document.url} if document.url else None,
+    }

@@ -19,6 +19,7 @@ PLAIN_LABELS = (
     "approval_node", "exec_mode", "window", "to_do", "why", "open", "submitter", "approvers", "actor", "somebody",
     "cut", "test_headline", "test_body", "custom_todo", "code_subject", "code_why", "farewell_body", "unsubscribe",
     "unsubscribe_question", "unsubscribe_effect", "unsubscribe_button", "unsubscribed", "unsubscribed_return",
+    "unsubscribe_former", "unsubscribe_former_todo",
     "unsubscribe_broken", "unsubscribe_broken_todo", "reason",
 )  # fmt: skip
 FILLED_LABELS = {

@@ -16,7 +16,7 @@ from tidings.delivery.attempt import Opened, attempt, attempt_limited
 from tidings.delivery.job import Job
 from tidings.delivery.lanes import Lanes
 from tidings.delivery.policy import Held, Next, decide, hold
-from tidings.delivery.record import WHAT, Recorder, Result, held, result_of, storable
+from tidings.delivery.record import WHAT, Recorder, Result, Wait, held, result_of, storable
 from tidings.delivery.together import LIMITED, Calls
 from tidings.kernel.clock import now
 from tidings.kernel.database import Lasting
@@ -57,6 +57,8 @@ class Deliverer:
         self._calls, self.counting = Calls(self.take_budgets), counting
         self.lanes = Lanes(self._send)
         self.held: dict[UUID, Job] = {}
+        self._looking: dict[UUID, Job] = {}
+        """Those that want another way once their end is recorded."""
 
     def left_alone(self) -> Mapping[str, float]:
         """Vendor accounts in trouble, and for how many seconds more."""
@@ -140,11 +142,20 @@ class Deliverer:
 
     def _hold(self, job: Job, verdict: Held, at: datetime) -> None:
         age = at - (job.since or made_at(job.id))
-        following = hold(verdict, age=age, gives_up_after=CHANNELS[job.channel].gives_up_after)
+        following = hold(
+            verdict,
+            age=age,
+            schedule=self._settings.retry_schedule,
+            gives_up_after=CHANNELS[job.channel].gives_up_after,
+        )
         job.tried = True
-        self._recorder.add(held(job.id, job.lease, following))
-        metrics.HOLDS.labels(job.channel, verdict.reason).inc()
-        self.counting.tries.count(job.tenant_id, job.channel, "held", verdict.reason)
+        new = job.waits_for != verdict.reason
+        since = Wait(at, verdict.reason) if new else None
+        self._recorder.add(held(job.id, job.lease, following, since=since))
+        if new:
+            # A message that waits for an hour is looked at many times; it is one.
+            metrics.HOLDS.labels(job.channel, verdict.reason).inc()
+            self.counting.tries.count(job.tenant_id, job.channel, "held", verdict.reason)
         self._follow_up(job, None, following)
 
     def _follow_up(self, job: Job, outcome: Outcome | None, following: Next) -> None:
@@ -155,7 +166,7 @@ class Deliverer:
             about = {"event": str(event_of(job.id)), "delivery": str(job.id), "reason": following.reason}
             log.warning("failed", extra=about)
         if fallback.wants(job.story.event_type.tone, following):
-            self._chores.fall_back(job)
+            self._looking[job.id] = job
         if isinstance(outcome, Refused) and following.disable:
             self._chores.dead_contact_point(job.tenant_id, job.member, job.point, outcome.reason, job.story.id)
         elif isinstance(outcome, TryLater) and outcome.technical:
@@ -163,6 +174,9 @@ class Deliverer:
 
     def _written(self, batch: Sequence[Result]) -> None:
         for result in batch:
+            # Not before: of two ways that fail at once each would still take the other for one that may work.
+            if looking := self._looking.pop(result.id, None):
+                self._chores.fall_back(looking)
             # It may have been claimed anew since the commit; then it is in our hands again.
             job = self.held.get(result.id)
             if job is not None and job.tried:

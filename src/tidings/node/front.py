@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import partial
+from urllib.parse import parse_qs
 from uuid import UUID
 
 import msgspec
@@ -128,7 +129,8 @@ class Front:
         _require(current.may_preview, "a source, or an administrator or DBA whose token has the scope read,")
         incoming = receive_one(_text(headers), body, now=now(), source=current.source)
         _check_source(incoming, current)
-        await answer(send, 200, _json.encode(preview(incoming, view)), JSON)
+        messages = parse_qs(scope["query_string"]).get(b"messages") == [b"true"]
+        await answer(send, 200, _json.encode(preview(incoming, view, messages=messages)), JSON)
 
     async def _receipts(self, scope: Scope, receive: Receive, send: Send) -> None:
         """What a provider reports; each shows in its own way that it is the provider."""

@@ -13,16 +13,16 @@ import msgspec
 from msgspec import Struct
 
 from tidings.accounts.access import Grant
-from tidings.events.event import Event, Incoming, People, read_event
+from tidings.events.event import Incoming
 from tidings.events.group import Kept, Submission, Verdict, unavailable
-from tidings.events.sources.contract import Adapter, Parked, Push, Reading
-from tidings.events.sources.park import SetUp, Waiting, park, set_up_of, settle, waiting
+from tidings.events.sources.contract import Adapter, Parked, Push
+from tidings.events.sources.park import park, set_up_of, settle, waiting
 from tidings.events.sources.registry import ADAPTERS
+from tidings.events.sources.translate import Keep, ReadAgain, Sender, keep_payload, read_again
 from tidings.kernel.clock import now
 from tidings.kernel.database import Connection
 from tidings.kernel.problems import Problem, forbidden, invalid, not_found
 from tidings.node import metrics
-from tidings.pipeline import unknown_type
 from tidings.planning.view import View
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ ANSWER_WITHIN = 15.0
 REPLAYED_AT_MOST = 500
 CHUNK = 50
 """Payloads that are read again at a time: each may be as large as an event."""
-NOT_OF_THE_EVENT = ("token_revoked", "unavailable")
 _first = UUID(int=0)
 
 
@@ -55,15 +54,11 @@ class Replayed(Struct):
     still_parked: int = 0
     next: UUID | None = None
 
-
-class Sender(Struct, frozen=True):
-    """Whose payload it is, as things stand now. `key`: the hash of a token, which the group looks at again."""
-
-    tenant_id: UUID
-    source: str
-    key: bytes
-    view: View
-    set_up: SetUp
+    def add(self, again: ReadAgain) -> None:
+        events = sum(1 for became in again.became.values() if became)
+        self.replayed += events
+        self.ignored += len(again.became) - events
+        self.still_parked += len(again.still)
 
 
 def token_in_url(scope: Scope) -> dict[bytes, bytes]:
@@ -99,11 +94,12 @@ class Sources:
             grant, view = await self._granted(connection, tenant_id, key)
             if not (grant.source and grant.may_send_events):
                 raise forbidden("a source's token")
-            sender = await _sender(connection, grant.source, key, view)
+            sender = await _sender(connection, grant.source, view)
         _check_signature(adapter, push, sender)
-        outcome = await self._keep(_read(adapter, push, sender), sender)
+        outcome = await keep_payload(adapter, push, sender, self._door(tenant_id, key))
         if isinstance(outcome, Parked):
             return await self._park(adapter, push, sender, outcome)
+        metrics.EVENTS.labels("ignored").inc(not outcome)
         return msgspec.json.encode({"events": outcome, "ignored": not outcome, "parked": None})
 
     async def replay(self, path: str, body: bytes, tenant_id: UUID, key: bytes) -> bytes:
@@ -116,31 +112,19 @@ class Sources:
                 grant, view = await self._granted(connection, tenant_id, key)
                 if not ("administrator" in grant.roles and "write" in grant.scopes):
                     raise forbidden("administrators")
-                # What they may send does not matter here: the group need not look at their token.
-                sender = await _sender(connection, name, b"", view)
+                sender = await _sender(connection, name, view)
                 rows = await waiting(connection, sender.tenant_id, name, only=asked.ids, after=after, limit=CHUNK)
-            await self._read_again(rows, sender, result)
+            # What they may send does not matter here: the group need not look at their token.
+            again = await read_again(rows, sender, self._door(tenant_id, b""))
+            async with self._live() as connection:
+                await settle(connection, tenant_id, again.became, again.still)
+            result.add(again)
             seen += len(rows)
             if len(rows) < CHUNK:
                 return msgspec.json.encode(result)
             after = rows[-1].id
         result.next = after
         return msgspec.json.encode(result)
-
-    async def _read_again(self, rows: Sequence[Waiting], sender: Sender, result: Replayed) -> None:
-        """Together, so that they are kept together; the oldest takes the first number of its subject."""
-        outcomes = await asyncio.gather(*(self._keep(_read_parked(row, sender), sender) for row in rows))
-        still = {row.id: each for row, each in zip(rows, outcomes, strict=True) if isinstance(each, Parked)}
-        became = {
-            row.id: [kept.id for kept in each]
-            for row, each in zip(rows, outcomes, strict=True)
-            if not isinstance(each, Parked)
-        }
-        async with self._live() as connection:
-            await settle(connection, sender.tenant_id, became, still)
-        result.replayed += sum(1 for events in became.values() if events)
-        result.ignored += sum(1 for events in became.values() if not events)
-        result.still_parked += len(still)
 
     @asynccontextmanager
     async def _live(self) -> AsyncIterator[Connection]:
@@ -160,32 +144,22 @@ class Sources:
             raise Problem(401, "token_revoked", "This token was revoked or never existed.")
         return view.grants[key], view
 
-    async def _keep(self, reading: Reading, sender: Sender) -> Sequence[Kept] | Parked:
-        """All of its events, in the group that is being kept. If one cannot be, the payload is parked: what was kept of
-        it is a duplicate the next time."""
-        if isinstance(reading, Parked):
-            return reading
-        loop, submissions = asyncio.get_running_loop(), list[Submission]()
-        for event in reading:
-            incoming = _checked(event, sender)
-            if isinstance(incoming, Parked):
-                return incoming
-            verdict: asyncio.Future[Verdict] = loop.create_future()
-            submissions.append(Submission(sender.tenant_id, sender.key, incoming, verdict, loop.time()))
-        self._node.groups.submit(submissions)
-        kept: list[Kept] = []
-        for each in await asyncio.gather(*(one.verdict for one in submissions)):
-            if isinstance(each, Kept):
-                metrics.EVENTS.labels("duplicate" if each.duplicate else "accepted").inc()
-                kept.append(each)
-            elif each.code in NOT_OF_THE_EVENT:
-                raise each
-            else:
-                return Parked(
-                    "unknown_event_type" if each.code == "unknown_event_type" else "invalid_event", each.detail
-                )
-        metrics.EVENTS.labels("ignored").inc(not kept)
-        return kept
+    def _door(self, tenant_id: UUID, key: bytes) -> Keep:
+        """What keeps events of this tenant, in the group that is being kept. `key`: the hash of a token, at which the
+        group looks again."""
+
+        async def keep(events: Sequence[Incoming]) -> Sequence[Verdict]:
+            loop, submissions = asyncio.get_running_loop(), list[Submission]()
+            for incoming in events:
+                submissions.append(Submission(tenant_id, key, incoming, loop.create_future(), loop.time()))
+            self._node.groups.submit(submissions)
+            verdicts = await asyncio.gather(*(one.verdict for one in submissions))
+            for each in verdicts:
+                if isinstance(each, Kept):
+                    metrics.EVENTS.labels("duplicate" if each.duplicate else "accepted").inc()
+            return verdicts
+
+        return keep
 
     async def _park(self, adapter: Adapter, push: Push, sender: Sender, parked: Parked) -> bytes:
         async with self._live() as connection:
@@ -197,53 +171,12 @@ class Sources:
         return msgspec.json.encode({"events": [], "ignored": False, "parked": told})
 
 
-async def _sender(connection: Connection, source: str, key: bytes, view: View) -> Sender:
+async def _sender(connection: Connection, source: str, view: View) -> Sender:
     """Raises `Problem` 404 when there is no such source."""
     set_up = await set_up_of(connection, view.tenant_id, source)
     if set_up is None:
         raise not_found("source")
-    return Sender(view.tenant_id, source, key, view, set_up)
-
-
-def _read(adapter: Adapter, push: Push, sender: Sender) -> Reading:
-    try:
-        return adapter.read(push, sender.set_up.mapping(adapter))
-    except Exception as error:
-        # Nothing is lost by a fault of ours: a version that has it no more reads it again.
-        log.exception("an adapter failed", extra={"adapter": adapter.code})
-        return Parked("not_understood", f"The adapter failed ({type(error).__name__}); the log of this node says more.")
-
-
-def _read_parked(row: Waiting, sender: Sender) -> Reading:
-    adapter = ADAPTERS.get(row.adapter)
-    if adapter is None:
-        return Parked("not_understood", f"This version has no adapter {row.adapter!r}.")
-    return _read(adapter, row.push, sender)
-
-
-def _checked(event: Event, sender: Sender) -> Incoming | Parked:
-    """As strictly as what comes by `POST /events`."""
-    try:
-        people = _without(event.people, sender.set_up.ignored_people)
-        raw = msgspec.json.encode(msgspec.structs.replace(event, source=sender.source, people=people))
-        incoming = read_event(raw, now=now(), source=sender.source)
-    except Problem as problem:
-        return Parked("invalid_event", problem.detail)
-    if event.type not in sender.view.catalog.event_types:
-        return Parked("unknown_event_type", unknown_type(event.type, sender.view).detail)
-    return incoming
-
-
-def _without(people: People, ignored: frozenset[str]) -> People:
-    """Without those who are nobody here: the account of another system whose webhook this is, for one."""
-    if not ignored:
-        return people
-    submitter = people.submitter
-    return People(
-        None if submitter is None or str(submitter) in ignored else submitter,
-        [one for one in people.approvers if str(one) not in ignored],
-        [one for one in people.related if str(one) not in ignored],
-    )
+    return Sender(view.tenant_id, source, set_up, view.catalog)
 
 
 def _check_signature(adapter: Adapter, push: Push, sender: Sender) -> None:

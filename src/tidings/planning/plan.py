@@ -8,7 +8,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from tidings.directory.people import Member, Point
+from tidings.directory.people import Member, Point, hindrance
 
 SkipReason = Literal[
     "rule_off",
@@ -105,19 +105,11 @@ def _recipient(member: Member, because: Iterable[Because], channels_on: frozense
         point = member.points.get(channel)
         if channel in channels_on and point is not None and point.usable:
             sends.append(Send(channel, point))
-        else:
-            skips.append(Skip(_why_not(channel, point, channels_on), channel=channel))
+        elif why := hindrance(channel, point, channels_on):
+            skips.append(Skip(why, channel=channel))
     if not sends:
         skips.append(Skip("no_method"))
     return Recipient(member, tuple(sorted(because)), tuple(sends), tuple(skips))
-
-
-def _why_not(channel: str, point: Point | None, channels_on: frozenset[str]) -> SkipReason:
-    if channel not in channels_on:
-        return "channel_off"
-    if point is None:
-        return "contact_missing"
-    return "contact_disabled" if point.disabled else "contact_unverified"
 
 
 def _order(skip: Skip) -> tuple[str, str, str]:

@@ -10,7 +10,8 @@ from tidings.directory.lookup import Directory
 from tidings.rules.match import RuleFacts
 
 
-@dataclass(frozen=True, slots=True)
+# Nobody reads 10,000 people in one line, and asyncio.run() writes what it ran as text for the names of signals.
+@dataclass(frozen=True, slots=True, repr=False)
 class View:
     """Parts are replaced whole, never changed in place: who holds one keeps a consistent picture."""
 

@@ -7,6 +7,7 @@ from django.db import transaction
 from tidings.accounts.models import Person
 from tidings.accounts.tenants import lock_tenant
 from tidings.audit.record import record_change
+from tidings.directory.contact_points import opened
 from tidings.directory.models import ContactPoint
 from tidings.kernel.clock import now
 from tidings.preferences.link import Link
@@ -18,11 +19,13 @@ BY = "unsubscribe link"
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """`address` as it may be shown, empty where there is none any more; `chosen`: messages go there."""
+    """`address` as it may be shown; `chosen`: messages go there. `former`: the message went to an address that is used
+    no longer, whose reader learns nothing of the new one."""
 
     language: str
-    address: str
-    chosen: bool
+    address: str = ""
+    chosen: bool = False
+    former: bool = False
 
 
 def subscription(link: Link) -> Subscription | None:
@@ -34,13 +37,17 @@ def subscription(link: Link) -> Subscription | None:
 @transaction.atomic
 def unsubscribe(link: Link) -> Subscription | None:
     """The address stays, so that choosing the channel again is all it takes to come back. What waits to be sent there
-    is cancelled when its turn comes. None when the person is gone."""
+    is cancelled when its turn comes. Nothing happens where the address was changed since. None when the person is gone.
+    """
     if _person(link) is None:
         return None
     lock_tenant(link.tenant_id)
     person = _person(link)
     if person is None:
         return None
+    told = _told(person, link)
+    if told.former:
+        return told
     points = ContactPoint.objects.for_tenant(link.tenant_id).filter(person=person, channel=link.channel)
     left = points.filter(left_at=None).update(left_at=now())
     if left or link.channel in person.methods:
@@ -66,6 +73,7 @@ def _person(link: Link) -> Person | None:
 
 
 def _told(person: Person, link: Link) -> Subscription:
-    points = ContactPoint.objects.for_tenant(link.tenant_id).filter(person=person, channel=link.channel)
-    address = points.values_list("shown", flat=True).first()
-    return Subscription(person.language, address or "", link.channel in person.methods)
+    point = ContactPoint.objects.for_tenant(link.tenant_id).filter(person=person, channel=link.channel).first()
+    if point is None or not link.is_of(opened(point)):
+        return Subscription(person.language, former=True)
+    return Subscription(person.language, point.shown, link.channel in person.methods)

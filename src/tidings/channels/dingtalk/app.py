@@ -12,7 +12,7 @@ import phonenumbers
 from msgspec.structs import replace
 
 from tidings.channels.contract import Ended, Refused, Remembered, Values, Wire
-from tidings.channels.dingtalk.answer import Said, read, verdict
+from tidings.channels.dingtalk.answer import Said, read, verdict, words_of
 from tidings.channels.dingtalk.verdict import TOKEN_REFUSED, VERDICTS
 from tidings.channels.words import CUT
 
@@ -25,7 +25,8 @@ JSON = {"content-type": "application/json; charset=utf-8"}
 EARLY = timedelta(minutes=5)
 KNOWN_FOR = timedelta(days=1)
 NOBODY = "!"
-"""What is remembered of a mobile that no DingTalk account has; no user id has such a letter."""
+"""What is remembered of a mobile that no DingTalk account has begins with it, then come DingTalk's own words; no user
+id has such a letter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,20 +126,27 @@ async def find_user(app: App, contact: Values, wire: Wire, *, afresh: bool = Fal
     if not mobile:
         raise Ended(Refused("contact_missing", of="address"))
 
+    asked = False
+
     async def look_up() -> Remembered:
+        nonlocal asked
+        asked = True
         heard = await call_oapi(app, wire, "/topapi/v2/user/getbymobile", {"mobile": as_dingtalk_writes(mobile)})
         result = heard.content.get("result")
         found = result.get("userid") if isinstance(result, dict) else None
+        hide = (*app.hidden, mobile, as_dingtalk_writes(mobile))
         if heard.code in _NOBODYS:
-            return Remembered(NOBODY, KNOWN_FOR)
+            return Remembered(f"{NOBODY}{words_of(heard, hide)}", KNOWN_FOR)
         if not heard.fine or not isinstance(found, str) or not found:
-            raise Ended(verdict(heard, VERDICTS, hide=(*app.hidden, mobile, as_dingtalk_writes(mobile))))
+            raise Ended(verdict(heard, VERDICTS, hide=hide))
         return Remembered(found, KNOWN_FOR)
 
     key = f"user:{digest(app.key, mobile)}"
-    found = await wire.recall(key, look_up, instead_of=NOBODY if afresh else "")
-    if found == NOBODY:
-        raise Ended(VERDICTS["60121"])
+    found = await wire.recall(key, look_up)
+    if afresh and not asked and found.startswith(NOBODY):
+        found = await wire.recall(key, look_up, instead_of=found)
+    if found.startswith(NOBODY):
+        raise Ended(replace(VERDICTS["60121"], said=found.removeprefix(NOBODY)))
     return found
 
 

@@ -15,15 +15,16 @@ from tidings.channels.words import CUT, cut, one_line
 from tidings.messages.document import Document
 
 # What a template may name. Alibaba Cloud forbids a few names to variables, `id` among them.
-VARIABLES = ("feature", "number", "status", "title", "where", "who", "time")
+VARIABLES = ("feature", "number", "status", "title", "title_more", "where", "who", "time")
 # "isv.PARAM_LENGTH_LIMIT": templates of notices made since 2018-01-10 take 1 to 35 characters a variable.
 LONGEST_VALUE = 35
 LONGEST_READ = 300  # of what comes from outside, before it is fitted
 NOTHING = "-"  # a value may not be empty
-# The text to apply for, and the one that is counted where the tenant has not told us theirs.
+# The text to apply for, and the one that is counted where the tenant has not told us theirs. The title of an English
+# ticket is mostly longer than a value may be, so it stands last there: a sentence that ends with "…" has ended.
 TEXTS: Mapping[str, str] = {
     "zh-hans": "您关注的${feature}（编号${number}）状态更新为：${status}，名称：${title}。请登录系统查看。",
-    "en": "${feature} ${number}: ${status}. Title: ${title}. Please sign in to see it.",
+    "en": "${feature} ${number}: ${status}. Please sign in to see it. Title: ${title}",
 }
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 # Punctuation that carriers take; brackets of any shape but these stand for signatures and variables.
@@ -77,7 +78,27 @@ def code_template(settings: Values, language: str) -> Template:
 def values_for(template: Template, document: Document) -> dict[str, str]:
     """The template's variables and no others: one too many is refused as one too few is."""
     told = brief(document)
-    return {name: _value(name, told) for name in template.variables}
+    values = {name: _value(name, told) for name in template.variables}
+    if "title_more" in values:
+        values |= dict(zip(("title", "title_more"), _in_two(fitted(told.title)), strict=True))
+    return {name: values[name] for name in template.variables}
+
+
+def _in_two(title: str) -> tuple[str, str]:
+    """For a template that joins both. As much as fits goes first, up to a word's end; neither may be empty, so of a
+    short title the last word comes second."""
+    at = title.rfind(" ", 1, LONGEST_VALUE + 1 if len(title) > LONGEST_VALUE else len(title))
+    if at < 0:
+        at = LONGEST_VALUE
+    return title[:at].strip() or NOTHING, _cut_at_word(title[at:].strip()) or NOTHING
+
+
+def _cut_at_word(text: str) -> str:
+    """A mark after half a word reads like the word's fault; but a word that is most of the text is cut."""
+    if len(text) <= LONGEST_VALUE:
+        return text
+    end = text.rfind(" ", LONGEST_VALUE // 2, LONGEST_VALUE)
+    return text[:end].rstrip(" ,;:-") + CUT if end > 0 else cut(text, LONGEST_VALUE)
 
 
 def _value(name: str, told: Brief) -> str:
@@ -86,7 +107,8 @@ def _value(name: str, told: Brief) -> str:
         text = fitted(told.earlier)
         end = text[1 - LONGEST_VALUE :]
         return text if len(text) <= LONGEST_VALUE else CUT + (end.partition(" ")[2] or end)
-    return cut(fitted(getattr(told, name)), LONGEST_VALUE) or NOTHING
+    # The rest of a title is made with the title.
+    return _cut_at_word(fitted(getattr(told, name, ""))) or NOTHING
 
 
 def fitted(text: str) -> str:

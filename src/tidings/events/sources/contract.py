@@ -1,8 +1,8 @@
 """What an adapter is: another system's payload becomes events, or is parked with a reason. Pure: neither Django nor a
 network library is imported here.
 
-Adding one: a folder beside this file with `adapter.py` and `mapping.toml`; `docs/sources/<folder>.md`; its samples in
-`tests/events/sources/`.
+Adding one: a folder beside this file with `adapter.py`, `mapping.toml` and `steps.toml`; `docs/sources/<folder>.md`;
+its samples in `tests/events/sources/`.
 """
 
 import hashlib
@@ -55,6 +55,9 @@ class Adapter(ABC):
     label: ClassVar[str]
     mapping: ClassVar[WordMap]
     """What is known of this system's words; a source may have rows of its own, which come first."""
+    steps: ClassVar[Mapping[str, Sequence[str]]]
+    """By language: what to do on the other side, one thing after the other. `{url}` is where it is to send, with the
+    token in it."""
     kept_headers: ClassVar[tuple[str, ...]] = ()
     """What of the headers `read` looks at: parked with the body, so that it can be read again."""
 

@@ -42,7 +42,7 @@ class ShownMapping:
 def mapping_of(caller: Caller, name: str, adapter: str | None = None) -> ShownMapping:
     """Of the adapter it is set up for, or the one that is asked for. Raises 403, 404, 422."""
     caller.require("administrator", to_write=False)
-    source = _source(caller, name)
+    source = source_of(caller, name)
     intake = Intake.objects.for_tenant(caller.tenant_id).filter(source_id=source.id).first()
     return _shown(intake, _adapter(adapter or (intake.adapter if intake else "") or next(iter(ADAPTERS))))
 
@@ -59,7 +59,7 @@ def put_mapping(
     """All of the source's own rows; `ignored_people` None: they stay. It holds for every push after this is answered.
     Raises 403, 404, 409, 412, 422."""
     caller.require("administrator")
-    source, kind = _source(caller, name), _adapter(adapter)
+    source, kind = source_of(caller, name), _adapter(adapter)
     checked = _checked(caller, kind, rows)
     intake = _locked(source)
     before = _shown(intake, _adapter(intake.adapter or adapter))
@@ -90,7 +90,7 @@ def put_mapping(
 def has_secret(caller: Caller, name: str) -> bool:
     """Raises 403, 404."""
     caller.require("administrator", to_write=False)
-    source = _source(caller, name)
+    source = source_of(caller, name)
     return Intake.objects.for_tenant(caller.tenant_id).filter(source_id=source.id, sealed__isnull=False).exists()
 
 
@@ -98,7 +98,7 @@ def has_secret(caller: Caller, name: str) -> bool:
 def put_secret(caller: Caller, name: str, secret: str | None) -> None:
     """With one, what is not signed with it is refused; None ends that, a masked one keeps it. Raises 403, 404, 422."""
     caller.require("administrator")
-    source = _source(caller, name)
+    source = source_of(caller, name)
     if secret == MASK and has_secret(caller, name):
         return
     if secret == MASK:
@@ -125,7 +125,7 @@ def put_secret(caller: Caller, name: str, secret: str | None) -> None:
 def parked_of(caller: Caller, name: str, *, resolved: bool = False) -> QuerySet[Parked]:
     """What waits, or what was read in the end. Raises 403, 404. Index: parked_waiting; parked_once for the others."""
     caller.require("administrator", to_write=False)
-    source = _source(caller, name)
+    source = source_of(caller, name)
     return Parked.objects.for_tenant(caller.tenant_id).filter(source=source.name, resolved_at__isnull=not resolved)
 
 
@@ -177,7 +177,8 @@ def _adapter(code: str) -> Adapter:
     return ADAPTERS[code]
 
 
-def _source(caller: Caller, name: str) -> Source:
+def source_of(caller: Caller, name: str) -> Source:
+    """Raises 404."""
     # PostgreSQL cannot even be asked for U+0000.
     found = Source.objects.for_tenant(caller.tenant_id).filter(name=name).first() if name.isprintable() else None
     if found is None:

@@ -15,6 +15,7 @@ from tidings.events.event import Event, People, PersonKey, PersonRef, Subject
 from tidings.events.sources.contract import Adapter, Parked, Push, Reading, with_made_up_id
 from tidings.events.sources.dms.signature import signed_by
 from tidings.events.sources.mapping import WordMap, compared, read_table
+from tidings.events.sources.steps import read_steps
 
 HOOK = "dms-event"
 TITLE_LENGTH = 500
@@ -62,6 +63,7 @@ class DmsAdapter(Adapter):
     code = "dms"
     label = "Alibaba Cloud DMS"
     mapping = read_table(files("tidings.events.sources.dms").joinpath("mapping.toml").read_text("utf-8"))
+    steps = read_steps(files("tidings.events.sources.dms").joinpath("steps.toml").read_text("utf-8"))
     kept_headers = (HOOK,)
 
     def read(self, push: Push, mapping: WordMap) -> Reading:

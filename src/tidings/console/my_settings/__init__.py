@@ -1,0 +1,1 @@
+"""My settings: how I am reached, in which language, and what I would get; the first of these also of others."""

@@ -1,0 +1,122 @@
+"""What a payload of another system becomes, as its source is set up: events, checked as strictly as any, or a reason to
+park it. What the node takes and what is read again pass here."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from tidings.catalog.features import Catalog, unknown_type
+from tidings.events.event import Event, Incoming, People, read_event
+from tidings.events.group import Kept, Verdict
+from tidings.events.sources.contract import Adapter, Parked, Push, Reading
+from tidings.events.sources.park import SetUp, Waiting
+from tidings.events.sources.registry import ADAPTERS
+from tidings.kernel.clock import now
+from tidings.kernel.problems import Problem
+
+log = logging.getLogger("tidings.sources")
+NOT_OF_THE_EVENT = ("token_revoked", "unavailable")
+Keep = Callable[[Sequence[Incoming]], Awaitable[Sequence[Verdict]]]
+"""Makes events durable; a verdict for each."""
+
+
+class Sender(Struct, frozen=True):
+    """Whose payload it is, as things stand now."""
+
+    tenant_id: UUID
+    source: str
+    set_up: SetUp
+    catalog: Catalog
+
+
+class ReadAgain(Struct, frozen=True):
+    """By the keys of parked payloads: those that became events (or none, by the mapping), those that stay parked."""
+
+    became: Mapping[UUID, Sequence[UUID]]
+    still: Mapping[UUID, Parked]
+
+
+async def keep_payload(adapter: Adapter, push: Push, sender: Sender, keep: Keep) -> Sequence[Kept] | Parked:
+    """All of its events, together. If one cannot be kept, the payload is parked: what was kept of it is a duplicate the
+    next time. Raises `Problem` for what is not the payload's fault."""
+    return await _keep(_read(adapter, push, sender), sender, keep)
+
+
+async def read_again(rows: Sequence[Waiting], sender: Sender, keep: Keep) -> ReadAgain:
+    """Together, so that they are kept together; the oldest takes the first number of its subject."""
+    outcomes = await asyncio.gather(*(_keep(_read_parked(row, sender), sender, keep) for row in rows))
+    became: dict[UUID, Sequence[UUID]] = {}
+    still: dict[UUID, Parked] = {}
+    for row, outcome in zip(rows, outcomes, strict=True):
+        if isinstance(outcome, Parked):
+            still[row.id] = outcome
+        else:
+            became[row.id] = [kept.id for kept in outcome]
+    return ReadAgain(became, still)
+
+
+async def _keep(reading: Reading, sender: Sender, keep: Keep) -> Sequence[Kept] | Parked:
+    if isinstance(reading, Parked):
+        return reading
+    incoming: list[Incoming] = []
+    for event in reading:
+        checked = _checked(event, sender)
+        if isinstance(checked, Parked):
+            return checked
+        incoming.append(checked)
+    kept: list[Kept] = []
+    for verdict in await keep(incoming):
+        if isinstance(verdict, Kept):
+            kept.append(verdict)
+        elif verdict.code in NOT_OF_THE_EVENT:
+            raise verdict
+        else:
+            return Parked(
+                "unknown_event_type" if verdict.code == "unknown_event_type" else "invalid_event", verdict.detail
+            )
+    return kept
+
+
+def _read(adapter: Adapter, push: Push, sender: Sender) -> Reading:
+    try:
+        return adapter.read(push, sender.set_up.mapping(adapter))
+    except Exception as error:
+        # Nothing is lost by a fault of ours: a version that has it no more reads it again.
+        log.exception("an adapter failed", extra={"adapter": adapter.code})
+        return Parked("not_understood", f"The adapter failed ({type(error).__name__}); the log of this node says more.")
+
+
+def _read_parked(row: Waiting, sender: Sender) -> Reading:
+    adapter = ADAPTERS.get(row.adapter)
+    if adapter is None:
+        return Parked("not_understood", f"This version has no adapter {row.adapter!r}.")
+    return _read(adapter, row.push, sender)
+
+
+def _checked(event: Event, sender: Sender) -> Incoming | Parked:
+    """As strictly as what comes by `POST /events`."""
+    try:
+        people = _without(event.people, sender.set_up.ignored_people)
+        raw = msgspec.json.encode(msgspec.structs.replace(event, source=sender.source, people=people))
+        incoming = read_event(raw, now=now(), source=sender.source)
+    except Problem as problem:
+        return Parked("invalid_event", problem.detail)
+    if event.type not in sender.catalog.event_types:
+        return Parked("unknown_event_type", unknown_type(event.type, sender.catalog).detail)
+    return incoming
+
+
+def _without(people: People, ignored: frozenset[str]) -> People:
+    """Without those who are nobody here: the account of another system whose webhook this is, for one."""
+    if not ignored:
+        return people
+    submitter = people.submitter
+    return People(
+        None if submitter is None or str(submitter) in ignored else submitter,
+        [one for one in people.approvers if str(one) not in ignored],
+        [one for one in people.related if str(one) not in ignored],
+    )
