@@ -346,10 +346,10 @@ def test_so_are_the_subjects(filled: str, login: str, found: int, at_most: int) 
     [("p5", "recipient_inbox", 60), ("p100", "recipient_inbox", 2_500), (None, "delivery_delivery_pkey", 1_000)],
 )
 def test_so_are_deliveries(filled: str, recipient: str | None, start: str, at_most: int, which: dict[str, str]) -> None:
-    from tidings.delivery import find
+    from tidings.delivery import find, waits
 
     chosen = find.choose(TENANT, find.Which(**which), recipient=recipient)
-    plan = analysed(find._SHOWN.format(chosen=chosen.sql), {**chosen.parameters, "limit": 50})
+    plan = analysed(find.shown(chosen.sql), {**chosen.parameters, **waits.WAITS_WITH, "limit": 50})
     judge(plan, {start, "delivery_delivery_pkey"})
     assert blocks(plan) < at_most
 
