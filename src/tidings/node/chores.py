@@ -25,6 +25,7 @@ from tidings.directory.people import Member, Point
 from tidings.events.awaiting import sweep
 from tidings.events.event import Event, People, Subject, checked
 from tidings.events.group import Submission
+from tidings.imports.forget import forget_imports
 from tidings.kernel.clock import now
 from tidings.kernel.database import Connection, Lasting
 from tidings.kernel.problems import Problem
@@ -39,6 +40,7 @@ Chore = Callable[[Connection], Awaitable[None]]
 HOUSEKEEPING = timedelta(minutes=10)
 HOUSEWORK: tuple[Chore, ...] = (
     keep_house, budget.forget, remember.forget, tally.forget, hourly.forget, sweep, forget_verifications,
+    forget_imports,
 )  # fmt: skip
 REPLAN = timedelta(seconds=30)
 FAREWELLS = timedelta(seconds=2)
