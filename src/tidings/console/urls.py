@@ -8,6 +8,7 @@ AREAS = (
     "rules.urls",
     "preview",
     "welcome",
+    "channels.pages",
     "inbox",
     "my_settings.urls",
 )

@@ -111,3 +111,18 @@ document.addEventListener("visibilitychange", () => {
   }
 });
 listen();
+
+// A button with data-wait is off for so many seconds; its [data-left] counts them.
+const until = new WeakMap();
+function wait() {
+  for (const button of document.querySelectorAll("[data-wait]")) {
+    if (!until.has(button)) until.set(button, performance.now() + button.dataset.wait * 1000);
+    const left = Math.ceil((until.get(button) - performance.now()) / 1000);
+    button.disabled = left > 0;
+    const shown = button.querySelector("[data-left]");
+    if (shown) shown.textContent = left > 0 ? `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}` : "";
+  }
+}
+setInterval(wait, 1000);
+document.body.addEventListener("htmx:afterSettle", wait);
+wait();
