@@ -9,11 +9,12 @@ from pydantic import AwareDatetime, ConfigDict
 
 from tidings.api.authenticate import caller
 from tidings.api.events import SubjectNamed
-from tidings.api.pages import Listed, Moment, Paging, Text, cursor_of, cut_page, write_cursor
+from tidings.api.pages import Listed, Moment, Paging, Text
 from tidings.delivery.find import Shown, Which, deliveries_of
 from tidings.delivery.retry import AT_MOST, retry_deliveries, retry_delivery
 from tidings.delivery.waits import Standing, WaitsFor, standing_of
 from tidings.kernel.clock import now
+from tidings.kernel.pages import cursor_of, cut_page, write_cursor
 
 router = Router(tags=["deliveries"])
 

@@ -58,6 +58,7 @@ for prefix, router in (
     ("/v1", "tidings.api.overview.router"),
     ("/v1", "tidings.api.subjects.router"),
     ("/v1", "tidings.api.inbox.router"),
+    ("/v1", "tidings.api.imports.router"),
     ("/v1", "tidings.api.changes.router"),
 ):
     api.add_router(prefix, router)

@@ -5,7 +5,10 @@ from django.urls import include, path
 AREAS = (
     "home",
     "sign_in",
+    "rules.urls",
+    "preview",
     "welcome",
+    "channels.pages",
     "inbox",
     "my_settings.urls",
 )
