@@ -18,7 +18,7 @@ from tidings.kernel.secrets import SecretUnreadable, seal, unseal
 DEPARTED = "person_departed"
 # The channels that what is said of a person prefills, and by which part of it.
 PREFILLED: Mapping[str, str] = {"email": "email", "sms": "mobile", "dingtalk": "mobile"}
-# Of these it is the mobile that administrators vouch for, and not the account that is found by it.
+# Of these it is the mobile that people vouch for, and not the account that is found by it.
 ASSUMED = frozenset({"dingtalk"})
 
 
@@ -65,6 +65,11 @@ def address_of(kind: Channel, values: Values) -> dict[str, Value]:
 def same_address(kind: Channel, one: Values, other: Values) -> bool:
     """Whether both lead to the same place."""
     return address_of(kind, one) == address_of(kind, other)
+
+
+def is_assumed(kind: Channel, values: Values) -> bool:
+    """Whether nothing but somebody's word about a mobile says whose account this is."""
+    return kind.code in ASSUMED and address_of(kind, values).keys() == {kind.contact[0].name}
 
 
 def write_point(
@@ -121,7 +126,7 @@ def prefill(person: Person, before: Mapping[str, str], points: Mapping[str, Cont
         follows = point is None or (bool(was) and address_of(kind, opened(point)) == {name: was})
         returns = point is not None and point.disabled_reason == DEPARTED
         if said and (returns or (follows and said != was)):
-            write_point(person, kind, point, {name: said}, verified=True, assumed=code in ASSUMED)
+            write_point(person, kind, point, {name: said}, verified=True, assumed=is_assumed(kind, {name: said}))
             changed.append(code)
         elif point and follows and not said:
             remove_point(point)

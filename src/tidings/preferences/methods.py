@@ -15,9 +15,9 @@ from tidings.channels.contract import Channel, Values
 from tidings.channels.models import ChannelSetting
 from tidings.channels.registry import CHANNELS
 from tidings.directory.contact_points import (
-    ASSUMED,
     PREFILLED,
     address_of,
+    is_assumed,
     locked_points,
     opened,
     remove_point,
@@ -127,10 +127,9 @@ def _change(
         return point is not None
     stored = opened(point)
     kept = point is not None and point.verified_at is not None and same_address(kind, values, stored)
-    said = _said_of(person, kind, values)
-    verified = by_their_word or kept or said
-    # What one does not prove anew stays as it was.
-    assumed = not by_their_word and kind.code in ASSUMED and (point.assumed if kept and point else said)
+    verified = by_their_word or kept or _said_of(person, kind, values)
+    # What a code has shown stays shown.
+    assumed = verified and (point.assumed if kept and point else is_assumed(kind, values))
     as_it_was = point is not None and point.disabled_at is None and verified == (point.verified_at is not None)
     if as_it_was and values == stored:
         return False
