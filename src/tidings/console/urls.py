@@ -7,6 +7,9 @@ AREAS = (
     "sign_in",
     "welcome",
     "channels.pages",
+    "organisation",
+    "sources.pages",
+    "tokens",
     "inbox",
     "my_settings.urls",
 )
