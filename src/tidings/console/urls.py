@@ -9,8 +9,15 @@ AREAS = (
     "preview",
     "welcome",
     "channels.pages",
+    "organisation",
+    "sources.pages",
+    "tokens",
     "inbox",
     "my_settings.urls",
+    "people.urls",
+    "resources.urls",
+    "imports.pages",
+    "audit",
 )
 
 urlpatterns = [path("", include(f"tidings.console.{area}")) for area in AREAS]
