@@ -134,7 +134,7 @@ def walk(person: Any, start: str = "/console/") -> Iterator[tuple[str, int, str]
 SAME = re.compile(
     r"Tidings|DingTalk|Webhooks?|Slack|Twilio|SQL|CSV|JSON|NDJSON|CloudEvents?|URL|API|curl|HTTP|ID|UTC|DMS|DBA|O&M|SMTP|"
     r"TLS|STARTTLS|AccessKey|AppKey|AppSecret|AgentId|Owner|English|Alibaba Cloud|SID|Bearer|POST|GET|p50|p99|ms|Token|UTF-8|"
-    r"Excel|GB18030|Ctrl|[a-z_]+\.[a-z_]+|[\w.+-]+@[\w.-]+|https?://\S+|\S*[/_.]\S*"
+    r"Excel|Binlogs?|GB18030|Ctrl|[a-z_]+\.[a-z_]+|[\w.+-]+@[\w.-]+|https?://\S+|\S*[/_.]\S*"
 )
 ENGLISH = re.compile(r"[A-Za-z]{3,}(?:[\s,'-]+[A-Za-z]{2,})+|\b[A-Z][a-z]{3,}\b")
 
