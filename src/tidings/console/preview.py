@@ -18,7 +18,7 @@ from tidings.channels.gallery.pieces import example_parcel, shapes
 from tidings.channels.registry import CHANNELS
 from tidings.console.page import Asked, is_part, page, show
 from tidings.console.rules.tell import Silence, Some, silence, some
-from tidings.console.rules.words import called
+from tidings.console.rules.words import called, full_name
 from tidings.delivery.told import record_of
 from tidings.events.content import content_of
 from tidings.events.event import Event, Incoming
@@ -139,7 +139,7 @@ def _result(request: Asked, text: str, chosen: UUID | None) -> Result:
 
 def _planned(request: Asked, text: str) -> tuple[Incoming, Planned]:
     """As an event of this text would be planned now. Raises 413, 422 as `POST /events` would."""
-    body = text.encode(errors="surrogatepass")
+    body = text.encode()
     incoming = receive_one({"content-type": type_of(body)}, body, now=now(), source=SOURCE)
     return incoming, foresee(incoming, view_now(request.caller.tenant_id))
 
@@ -182,7 +182,7 @@ def _shapes(document: Document, channels: Sequence[str]) -> list[Shape]:
 
 
 def _label(about: EventType) -> str:
-    return gettext("%(feature)s: %(event)s") % {"feature": called(about.feature_labels), "event": called(about.labels)}
+    return full_name(called(about.feature_labels), called(about.labels))
 
 
 def _text(event: Event) -> str:

@@ -6,9 +6,9 @@ from datetime import datetime
 
 from django.utils.translation import gettext
 
-from tidings.channels.registry import CHANNELS
-from tidings.console.rules.words import called, language, role_name, warning
-from tidings.messages.explain import Explained, explain
+from tidings.console.rules.words import role_name, warning
+from tidings.console.templatetags.told import channel_name, explained
+from tidings.messages.explain import Explained
 from tidings.planning.plan import Because, Recipient, Skip
 from tidings.planning.preview import RulePreview, Tried
 from tidings.planning.stand_in import stands_for
@@ -102,7 +102,7 @@ def who(recipient: Recipient) -> Who:
         member.name,
         because(recipient.because),
         tuple(channel_name(send.channel) for send in recipient.sends),
-        tuple(NotBy(channel_name(skip.channel), _explained(skip)) for skip in recipient.skips),
+        tuple(NotBy(channel_name(skip.channel), explained(skip.reason)) for skip in recipient.skips),
     )
 
 
@@ -117,17 +117,7 @@ def _reason(because: Because) -> str:
 
 
 def silence(skip: Skip) -> Silence:
-    return Silence(skip.person or (role_name(skip.role) if skip.role else ""), _explained(skip))
-
-
-def channel_name(code: str) -> str:
-    """One that is not here any more is called by its code."""
-    kind = CHANNELS.get(code)
-    return called(kind.label) if kind else code
-
-
-def _explained(skip: Skip) -> Explained:
-    return explain(skip.reason, language())
+    return Silence(skip.person or (role_name(skip.role) if skip.role else ""), explained(skip.reason))
 
 
 def _tried(one: Tried) -> TriedEvent:

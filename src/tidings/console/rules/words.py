@@ -59,8 +59,12 @@ def called(labels: Mapping[str, str]) -> str:
 
 
 def title_of(rule: ShownRule) -> str:
-    """ "Data change: Approved"."""
-    return gettext("%(feature)s: %(event)s") % {"feature": called(rule.feature_labels), "event": called(rule.labels)}
+    return full_name(called(rule.feature_labels), called(rule.labels))
+
+
+def full_name(feature: str, event: str) -> str:
+    """ "Data change: Approved"; where an event's name begins with its feature's, that is enough."""
+    return event if event.startswith(feature) else gettext("%(feature)s: %(event)s") % {"feature": feature, "event": event}
 
 
 def role_name(role: str) -> str:
