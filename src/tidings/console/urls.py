@@ -10,6 +10,9 @@ AREAS = (
     "welcome",
     "channels.pages",
     "inbox",
+    "activity.urls",
+    "deliveries",
+    "overview",
     "my_settings.urls",
 )
 

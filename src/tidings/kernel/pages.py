@@ -21,8 +21,11 @@ U = TypeVar("U")
 class Asked(Protocol):
     """What a part of a list is asked for by."""
 
-    cursor: str | None
-    limit: int
+    @property
+    def cursor(self) -> str | None: ...
+
+    @property
+    def limit(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
