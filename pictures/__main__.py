@@ -29,6 +29,8 @@ KEPT = Path(__file__).parents[1] / "docs" / "pictures"
 FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
 DESK, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 ADMINISTRATOR, CHINESE, APPROVER = "ingrid.larsen", "zhao.min", "claire.dubois"
+OPEN = ("pending", "sending")
+MODIFY = "[hx-get='/console/rules/schema_design.schema_changed']"
 AT_ONCE = Pace(gap=0.05, pauses=0.0)
 
 
@@ -45,6 +47,7 @@ class Picture:
 
 
 async def main(everything: bool, only: str) -> None:
+    KEPT.mkdir(exist_ok=True)
     written = organisation()
     with tempfile.TemporaryDirectory() as folder:
         async with stage(free_port(0), Path(folder) / "log") as on_stage, receivers(written) as local:
@@ -72,11 +75,8 @@ async def main(everything: bool, only: str) -> None:
 
 async def _settled(api: Api) -> None:
     for _ in range(600):
-        open_ones = [
-            (await api.must("GET", f"/deliveries?state={state}&limit=1")).body["items"]
-            for state in ("pending", "sending")
-        ]
-        if not any(open_ones):
+        counts = [len((await api.must("GET", f"/deliveries?state={state}")).body["items"]) for state in OPEN]
+        if not any(counts):
             return
         await asyncio.sleep(0.2)
 
@@ -93,7 +93,7 @@ async def _pictures(api: Api) -> list[Picture]:
         Picture(
             "modify",
             "/console/rules?feature=schema_design",
-            click=("[hx-get='/console/rules/schema_design.schema_changed']",),
+            click=(MODIFY,),
         ),
         Picture("preview", f"/console/preview?event={changed['id']}"),
         Picture("activity", "/console/activity"),
@@ -121,7 +121,6 @@ def _variants(one: Picture) -> list[Picture]:
 
 
 async def _take(browser: Browser, base: str, picture: Picture, folder: Path) -> None:
-    folder.mkdir(exist_ok=True)
     page = await _signed_in(browser, base, picture)
     answer = await page.goto(base + picture.path)
     for selector in picture.click:

@@ -9,11 +9,18 @@ AREAS = (
     "preview",
     "welcome",
     "channels.pages",
+    "organisation",
+    "sources.pages",
+    "tokens",
     "inbox",
     "activity.urls",
     "deliveries",
     "overview",
     "my_settings.urls",
+    "people.urls",
+    "resources.urls",
+    "imports.pages",
+    "audit",
 )
 
 urlpatterns = [path("", include(f"tidings.console.{area}")) for area in AREAS]

@@ -17,6 +17,7 @@ from tidings.channels.registry import CHANNELS
 from tidings.directory.contact_points import (
     Points,
     address_of,
+    is_assumed,
     locked_points,
     opened,
     remove_point,
@@ -25,7 +26,7 @@ from tidings.directory.contact_points import (
 )
 from tidings.directory.members import known_member
 from tidings.directory.models import ContactPoint
-from tidings.directory.prefill import ASSUMED, PREFILLED
+from tidings.directory.prefill import PREFILLED
 from tidings.directory.profile import looked_up
 from tidings.kernel.problems import Problem, invalid
 from tidings.kernel.versions import Expected
@@ -163,10 +164,9 @@ def _change(
         return point is not None
     stored = opened(point)
     kept = point is not None and point.verified_at is not None and same_address(kind, values, stored)
-    said = _said_of(person, kind, values)
-    verified = by_their_word or kept or said
-    # What one does not prove anew stays as it was.
-    assumed = not by_their_word and kind.code in ASSUMED and (point.assumed if kept and point else said)
+    verified = by_their_word or kept or _said_of(person, kind, values)
+    # What a code has shown stays shown.
+    assumed = verified and (point.assumed if kept and point else is_assumed(kind, values))
     as_it_was = point is not None and point.disabled_at is None and verified == (point.verified_at is not None)
     if as_it_was and values == stored:
         return False
