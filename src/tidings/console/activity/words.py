@@ -28,15 +28,6 @@ WAITS: Mapping[str, str | Promise] = {
     "vendor": gettext_lazy("The provider is in trouble and is left alone for a while; it goes out by itself."),
     "schedule": gettext_lazy("It did not go through and is tried again by itself."),
 }
-WAITS_SHORT: Mapping[str, str | Promise] = {
-    "sending": gettext_lazy("on the way"),
-    "turn": gettext_lazy("in a moment"),
-    "node": gettext_lazy("no node delivers"),
-    "older": gettext_lazy("after an older message"),
-    "limit": gettext_lazy("the provider's limit"),
-    "vendor": gettext_lazy("provider in trouble"),
-    "schedule": gettext_lazy("next try"),
-}
 # What came of a try, or was done about it.
 CAME: Mapping[str, str | Promise] = {
     "sent": gettext_lazy("The provider took it"),

@@ -8,7 +8,6 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
-from tidings.console.activity.words import WAITS_SHORT
 from tidings.console.templatetags.tidings import STATES, icon
 from tidings.kernel.ids import made_at as when
 
@@ -23,11 +22,6 @@ def count_badge(state: str, count: int) -> SafeString:
         '<span class="badge bg-{}-lt" title="{}">{} {}<span class="visually-hidden"> {}</span></span>',
         colour, words, icon(shape, "sm"), count, words,
     )  # fmt: skip
-
-
-@register.filter
-def waits_short(code: str) -> str:
-    return str(WAITS_SHORT.get(code, ""))
 
 
 @register.filter
