@@ -103,7 +103,7 @@ def test_what_is_unplanned_and_what_is_parked_stands_above(console: Console, rea
     content = console("root").get(ACTIVITY).content.decode()
     assert "1 event is kept and could not be planned yet" in content and "&lt;dms&gt;" in content
     assert "not planned yet" in text(console("root").get(f"{ACTIVITY}?state=unplanned"))
-    page = text(console("root").get(f"{ACTIVITY}/events/{key}"))
+    page = text(console("root").get(f"{ACTIVITY}/{key}"))
     assert "could not be planned yet, so nobody was told" in page and "KeyError" in page
     assert "could not be planned" not in text(console("ann").get(ACTIVITY))
 
@@ -145,7 +145,7 @@ def test_an_event_says_who_was_told_why_how_and_what_came_of_it(
             {"at": "soon", "outcome": "of_a_newer_node"},
         ],
     )
-    content = console("root").get(f"{ACTIVITY}/events/{key}").content.decode()
+    content = console("root").get(f"{ACTIVITY}/{key}").content.decode()
     page = " ".join(re.sub(r"<[^>]+>", " ", content).split())
     for part in (
         "Add index", "Pending approval", "Submitter ann", "Approvers bo, dan, zed", "Related people x@example.com",
@@ -159,37 +159,37 @@ def test_an_event_says_who_was_told_why_how_and_what_came_of_it(
         assert part in page, part
     assert "<b>now" not in content and 'rel="noopener noreferrer"' in content
     # eve may look, and not retry
-    assert "delivery-retry" not in content and f"/retry" in content
-    assert "/retry" not in console("eve").get(f"{ACTIVITY}/events/{key}").content.decode()
+    assert "delivery-retry" not in content and "/retry" in content
+    assert "/retry" not in console("eve").get(f"{ACTIVITY}/{key}").content.decode()
 
 
 def test_others_see_their_own_part_of_it_and_nothing_of_what_does_not_concern_them(
     console: Console, reachable: Any, database: str
 ) -> None:
     [key] = happen(reachable, database, approval())
-    own = text(console("bo").get(f"{ACTIVITY}/events/{key}"))
+    own = text(console("bo").get(f"{ACTIVITY}/{key}"))
     assert "You" in own and "Dan" not in own and "rm-orders" not in own and "JSON" not in own
-    assert "You were not told of this" in text(console("ann").get(f"{ACTIVITY}/events/{key}"))
+    assert "You were not told of this" in text(console("ann").get(f"{ACTIVITY}/{key}"))
     for login in ("mallory",):
-        assert console(login).get(f"{ACTIVITY}/events/{key}").status_code == 404
+        assert console(login).get(f"{ACTIVITY}/{key}").status_code == 404
     reachable.add("frank")
-    assert console("frank").get(f"{ACTIVITY}/events/{key}").status_code == 404
-    assert console("root").get(f"{ACTIVITY}/events/01900000-0000-7000-8000-000000000000").status_code == 404
+    assert console("frank").get(f"{ACTIVITY}/{key}").status_code == 404
+    assert console("root").get(f"{ACTIVITY}/01900000-0000-7000-8000-000000000000").status_code == 404
 
 
 def test_it_says_so_when_what_the_source_sent_is_gone(console: Console, reachable: Any, database: str) -> None:
     [key] = happen(reachable, database, approval())
     lose_content()
-    assert "is kept for seven days" in text(console("root").get(f"{ACTIVITY}/events/{key}"))
+    assert "is kept for seven days" in text(console("root").get(f"{ACTIVITY}/{key}"))
 
 
 def test_its_record_is_asked_for_again_while_something_is_open(console: Console, reachable: Any, database: str) -> None:
     [key] = happen(reachable, database, approval())
-    assert 'id="record" hx-get' in console("root").get(f"{ACTIVITY}/events/{key}").content.decode()
+    assert 'id="record" hx-get' in console("root").get(f"{ACTIVITY}/{key}").content.decode()
     end(reachable, "sent", "")
-    content = console("root").get(f"{ACTIVITY}/events/{key}").content.decode()
+    content = console("root").get(f"{ACTIVITY}/{key}").content.decode()
     assert 'id="record"' in content and 'id="record" hx-get' not in content
-    part = console("root", part=True).get(f"{ACTIVITY}/events/{key}").content.decode()
+    part = console("root", part=True).get(f"{ACTIVITY}/{key}").content.decode()
     assert part.lstrip().startswith('<div id="record"') and "<html" not in part
 
 
@@ -202,12 +202,12 @@ def test_a_subject_says_where_it_stands_and_who_was_told_what_when(
     happen(reachable, database, approval("Odd/key ü", at=-60))
     happen(reachable, database, titled("Odd/key ü", type="data_change.approved", people={"submitter": "ann"}, at=-5))
     end(reachable, "sent", "")
-    page = text(console("root").get(f"{ACTIVITY}/subjects/ticket/odd/key-%C3%BC"))
+    page = text(console("root").get("/console/subjects/ticket/odd/key-%C3%BC"))
     assert page.index("Approved Current status") < page.index("Pending approval", page.index("Current status"))
     assert "Webhook sent" in page and "inbox only" in page and "Open the ticket" in page
-    assert "Ann" in text(console("ann").get(f"{ACTIVITY}/subjects/ticket/odd/key-%C3%BC"))
-    assert console("mallory").get(f"{ACTIVITY}/subjects/ticket/odd/key-%C3%BC").status_code == 404
-    assert console("root").get(f"{ACTIVITY}/subjects/ticket/nothing").status_code == 404
+    assert "Ann" in text(console("ann").get("/console/subjects/ticket/odd/key-%C3%BC"))
+    assert console("mallory").get("/console/subjects/ticket/odd/key-%C3%BC").status_code == 404
+    assert console("root").get("/console/subjects/ticket/nothing").status_code == 404
 
 
 # what it costs
@@ -215,7 +215,7 @@ def test_a_subject_says_where_it_stands_and_who_was_told_what_when(
 
 def test_pages_take_the_same_queries_however_much_there_is(console: Console, reachable: Any, database: str) -> None:
     [key] = happen(reachable, database, approval(at=-10))
-    paths = (ACTIVITY, f"{ACTIVITY}?state=failed", f"{ACTIVITY}/events/{key}", f"{ACTIVITY}/subjects/ticket/add-index")
+    paths = (ACTIVITY, f"{ACTIVITY}?state=failed", f"{ACTIVITY}/{key}", "/console/subjects/ticket/add-index")
     for login, at_most in (("root", 12), ("bo", 12)):
         client, counts = console(login), []
         for path in paths:
@@ -235,7 +235,7 @@ def test_it_is_said_in_chinese(console: Console, reachable: Any, database: str) 
     person.language = "zh-hans"
     person.save()
     [key] = happen(reachable, database, approval())
-    page = text(console("root").get(f"{ACTIVITY}/events/{key}"))
+    page = text(console("root").get(f"{ACTIVITY}/{key}"))
     for part in ("谁收到了通知", "审批人", "事件中的人员不在通讯录中", "工单"):
         assert part in page, part
     assert "Who was told" not in page

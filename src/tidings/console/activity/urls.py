@@ -7,6 +7,6 @@ from tidings.console.activity.subject import subject
 
 urlpatterns = [
     path("activity", activity, name="activity"),
-    path("activity/events/<uuid:event_id>", event, name="event"),
-    path("activity/subjects/<str:kind>/<path:key>", subject, name="subject"),
+    path("activity/<uuid:event_id>", event, name="event"),
+    path("subjects/<str:kind>/<path:key>", subject, name="subject"),
 ]
