@@ -149,7 +149,7 @@ def test_an_event_says_who_was_told_why_how_and_what_came_of_it(
     page = " ".join(re.sub(r"<[^>]+>", " ", content).split())
     for part in (
         "Add index", "Pending approval", "Submitter ann", "Approvers bo, dan, zed", "Related people x@example.com",
-        "rm-orders / orders / lines", "Risk LOW", "Affected rows 120",
+        "rm-orders / orders / lines", "Risk Low", "Affected rows 120",
         "Bo bo", "Approver", "The receiver refuses this message", "See what it answered",
         "Not now: The receiver did not answer in time", "15000 ms", "400 &lt;no&gt; thanks", "Tried again by hand: carol",
         "Dan dan", "No address" if False else "This person has no method that can reach them",

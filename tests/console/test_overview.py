@@ -130,7 +130,7 @@ def test_lines_break_where_nothing_was_sent() -> None:
     drawn = plots.times(moments, [0.02, 0.02, None, 0.05, 0.05], [1.0, 5_000.0, None, None, 2.0])
     assert len(drawn.low) == 2 and len(drawn.high) == 1
     assert next(each.text for each in drawn.lines) == "10 ms" and drawn.lines[-1].text == "10,000 s"
-    assert all(plots.TOP <= y <= plots.HEIGHT - plots.BOTTOM for _, y in drawn.dots)
+    assert all(plots.TOP <= y <= plots.HEIGHT - plots.BOTTOM for _, y in [*drawn.low_dots, *drawn.high_dots])
     assert plots.times(moments, [None] * 5, [None] * 5).high == []
 
 

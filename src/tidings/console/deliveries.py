@@ -35,6 +35,8 @@ PER_PAGE = 50
 SLICE = 500
 """Deliveries that one request tries again; a page of progress asks for the next."""
 FAILED_WITHIN = 24
+GROUPS = 3
+"""Reasons of what waits and of what failed; the overview has more of them."""
 STATES: Mapping[str, str | Promise] = {
     "pending": gettext_lazy("pending"),
     "sent": gettext_lazy("sent"),
@@ -150,7 +152,7 @@ def deliveries(request: Asked) -> HttpResponse:
         "features": catalog.features.values(),
         "channels": list(CHANNELS),
         "states": STATES.items(),
-        **(_standing(request) if sees_all else {}),
+        **(_standing(request) if sees_all and not cursor and not filters.any else {}),
     }
     return show(request, "console/deliveries/deliveries.html", context)
 
@@ -250,7 +252,7 @@ def _standing(request: Asked) -> dict[str, Any]:
                 each.due_at,
                 f"{reverse('deliveries')}?{urlencode({'state': 'pending', 'channel': each.channel})}",
             )
-            for each in found.waiting[:8]
+            for each in found.waiting[:GROUPS]
         ],
         "failing": [
             Group(
@@ -261,8 +263,10 @@ def _standing(request: Asked) -> dict[str, Any]:
                 None,
                 f"{reverse('deliveries')}?{urlencode({'state': 'failed', 'channel': each.channel})}",
             )
-            for each in found.failed[:8]
+            for each in found.failed[:GROUPS]
         ],
+        "more_waiting": len(found.waiting) > GROUPS,
+        "more_failing": len(found.failed) > GROUPS,
         "counted_at_most": COUNTED_AT_MOST,
     }
 

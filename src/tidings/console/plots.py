@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from math import log10
 
-WIDTH, HEIGHT = 720, 160
-LEFT, TOP, BOTTOM = 44, 8, 20
-MARKS_ACROSS = 6
+WIDTH, HEIGHT = 440, 150
+LEFT, TOP, BOTTOM = 46, 8, 20
+MARKS_ACROSS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,8 @@ class Lines:
 
     high: Sequence[str]
     low: Sequence[str]
-    dots: Sequence[tuple[float, float]]
+    high_dots: Sequence[tuple[float, float]]
+    low_dots: Sequence[tuple[float, float]]
     lines: Sequence[Mark]
     stamps: Sequence[Stamp]
 
@@ -87,8 +88,14 @@ def times(moments: Sequence[datetime], low: Sequence[float | None], high: Sequen
         return round(LEFT + (place + 0.5) * step, 1)
 
     lines = [Mark(y(10.0**power), _seconds(10.0**power)) for power in range(floor, top + 1)]
-    dots = [(x(place), y(each)) for values in (low, high) for place, each in enumerate(values) if each]
-    return Lines(_pieces(high, x, y), _pieces(low, x, y), dots, lines, _stamps(moments, step))
+    return Lines(
+        _pieces(high, x, y),
+        _pieces(low, x, y),
+        [(x(place), y(each)) for place, each in enumerate(high) if each],
+        [(x(place), y(each)) for place, each in enumerate(low) if each],
+        lines,
+        _stamps(moments, step),
+    )
 
 
 def round_up(most: float) -> int:

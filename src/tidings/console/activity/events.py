@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 from django.http import HttpResponse
 from django.utils.functional import Promise
-from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import get_language, gettext, gettext_lazy
 
 from tidings.accounts.models import Source
 from tidings.catalog.extend import catalog_of
@@ -23,6 +23,7 @@ from tidings.events.find import Which, subjects_by_id
 from tidings.events.models import Event, Subject
 from tidings.kernel.ids import made_at
 from tidings.kernel.pages import Part
+from tidings.messages.wording import VALUE_TABLES, wording
 
 PER_PAGE = 50
 STATES: Mapping[str, str | Promise] = {
@@ -205,8 +206,14 @@ def _place(resource: Mapping[str, str]) -> str:
 
 def _details(details: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What is known first, and the rest by its own name."""
-    known = [(str(label), _text(details[name])) for name, label in DETAILS.items() if name in details]
+    known = [(str(label), _known(name, details[name])) for name, label in DETAILS.items() if name in details]
     return known + [(name, _text(value)) for name, value in details.items() if name not in DETAILS]
+
+
+def _known(name: str, value: Any) -> str:
+    """In words, where there are any for it."""
+    text = _text(value)
+    return (wording(get_language() or "en").value(name, text) if name in VALUE_TABLES else "") or text
 
 
 def _text(value: Any) -> str:

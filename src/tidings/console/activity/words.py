@@ -11,7 +11,7 @@ from django.utils.translation import gettext, gettext_lazy
 
 from tidings.catalog.features import Catalog
 from tidings.console.rules.tell import because
-from tidings.console.rules.words import called, role_name
+from tidings.console.rules.words import called, full_name, role_name
 from tidings.console.templatetags.told import channel_name, explained
 from tidings.messages.explain import Explained
 from tidings.planning.plan import Because
@@ -66,6 +66,11 @@ class Send:
         return self.state in RETRIABLE
 
     @property
+    def is_plain(self) -> bool:
+        """It went through at the first try: nothing of it need be read."""
+        return self.state in ("sent", "delivered") and all(each.why is None for each in self.tries)
+
+    @property
     def is_open(self) -> bool:
         return self.state in ("pending", "sending")
 
@@ -101,7 +106,7 @@ def type_label(catalog: Catalog, code: str) -> str:
     about = catalog.event_types.get(code)
     if about is None:
         return code
-    return gettext("%(feature)s: %(event)s") % {"feature": called(about.feature_labels), "event": called(about.labels)}
+    return full_name(called(about.feature_labels), called(about.labels))
 
 
 def status_label(catalog: Catalog, code: str) -> str:

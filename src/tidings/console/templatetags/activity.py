@@ -25,6 +25,12 @@ def count_badge(state: str, count: int) -> SafeString:
 
 
 @register.filter
+def sentence(says: str) -> str:
+    """With its full stop."""
+    return says + gettext(".") if says else ""
+
+
+@register.filter
 def seconds(value: float | None) -> str:
     """A time as people say it: 35 ms, 1.6 s, 12 min."""
     if value is None:
