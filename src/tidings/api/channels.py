@@ -12,13 +12,11 @@ from tidings.api.echo import refuse_other
 from tidings.api.etag import if_match, set_etag
 from tidings.api.outcomes import OutcomeShown, shown_outcome
 from tidings.api.pages import Listed, Text
-from tidings.channels.configure import ShownChannel, channel_of, channels_of, configure, known_channel, settings_of
-from tidings.channels.try_out import try_out
-from tidings.delivery.budget import take_at_once
+from tidings.channels.configure import ShownChannel, channel_of, channels_of, configure
 from tidings.delivery.limits import Limit, limits_of
 from tidings.delivery.tally import What, lately
+from tidings.delivery.try_channel import try_channel
 from tidings.directory.contact_points import refresh_destinations
-from tidings.directory.reach import reach, reader_of
 from tidings.kernel.clock import now
 from tidings.kernel.versions import Expected
 
@@ -180,12 +178,7 @@ def put_channel(request: HttpRequest, response: HttpResponse, channel: str, body
 @router.post("/channels/{channel}/test", response=OutcomeShown)
 def test_channel(request: HttpRequest, channel: str, body: TestWanted) -> dict[str, str]:
     """Sends a message now, whether the channel is on or not, and waits 15 seconds at most for what comes of it."""
-    who = caller(request)
-    who.require("administrator")
-    one = known_channel(channel)
-    settings = settings_of(who.tenant_id, one)
-    person, contact = reach(who.tenant_id, body.to, channel)
-    return shown_outcome(try_out(one, reader_of(person), contact, settings, take_at_once))
+    return shown_outcome(try_channel(caller(request), channel, body.to))
 
 
 def _limit(limit: Limit) -> dict[str, Any]:

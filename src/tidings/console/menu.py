@@ -57,7 +57,7 @@ MENU: tuple[tuple[str | Promise, tuple[Entry, ...]], ...] = (
         (
             Entry("people", text("People"), "users", ("administrator",)),
             Entry("resources", text("Data resources"), "database", ("administrator", "dba")),
-            Entry("channels", text("Notice management"), "messages", ("administrator",)),
+            Entry("channels", text("Notice management"), "messages", ("administrator", "dba")),
             Entry("sources", text("Sources"), "plug", ("administrator",)),
             Entry("tokens", text("Tokens"), "key"),
             Entry("audit", text("Audit"), "history", ("administrator",)),

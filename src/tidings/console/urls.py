@@ -5,9 +5,19 @@ from django.urls import include, path
 AREAS = (
     "home",
     "sign_in",
+    "rules.urls",
+    "preview",
     "welcome",
+    "channels.pages",
+    "organisation",
+    "sources.pages",
+    "tokens",
     "inbox",
     "my_settings.urls",
+    "people.urls",
+    "resources.urls",
+    "imports.pages",
+    "audit",
 )
 
 urlpatterns = [path("", include(f"tidings.console.{area}")) for area in AREAS]

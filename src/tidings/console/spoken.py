@@ -1,0 +1,109 @@
+"""What acts say in English of a value that they refuse, in the reader's language."""
+
+import re
+from collections.abc import Mapping
+
+from django.utils.functional import Promise
+from django.utils.translation import get_language, gettext
+from django.utils.translation import gettext_lazy as text
+
+from tidings.kernel.problems import Problem
+
+CONSTANT = (
+    text("has a space or a backslash in it; percent-encode it or take it out"),
+    text("must not carry a user name or password; take out what stands before the @"),
+    text("must be a whole URL, such as https://hooks.example.com/tidings"),
+    text("must be a whole number"),
+    text("has a line break or another control character in it; take it out"),
+    text("must be a host name such as smtp.example.com, without http:// and without a port"),
+    text("must be 1 to 65535; 587 is usual with starttls, 465 with tls, 25 with none"),
+    text("must have plain letters before the @"),
+    text("must be the AgentId of the app"),
+    text("must be letters and digits, as the Twilio console shows it"),
+    text("must be a number such as +15005550006, a short code, or up to 11 letters and digits"),
+    text("must be a number and, if you like, a currency, such as 0.045 CNY"),
+    text("must be 16 to 100 letters, digits, - and _; leave it out to have one made"),
+    text("is no time zone; write it as the IANA database does, such as Asia/Shanghai or UTC"),
+    text("says nothing: name at least one word"),
+)
+# What has a value in it; the value itself stays as it is.
+WITH_VALUE = (
+    (re.compile(r"is missing\. (?P<help>.*)"), text("is missing. %(help)s")),
+    (re.compile(r"is longer than (?P<most>[\d,]+) characters"), text("is longer than %(most)s characters")),
+    (re.compile(r"must be one of: (?P<known>.*)"), text("must be one of: %(known)s")),
+    (
+        re.compile(r"must be given anew, because (?P<moved>.*) will change: .*"),
+        text("must be given anew, because where it is sent changes (%(moved)s): a stored secret goes nowhere else"),
+    ),
+    (re.compile(r"cannot be written to: (?P<why>.*)"), text("cannot be written to: %(why)s")),
+    (
+        re.compile(r"has (?P<what>'.*'), which is no country's calling code.*"),
+        text("has %(what)s, which is no country's calling code; write them as in +86, +44, +65"),
+    ),
+    (
+        re.compile(r"has (?P<what>\S+) in it, which nothing is known for; the variables are: (?P<known>.*)"),
+        text("has %(what)s in it, which nothing is known for; the variables are: %(known)s"),
+    ),
+    (
+        re.compile(r"there is no (?P<what>\S+); did you mean (?P<near>.*)\?"),
+        text("there is no %(what)s; did you mean %(near)s?"),
+    ),
+    (
+        re.compile(r"has (?P<least>\d+) to (?P<most>\d+) characters, all of them visible"),
+        text("has %(least)s to %(most)s characters, all of them visible"),
+    ),
+)
+
+
+# What a problem means, by its code, for who does not read English: the act's own words say more of the case at hand.
+MEANINGS: Mapping[str, str | Promise] = {
+    "not_found": text("There is no such thing, or you may not see it."),
+    "forbidden": text("Your roles do not allow this."),
+    "invalid": text("Something in it does not fit."),
+    "version_conflict": text("Somebody changed this meanwhile. Look at it as it is now, and change it again."),
+    "precondition_failed": text("Somebody changed this meanwhile. Look at it as it is now, and change it again."),
+    "channel_off": text("This channel is switched off for the organisation."),
+    "contact_missing": text("There is no address yet."),
+    "contact_unverified": text("The address is not confirmed yet."),
+    "contact_disabled": text("The address was switched off because it leads nowhere."),
+    "content_expired": text("What it said is not kept any more, so it cannot be sent again."),
+    "not_retriable": text("This delivery cannot be tried again as it stands."),
+    "verified_otherwise": text("This address is confirmed in another way."),
+    "busy": text("Another message is being sent; try again in a moment."),
+    "locked": text("Too many wrong codes were tried; wait, then ask for a new one."),
+    "too_many_codes": text("So many codes were sent that the next has to wait."),
+    "wrong_code": text("This is not the code that was sent."),
+    "code_expired": text("This code is too old; ask for a new one."),
+    "last_administrator": text("The last administrator stays: somebody has to be able to change things."),
+    "source_exists": text("There is a source of this name already."),
+    "signs_in_elsewhere": text("They sign in to another organisation too: only they can set a new password, by mail."),
+    "unknown_event_type": text("There is no such event type."),
+    "unstorable": text("It holds characters that cannot be kept."),
+    "malformed_json": text("This is no JSON that can be read."),
+    "invalid_event": text("This is no event that can be read."),
+    "unreadable_file": text("This file cannot be read."),
+    "too_many_rows": text("These are too many rows at once."),
+    "too_many_features": text("There are too many features already."),
+    "applying": text("It is being applied just now."),
+    "not_checked": text("It is still being checked."),
+    "secret_unreadable": text("What is kept sealed here cannot be opened with the keys of this installation."),
+    "unavailable": text("This cannot be done just now; try again in a moment."),
+    "parked_full": text("Too much is parked already."),
+}
+
+
+def meant(problem: Problem) -> str:
+    """What it says in English; in other languages what its code means."""
+    if get_language() == "en":
+        return problem.detail
+    return str(MEANINGS.get(problem.code) or spoken(problem.detail))
+
+
+def spoken(problem: str) -> str:
+    """As it came where nothing better is known."""
+    if get_language() == "en":
+        return problem
+    for pattern, translated in WITH_VALUE:
+        if found := pattern.fullmatch(problem):
+            return str(translated) % found.groupdict()
+    return gettext(problem) if problem else ""
