@@ -53,6 +53,8 @@ async def test_a_phone_is_verified_and_switched_on(open_page: Open, stage: Stage
         await way.get_by_label("The six digits").fill(f"{digits[:3]} {digits[3:]}")
         await way.get_by_role("button", name="Confirm").click()
         await way.get_by_text("This address is yours.").wait_for()
+        # What was done is said where it was done, and the keyboard goes on from there.
+        assert await way.evaluate("(way) => way.contains(document.activeElement)")
         await way.get_by_text("verified", exact=True).wait_for()
         await way.get_by_role("switch", name="Notify by SMS").check()
         await page.get_by_text("SMS is switched on.").wait_for()

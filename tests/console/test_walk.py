@@ -116,6 +116,10 @@ def walk(person: Any, start: str = "/console/") -> Iterator[tuple[str, int, str]
     while waiting and len(seen) < ENOUGH:
         path = waiting.pop(0)
         answer = client.get(path, follow=True)
+        if any(urlsplit(to).netloc not in ("", "testserver") for to, _ in answer.redirect_chain):
+            # To a ticket, where the data platform has it.
+            yield path, 302, ""
+            continue
         content_type = answer.headers.get("Content-Type", "")
         html = answer.content.decode() if not answer.streaming else b"".join(answer.streaming_content).decode()  # type: ignore[arg-type]
         yield path, answer.status_code, html if "html" in content_type else ""
