@@ -29,7 +29,8 @@ def test_a_source_comes_with_its_token(api: Any, organisation: Any) -> None:
     caller = caller_of(answer.body["token"])
     assert caller is not None
     assert (caller.tenant_id, caller.source, caller.scopes) == (organisation.id, "dms-prod", {"events:write"})
-    assert api("root").get("/sources").body["items"] == [{"id": answer.body["id"], "name": "dms-prod"}]
+    [listed] = api("root").get("/sources").body["items"]
+    assert (listed["id"], listed["name"], listed["last_event_at"]) == (answer.body["id"], "dms-prod", None)
     assert answer.body["token"] not in _texts(organisation)
     assert [(change.action, change.key) for change in _changes(organisation, "source")] == [("create", "dms-prod")]
 

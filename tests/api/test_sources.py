@@ -146,6 +146,11 @@ def test_a_source_tells_what_it_sent_last_and_what_waits(api: Any, dms: str, org
     assert shown["latest"][0]["accepted_at"] >= shown["latest"][1]["accepted_at"]
     assert (shown["has_sent"], shown["parked"], shown["adapter"], shown["has_secret"]) == (True, 3, "dms", False)
     assert len(api("root").get(f"{dms}/activity?limit=1").body["latest"]) == 1
+    organisation.source_token("never")
+    listed = {one["name"]: one for one in api("root").get("/sources").body["items"]}
+    assert listed["dms-prod"]["last_event_at"] == shown["latest"][0]["accepted_at"]
+    assert (listed["dms-prod"]["parked"], listed["dms-prod"]["adapter"]) == (3, "dms")
+    assert [listed["never"][name] for name in ("parked", "adapter", "last_event_at")] == [0, None, None]
 
 
 def _park(organisation: Any, source: str, many: int) -> None:

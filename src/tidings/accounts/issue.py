@@ -30,6 +30,14 @@ def tokens_seen_by(caller: Caller, *, login: str | None = None, source: str | No
     return tokens if source is None else tokens.filter(source__name=source)
 
 
+def token_of(caller: Caller, token_id: UUID) -> Token:
+    """A living one that the caller may see. Raises 403, 404."""
+    token = tokens_seen_by(caller).filter(id=token_id).first()
+    if token is None:
+        raise not_found("token")
+    return token
+
+
 @transaction.atomic
 def issue_token(
     caller: Caller, *, login: str | None = None, source: str | None = None, scopes: Sequence[str] = (), name: str = ""

@@ -14,6 +14,7 @@ from tidings.accounts.models import Source, Token
 from tidings.accounts.tokens import create_token
 from tidings.api.authenticate import caller
 from tidings.api.pages import Listed, Paging, Text
+from tidings.events.sources.look import AtWork, at_work
 from tidings.kernel.pages import page_of
 
 router = Router(tags=["access"])
@@ -27,6 +28,12 @@ class SourceWanted(Schema):
 class SourceShown(Schema):
     id: UUID
     name: str
+
+
+class SourceAtWork(SourceShown):
+    adapter: str | None = Field(description="the one it is set up for")
+    parked: int = Field(description="payloads that wait for a mapping, as far as they were counted")
+    last_event_at: datetime | None = Field(description="if it is among the organisation's last 20,000 events")
 
 
 class SourceMade(SourceShown):
@@ -61,9 +68,12 @@ class TokenMade(TokenShown):
     token: str = Field(description="the secret; nobody can read it again")
 
 
-@router.get("/sources", response=Listed[SourceShown])
+@router.get("/sources", response=Listed[SourceAtWork])
 def list_sources(request: HttpRequest, paging: Query[Paging]) -> dict[str, Any]:
-    return page_of(sources(caller(request)), paging, by="name").listed(_source)
+    who = caller(request)
+    page = page_of(sources(who), paging, by="name")
+    at_work_now = {each.name: each for each in at_work(who, page.rows)}
+    return page.listed(lambda source: _source_at_work(source, at_work_now[source.name]))
 
 
 @router.post("/sources", response={201: SourceMade})
@@ -99,6 +109,10 @@ def delete_token(request: HttpRequest, token_id: UUID) -> Status[None]:
 
 def _source(source: Source) -> dict[str, Any]:
     return {"id": source.id, "name": source.name}
+
+
+def _source_at_work(source: Source, now: AtWork) -> dict[str, Any]:
+    return {**_source(source), "adapter": now.adapter or None, "parked": now.parked, "last_event_at": now.last_at}
 
 
 def _token(token: Token) -> dict[str, Any]:

@@ -1,0 +1,234 @@
+"""Sources: made with a token, ready to send, watched; what nobody could read is mapped and read again."""
+
+import html as escapes
+import json
+import re
+import shlex
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from tests.api.given import event, happen, queries
+from tests.console.test_channels import html, words
+
+Console = Callable[..., Any]
+LINE = re.compile(r'<pre class="copyable" id="line-(\w+)"[^>]*>(.*?)</pre>', re.DOTALL)
+WORDS = {"category": "工单", "module": "数据归档", "event": "执行成功"}
+
+
+def curl_lines(page: str) -> dict[str, list[str]]:
+    """By their names, as a shell reads them."""
+    return {name: shlex.split(escapes.unescape(line).replace("\\\n", " ")) for name, line in LINE.findall(page)}
+
+
+@pytest.fixture
+def dms(organisation: Any) -> str:
+    organisation.source_token("dms-prod")
+    return "/console/sources/dms-prod"
+
+
+def park(organisation: Any, number: int = 1, reason: str = "unmapped") -> Any:
+    from datetime import UTC, datetime
+
+    from tidings.events.models import Parked
+    from tidings.kernel.ids import uuid7
+
+    push = {**WORDS, "taskId": f"88{number}", "taskName": "<b>Archive</b>", "eventTime": 1_625_630_049_930}
+    push |= {"submitterUid": "ann"}
+    return Parked.objects.create(
+        id=uuid7(), tenant_id=organisation.id, source="dms-prod", adapter="dms", reason=reason,
+        detail="No row has these words.", words=WORDS, headers={}, body=json.dumps({"messageEvent": push}),
+        hash=f"{reason}{number}".encode(), times=2, last_at=datetime.now(UTC),
+    )  # fmt: skip
+
+
+# sources
+
+
+def test_a_source_is_made_with_a_token_that_is_shown_once(console: Console, organisation: Any) -> None:
+    assert "No source yet" in words(console("root").get("/console/sources"))
+    page = html(console("root").post("/console/sources", {"name": "dms-prod"}))
+    [secret] = set(re.findall(r"tdg_[\w-]{20,}", page))
+    from tidings.accounts.tokens import caller_of
+
+    caller = caller_of(secret)
+    assert caller is not None and caller.source == "dms-prod"
+    assert secret not in html(console("root").get("/console/sources/dms-prod"))
+    again = words(console("root").post("/console/sources", {"name": "dms-prod"}), 409)
+    assert "There is a source of this name already" in again
+    assert "1 to 200 characters, all of them visible" in words(
+        console("root").post("/console/sources", {"name": " "}), 422
+    )
+
+
+def test_every_line_is_one_that_the_api_takes(console: Console, organisation: Any) -> None:
+    from datetime import UTC, datetime
+
+    from tidings.events.receive import receive_many, receive_one
+
+    lines = curl_lines(html(console("root").post("/console/sources", {"name": 'it\'s "here"'})))
+    assert set(lines) == {"json", "cloudevents", "batch", "preview"}
+    for name, line in lines.items():
+        assert line[:3] == ["curl", "-X", "POST"]
+        assert line[3].endswith(
+            {"batch": "/api/v1/events/batch", "preview": "/api/v1/preview"}.get(name, "/api/v1/events")
+        )
+        headers = dict(each.split(": ", 1) for flag, each in pairwise(line) if flag == "-H")
+        assert headers["Authorization"].startswith("Bearer tdg_")
+        read = receive_many if name == "batch" else receive_one
+        given = read({"content-type": headers["Content-Type"]}, line[-1].encode(), now=datetime.now(UTC), source="")
+        for each in given if isinstance(given, list) else [given]:
+            assert (each.event.source, each.event.people.submitter) == ('it\'s "here"', "root")
+    assert "$TIDINGS_TOKEN" in html(console("root").get("/console/sources/it's%20%22here%22"))
+
+
+def test_a_source_shows_what_it_sent_last(console: Console, organisation: Any, dms: str, database: str) -> None:
+    assert "Nothing yet. Copy a line from here" in words(console("root").get(dms))
+    happen(organisation, database, event(source="dms-prod", id="seen-1"), event(source="other", id="other-1"))
+    page = words(console("root").get(dms))
+    assert "seen-1" in page and "other-1" not in page
+    assert "Data change: Data change successful" in page
+    assert "seen-1" in words(console("root", part=True).get(f"{dms}/latest"))
+    assert "just now" in words(console("root").get("/console/sources"))
+
+
+def test_a_test_event_passes_the_same_door_and_says_that_it_is_one(
+    console: Console, api: Any, organisation: Any, dms: str
+) -> None:
+    root = console("root")
+    assert root.post(f"{dms}/try")["Location"] == dms
+    [kept] = api("root").get("/events?source=dms-prod").body["items"]
+    record = api("root").get(f"/events/{kept['id']}").body
+    assert record["event"]["subject"]["title"] == "Test event of dms-prod"
+    assert record["event"]["details"] == {"comment": "A test from the console, sent by root."}
+    assert [one["login"] for one in record["recipients"]] == ["root"]
+    page = words(root.get(dms))
+    assert "The test event was kept." in page and "Test event of dms-prod" in page
+
+
+def test_another_token_is_made_and_shown_once(console: Console, dms: str) -> None:
+    page = html(console("root").post(f"{dms}/tokens", {"token_name": "second"}))
+    assert len(set(re.findall(r"tdg_[\w-]{20,}", page))) == 1
+    assert "second" in page and "tdg_" not in html(console("root").get(dms)).replace("tdg_...", "")
+
+
+def test_an_adapter_says_what_to_do_with_the_address_ready_to_be_copied(console: Console, organisation: Any) -> None:
+    page = html(console("root").post("/console/sources", {"name": "dms-prod"}))
+    assert re.search(r'<code id="url-dms">http://127.0.0.1:8420/api/v1/sources/dms\?token=tdg_', page)
+    organisation.people["root"].language = "zh-hans"
+    organisation.people["root"].save()
+    assert "额外通知人" in html(console("root").get("/console/sources/dms-prod"))
+
+
+def test_a_signing_key_is_kept_unless_the_box_is_ticked(console: Console, organisation: Any, dms: str) -> None:
+    from tidings.events.models import Intake
+
+    def stored() -> bool:
+        return Intake.objects.for_tenant(organisation.id).filter(sealed__isnull=False).exists()
+
+    console("root").post(f"{dms}/secret", {"secret": "my dms key"})
+    assert stored() and "my dms key" not in html(console("root").get(dms))
+    console("root").post(f"{dms}/secret", {"secret": ""})
+    assert stored()
+    console("root").post(f"{dms}/secret", {"secret": "", "remove": "1"})
+    assert not stored()
+
+
+# what could not be read
+
+
+def test_words_that_were_parked_are_mapped_and_read_again(
+    console: Console, api: Any, organisation: Any, dms: str
+) -> None:
+    one = park(organisation)
+    assert "1 payload waits to be understood." in words(console("root").get(dms))
+    page = html(console("root").get(f"{dms}/parked"))
+    assert "The payload uses words that nobody has mapped yet" in page and "came 2 times" in page
+    assert "&lt;b&gt;Archive" in page and "<b>Archive" not in page
+    form = html(console("root").get(f"{dms}/mapping?adapter=dms&for={one.id}"))
+    assert ">数据归档</textarea>" in form
+    row = {f"{part}-0": word for part, word in WORDS.items()}
+    wrong = {"adapter": "dms", "version": "0", "row": "0", "type-0": "data_change.succesful", **row}
+    refused = words(console("root").post(f"{dms}/mapping", wrong), 422)
+    assert "did you mean" in refused and "data_change.successful" in refused
+    saved = console("root").post(f"{dms}/mapping", {**wrong, "type-0": "data_change.successful"})
+    assert saved["Location"] == f"{dms}/parked"
+    root = console("root")
+    root.post(f"{dms}/parked/again")
+    assert "1 payload became events." in words(root.get(f"{dms}/parked"))
+    assert "Became 1 event" in words(console("root").get(f"{dms}/parked?resolved=1"))
+    [kept] = api("root").get("/events?source=dms-prod").body["items"]
+    assert kept["subject"]["title"] == "<b>Archive</b>"
+
+
+def test_what_stays_unread_is_said(console: Console, organisation: Any, dms: str) -> None:
+    one, root = park(organisation), console("root")
+    root.post(f"{dms}/parked/again", {"id": str(one.id)})
+    assert "1 still waits." in words(root.get(f"{dms}/parked"))
+    park(organisation, 2, "test_message")
+    assert html(console("root").get(f"{dms}/parked")).count("/parked/again") == 2  # all, and the first
+
+
+def test_rows_of_words_are_changed_dropped_and_never_lost(console: Console, api: Any, dms: str) -> None:
+    rows = [{"event": ["已撤回", "Withdrawn"], "type": "data_change.rejected"}, {"event": "评论", "type": None}]
+    api("root").put("/sources/dms-prod/mapping", {"adapter": "dms", "rows": rows, "ignored_people": ["1"]})
+    assert ">已撤回\nWithdrawn</textarea>" in html(console("root").get(f"{dms}/mapping"))
+    written = {
+        "adapter": "dms", "version": "1", "row": ["0", "1", "2"], "event-0": "已撤回\r\n Recalled ",
+        "type-0": "data_change.rejected", "event-1": "评论", "type-1": "", "drop-1": "1", "event-2": "", "type-2": "",
+        "ignored_people": "1\r\n2\r\n",
+    }  # fmt: skip
+    assert console("root").post(f"{dms}/mapping", written)["Location"] == dms
+    now = api("root").get("/sources/dms-prod/mapping").body
+    assert now["rows"] == [{"event": ["已撤回", "Recalled"], "type": "data_change.rejected"}]
+    assert now["ignored_people"] == ["1", "2"]
+    late = html(console("root").post(f"{dms}/mapping", {**written, "event-0": "mine"}), 409)
+    assert "Somebody changed this meanwhile" in late and ">mine</textarea>" in late
+    assert 'name="version" value="2"' in late
+
+
+# the rest
+
+
+def test_pages_of_sources_take_as_many_queries_whatever_there_is(
+    console: Console, organisation: Any, dms: str, database: str
+) -> None:
+    root = console("root")
+    happen(organisation, database, event(source="dms-prod"))
+    park(organisation)
+
+    def counted() -> list[int]:
+        counts = []
+        for path in ("/console/sources", dms, f"{dms}/parked", f"{dms}/mapping"):
+            root.get(path)
+            with queries() as sent:
+                root.get(path)
+            counts.append(len(sent))
+        return counts
+
+    before = counted()
+    for number in range(5):
+        organisation.source_token(f"source {number}")
+        park(organisation, number + 10)
+    happen(organisation, database, *(event(source="dms-prod") for _ in range(5)))
+    assert counted() == before
+    assert max(before) <= 14
+
+
+def test_only_administrators_of_the_same_organisation_see_them(console: Console, dms: str) -> None:
+    for path in ("/console/sources", dms, f"{dms}/parked", f"{dms}/mapping"):
+        for login in ("ann", "carol", "eve"):
+            assert console(login).get(path).status_code == 403
+    for path in (dms, f"{dms}/parked", f"{dms}/mapping", f"{dms}/latest"):
+        assert console("mallory").get(path).status_code == 404
+    for path in (f"{dms}/try", f"{dms}/parked/again", f"{dms}/secret", f"{dms}/tokens"):
+        assert console("carol").post(path).status_code == 403
+        assert console("mallory").post(path, {"secret": "x"}).status_code in (404, 422)
+
+
+def test_a_name_with_a_slash_is_a_name(console: Console, organisation: Any) -> None:
+    organisation.source_token("dms/prod")
+    page = html(console("root").get("/console/sources"))
+    assert 'href="/console/sources/dms/prod"' in page
+    assert "dms/prod" in words(console("root").get("/console/sources/dms/prod"))
