@@ -23,7 +23,7 @@ PARTS: Mapping[str, str | Promise] = {
     "methods": text("Notification methods"),
     "language": text("Language"),
     "timezone": text("Time zone"),
-    "active": text("May use it"),
+    "active": text("Active"),
     "departed": text("Has left"),
     "tokens_revoked": text("Tokens ended"),
     "contact_points": text("Addresses"),
