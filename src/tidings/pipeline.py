@@ -218,14 +218,19 @@ def story_of(new: UUID, incoming: Incoming, planned: Planned, number: int) -> St
 def preview(incoming: Incoming, view: View, *, messages: bool = False) -> dict[str, Any]:
     """The decision record this event would get now; nothing is kept or sent. `messages`: with what each recipient would
     read. Raises `Problem` 422."""
-    if incoming.event.type not in view.catalog.event_types:
-        raise unknown_type(incoming.event.type, view.catalog)
-    planned = plan_event(incoming.event, view)
+    planned = foresee(incoming, view)
     record = foreseen_record(incoming, planned.plan, now())
     if messages:
         for shown, document in zip(record["recipients"], documents(incoming, planned), strict=True):
             shown["message"] = document_json(document)
     return record
+
+
+def foresee(incoming: Incoming, view: View) -> Planned:
+    """The plan this event would get now. Raises `Problem` 422."""
+    if incoming.event.type not in view.catalog.event_types:
+        raise unknown_type(incoming.event.type, view.catalog)
+    return plan_event(incoming.event, view)
 
 
 def documents(incoming: Incoming, planned: Planned) -> list[Document]:

@@ -62,3 +62,9 @@ def test_a_source_is_nobody(api: Any) -> None:
     assert api(source="dms").get("/me").status == 403
     assert api(source="dms").patch("/me", {"version": 1}).status == 403
     assert api(token="").get("/me").status == 401
+
+
+def test_what_can_be_chosen_can_be_asked(api: Any) -> None:
+    found = api("ann").get("/me/choices").body
+    assert found["languages"] == ["en", "zh-hans"]
+    assert {"UTC", "Asia/Shanghai"} < set(found["timezones"])

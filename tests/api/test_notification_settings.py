@@ -514,6 +514,8 @@ def test_whose_account_a_mobile_leads_to_is_assumed_until_somebody_says_or_shows
     assert not assumed()  # and not verified
     ann.put(ME, {"mobile": "+8613800138000"})
     assert assumed()
+    root.put(PATH, {"mobile": "+8613700137000"})
+    assert assumed()
     root.put(PATH, {"dingtalk_user_id": "zhangsan"})
     assert not assumed()
 

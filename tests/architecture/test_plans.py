@@ -7,12 +7,13 @@ was prepared long ago.
 import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
 
-from tidings.delivery import backlog, claim, enqueue, lease, limits, news, orphans, record, retention, told
+from tidings.delivery import backlog, claim, enqueue, fallback, lease, limits, news, orphans, record, retention, told
 from tidings.events import inbox, known, recent
 from tidings.events.sources import park
 from tidings.kernel.database import Connection, connect, plain_array, text_array
@@ -176,6 +177,11 @@ STATEMENTS: Mapping[str, tuple[str, Any, set[str]]] = {
         (SENDS, plain_array(["7"] * 100), plain_array(["sent"] * 100), TEXTS, TEXTS, plain_array(["0"] * 100),
          text_array(["[]"] * 100)),
         {"delivery_delivery_pkey"},
+    ),
+    "ways that failed": (
+        fallback._MISSED,
+        (UUID("01900000-0000-7000-8000-000010000000"), datetime(2026, 11, 26, tzinfo=UTC)),
+        {"delivery_failed", "events_event_pkey"},
     ),
     "versions": (views._VERSIONS, ([TENANT],), {"accounts_tenant_pkey"}),
     "unplanned": (enqueue._UNPLANNED, (UUID(int=0),), {"event_unplanned"}),
@@ -346,10 +352,10 @@ def test_so_are_the_subjects(filled: str, login: str, found: int, at_most: int) 
     [("p5", "recipient_inbox", 60), ("p100", "recipient_inbox", 2_500), (None, "delivery_delivery_pkey", 1_000)],
 )
 def test_so_are_deliveries(filled: str, recipient: str | None, start: str, at_most: int, which: dict[str, str]) -> None:
-    from tidings.delivery import find
+    from tidings.delivery import find, waits
 
     chosen = find.choose(TENANT, find.Which(**which), recipient=recipient)
-    plan = analysed(find._SHOWN.format(chosen=chosen.sql), {**chosen.parameters, "limit": 50})
+    plan = analysed(find.shown(chosen.sql), {**chosen.parameters, **waits.WAITS_WITH, "limit": 50})
     judge(plan, {start, "delivery_delivery_pkey"})
     assert blocks(plan) < at_most
 

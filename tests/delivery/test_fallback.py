@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.delivery.given import Desk, event
 from tests.planning.given import member, point
 
-from tidings.delivery.fallback import fall_back, next_way, wants
+from tidings.delivery.fallback import fall_back, missed, next_way, wants
 from tidings.delivery.policy import Next
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
@@ -130,3 +130,23 @@ async def test_without_another_way_nothing_happens(two_ways: Any, desk: Desk) ->
     delivery, bo = await asked_to_act(desk, "failed")
     assert await fall_back(desk.connection, delivery, desk.tenant_id, bo, {"webhook"}, NOW) is None
     assert len(await desk.deliveries()) == 1
+
+
+async def _failed_at(desk: Desk, delivery: UUID, minutes: float, *, tenant_wants: bool = True) -> list[UUID]:
+    """What is looked at again when that way failed so long ago."""
+    await desk.run("UPDATE accounts_tenant SET fallback = %s WHERE id = %s", tenant_wants, desk.tenant_id)
+    attempt = """jsonb_build_array(jsonb_build_object('at', now() - %s * interval '1 minute', 'outcome', 'refused'))"""
+    await desk.run(f"UPDATE delivery_delivery SET attempts = {attempt} WHERE id = %s", minutes, delivery)
+    found = await missed(desk.connection, datetime.now(UTC))
+    return [one.delivery for one in found if one.tenant_id == desk.tenant_id]
+
+
+async def test_a_way_that_failed_lately_is_looked_at_again(two_ways: Any, desk: Desk) -> None:
+    """The node that recorded it may have died before it looked for another."""
+    delivery, _ = await asked_to_act(desk, "failed")
+    assert await _failed_at(desk, delivery, 2) == [delivery]
+    assert await _failed_at(desk, delivery, 0.5) == []
+    assert await _failed_at(desk, delivery, 11) == []
+    assert await _failed_at(desk, delivery, 2, tenant_wants=False) == []
+    await desk.run("UPDATE delivery_delivery SET state = 'sent' WHERE id = %s", delivery)
+    assert await _failed_at(desk, delivery, 2) == []

@@ -58,6 +58,15 @@ async def test_a_body_in_chunks_is_read_by_every_call(node: Stage) -> None:
     assert (status, body["name"]) == (200, "Amy")
 
 
+async def test_a_file_to_import_may_be_larger(node: Stage) -> None:
+    file = b"login,name\n" + b"".join(b"p%d,%b\n" % (number, b"x" * 190) for number in range(10_000))
+    assert len(file) > 1_900_000
+    answer = await as_root(node, "POST", "/api/v1/imports?kind=people", file)
+    assert (answer.status, answer.body["rows"]) == (201, 10_000)
+    answer = await as_root(node, "POST", "/api/v1/imports?kind=people", b"x" * 4_200_000)
+    assert (answer.status, answer.body["code"]) == (413, "body_too_large")
+
+
 async def test_a_body_that_is_too_large_is_refused_however_it_comes(node: Stage) -> None:
     large = b'{"name": "' + b"x" * 2_700_000 + b'"}'
     for path in ("/api/v1/users/amy", "/api/v1/me/notification-settings", "/nowhere"):

@@ -13,8 +13,9 @@ from tidings.accounts.issue import create_source, issue_token, sources, tokens_s
 from tidings.accounts.models import Source, Token
 from tidings.accounts.tokens import create_token
 from tidings.api.authenticate import caller
-from tidings.api.pages import Listed, Paging, Text, page_of
+from tidings.api.pages import Listed, Paging, Text
 from tidings.events.sources.look import AtWork, at_work
+from tidings.kernel.pages import page_of
 
 router = Router(tags=["access"])
 

@@ -9,8 +9,9 @@ from ninja import Field, Query, Router, Schema
 
 from tidings.api.authenticate import caller
 from tidings.api.downloads import Part, SheetPart, download
-from tidings.api.pages import Listed, Moment, Paging, Text, page_of
-from tidings.audit.find import Which, as_lines, as_sheet, changes, described
+from tidings.api.pages import Listed, Moment, Paging, Text
+from tidings.audit.find import Which, as_lines, as_sheet, changes, described, for_a_file
+from tidings.kernel.pages import page_of
 
 router = Router(tags=["changes"])
 
@@ -47,12 +48,12 @@ def list_changes(request: HttpRequest, filters: Query[ChangeFilters], paging: Qu
 @router.get("/changes.csv")
 def changes_csv(request: HttpRequest, filters: Query[ChangeFilters], part: Query[SheetPart]) -> HttpResponse:
     """Newest first; `before` and `after` are JSON."""
-    page = page_of(changes(caller(request), filters.which()), part)
+    page = page_of(for_a_file(changes(caller(request), filters.which())), part)
     return download(request, "changes.csv", as_sheet(page.rows, for_excel=part.excel), page.next_cursor)
 
 
 @router.get("/changes.ndjson")
 def changes_ndjson(request: HttpRequest, filters: Query[ChangeFilters], part: Query[Part]) -> HttpResponse:
     """Newest first, one a line."""
-    page = page_of(changes(caller(request), filters.which()), part)
+    page = page_of(for_a_file(changes(caller(request), filters.which())), part)
     return download(request, "changes.ndjson", as_lines(page.rows), page.next_cursor, "application/x-ndjson")

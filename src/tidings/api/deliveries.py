@@ -1,6 +1,6 @@
 """Deliveries: what became of each message, and trying again."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from django.http import HttpRequest
@@ -9,9 +9,12 @@ from pydantic import AwareDatetime, ConfigDict
 
 from tidings.api.authenticate import caller
 from tidings.api.events import SubjectNamed
-from tidings.api.pages import Listed, Moment, Paging, Text, cursor_of, cut_page, write_cursor
+from tidings.api.pages import Listed, Moment, Paging, Text
 from tidings.delivery.find import Shown, Which, deliveries_of
 from tidings.delivery.retry import AT_MOST, retry_deliveries, retry_delivery
+from tidings.delivery.waits import Standing, WaitsFor, standing_of
+from tidings.kernel.clock import now
+from tidings.kernel.pages import cursor_of, cut_page, write_cursor
 
 router = Router(tags=["deliveries"])
 
@@ -25,6 +28,13 @@ class DeliveryFilters(Schema):
     until: Moment | None = Field(None, description="of events accepted before this time")
 
 
+WAITS = (
+    "why an open one waits: `sending`: for the answer to its try; `turn`: its turn in a moment; `node`: no node "
+    "delivers; `older`: an older message to the same person about the same subject; `limit`: the vendor's budget; "
+    "`vendor`: a vendor in trouble; `schedule`: its next try at `due_at`"
+)
+
+
 class DeliveryShown(Schema):
     id: UUID
     event_id: UUID
@@ -36,6 +46,7 @@ class DeliveryShown(Schema):
     state: str
     due_at: AwareDatetime
     reason: str
+    waits_for: WaitsFor = Field(description=WAITS)
     provider_id: str
     attempts: list[dict[str, Any]]
 
@@ -45,8 +56,35 @@ class ManyToRetry(DeliveryFilters):
 
     model_config = ConfigDict(extra="forbid")
     state: Literal["failed", "cancelled"] = "failed"
+    ids: Annotated[list[UUID], Field(max_length=1_000)] | None = Field(None, description="only these")
     cursor: Text | None = None
     limit: int = Field(AT_MOST, ge=1, le=AT_MOST)
+
+
+class WaitingShown(Schema):
+    waits_for: WaitsFor = Field(description=WAITS)
+    channel: str
+    reason: str
+    count: int
+    due_at: AwareDatetime = Field(description="of the first of them")
+
+
+class FailingShown(Schema):
+    channel: str
+    reason: str
+    count: int
+
+
+class StandingShown(Schema):
+    """What waits now, and what failed of the events of the last hours. Both are counted up to 10,000 deliveries; that
+    many stand for more."""
+
+    waiting: list[WaitingShown]
+    waiting_count: int
+    failed: list[FailingShown]
+    failed_count: int
+    oldest_due_at: AwareDatetime | None = Field(description="of what should have gone already")
+    nodes_delivering: int
 
 
 class Retried(Schema):
@@ -63,6 +101,12 @@ def list_deliveries(request: HttpRequest, filters: Query[DeliveryFilters], pagin
     after = cursor_of(paging.cursor, UUID)
     found = deliveries_of(caller(request), Which(**filters.dict()), limit=paging.limit + 1, after=after)
     return cut_page(found, paging, lambda one: one.id).listed(_shown)
+
+
+@router.get("/deliveries/summary", response=StandingShown)
+def summarise(request: HttpRequest, hours: Annotated[int, Query(ge=1, le=720)] = 24) -> Standing:
+    """What waits, what fails, and why. For those who see all of their tenant."""
+    return standing_of(caller(request), hours=hours, now=now())
 
 
 @router.post("/deliveries/retry", response=Retried)
@@ -92,6 +136,7 @@ def _shown(one: Shown) -> dict[str, Any]:
         "state": one.state,
         "due_at": one.due_at,
         "reason": one.reason,
+        "waits_for": one.waits_for,
         "provider_id": one.provider_id,
         "attempts": list(one.attempts),
     }

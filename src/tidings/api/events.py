@@ -10,10 +10,11 @@ from pydantic import AwareDatetime
 
 from tidings.accounts.permissions import Caller
 from tidings.api.authenticate import caller
-from tidings.api.pages import Listed, Moment, Paging, Text, page_of
+from tidings.api.pages import Listed, Moment, Paging, Text
 from tidings.delivery.told import record_of, summary
 from tidings.events.find import Which, events_of, subjects_by_id
 from tidings.events.models import Event
+from tidings.kernel.pages import page_of
 
 router = Router(tags=["events"])
 

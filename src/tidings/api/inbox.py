@@ -9,10 +9,11 @@ from pydantic import AwareDatetime, ConfigDict
 
 from tidings.api.authenticate import caller
 from tidings.api.events import BecauseShown, SkipShown, SubjectNamed
-from tidings.api.pages import Paging, Text, cursor_of, write_cursor
+from tidings.api.pages import Paging, Text
 from tidings.catalog.extend import catalog_of
 from tidings.delivery.read_inbox import Item, asks_to_act, worded
 from tidings.events.inbox import Which, count_unread, inbox, mark_all_read, mark_read
+from tidings.kernel.pages import cursor_of, write_cursor
 from tidings.kernel.problems import invalid
 from tidings.planning.plan import Because
 from tidings.planning.record import because_json

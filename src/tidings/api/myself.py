@@ -12,6 +12,7 @@ from tidings.api.etag import if_match, set_etag
 from tidings.api.events import SkipShown
 from tidings.api.pages import Text
 from tidings.directory.own_profile import change_own_profile, own_profile
+from tidings.directory.profile import LANGUAGES, timezones
 from tidings.kernel.versions import Expected
 from tidings.planning.expectations import Expectations, expectations_of, own_expectations
 from tidings.planning.record import skip_json
@@ -39,6 +40,11 @@ class MeWanted(Schema):
     language: Text | None = None
     timezone: Text | None = Field(None, description="as the IANA database writes it: Asia/Shanghai")
     version: int = Field(description="the version you saw; 409 when it is no longer the current one")
+
+
+class ChoicesShown(Schema):
+    languages: list[str]
+    timezones: list[str]
 
 
 class ReasonShown(Schema):
@@ -76,6 +82,13 @@ def get_me(request: HttpRequest, response: HttpResponse) -> dict[str, Any]:
 def patch_me(request: HttpRequest, response: HttpResponse, body: MeWanted) -> dict[str, Any]:
     expected = Expected(body.version, if_match(request))
     return _shown(change_own_profile(caller(request), body.language, body.timezone, expected), response)
+
+
+@router.get("/me/choices", response=ChoicesShown)
+def get_choices(request: HttpRequest) -> dict[str, Any]:
+    """What `PATCH /me` takes."""
+    own_profile(caller(request))
+    return {"languages": sorted(set(LANGUAGES.values())), "timezones": sorted(timezones())}
 
 
 @router.get("/me/expectations", response=ExpectationsShown, exclude_unset=True)

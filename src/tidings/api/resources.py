@@ -8,11 +8,24 @@ from pydantic import ConfigDict
 
 from tidings.accounts.permissions import Caller
 from tidings.api.authenticate import caller
+from tidings.api.downloads import SheetPart, download
 from tidings.api.echo import refuse_other
 from tidings.api.etag import if_match, set_etag
-from tidings.api.pages import Listed, Page, Paging, Text, page_of
+from tidings.api.pages import Listed, Paging, Text
 from tidings.directory.assign import Holding, put_holders
-from tidings.directory.holders import Held, Path, holders, remove_resource, resources_in, shown
+from tidings.directory.holders import (
+    Held,
+    Path,
+    all_resources,
+    held_by,
+    holders,
+    remove_resource,
+    resources_in,
+    shown,
+)
+from tidings.directory.members import member
+from tidings.imports.export import resources_sheet
+from tidings.kernel.pages import Page, page_of
 from tidings.kernel.versions import Expected
 
 router = Router(tags=["resources"])
@@ -52,11 +65,32 @@ class ResourceShown(Schema):
 
 class Filters(Schema):
     q: Text = Field("", description="part of a name")
+    held: bool | None = Field(None, description="somebody answers for it, as DBA or owner")
+
+
+class Exported(Schema):
+    instance: Text | None = None
 
 
 @router.get("/instances", response=Listed[ResourceShown])
 def list_instances(request: HttpRequest, filters: Query[Filters], paging: Query[Paging]) -> dict[str, Any]:
     return _listed(caller(request), None, filters, paging, "instance")
+
+
+@router.get("/users/{login}/resources", response=Listed[ResourceShown])
+def list_held(request: HttpRequest, login: str, paging: Query[Paging]) -> dict[str, Any]:
+    """What somebody is the DBA or an owner of."""
+    who = caller(request)
+    page = page_of(held_by(who, member(who, login)), paging, by="id")
+    return Page(shown(page.rows), page.next_cursor).listed(_content)
+
+
+@router.get("/resources.csv")
+def resources_csv(request: HttpRequest, filters: Query[Exported], part: Query[SheetPart]) -> HttpResponse:
+    """Every level, as `POST /imports` takes it."""
+    page = page_of(all_resources(caller(request), instance=filters.instance), part, by="path")
+    body = resources_sheet(shown(page.rows), for_excel=part.excel)
+    return download(request, "resources.csv", body, page.next_cursor)
 
 
 @router.get(INSTANCE + "/databases", response=Listed[ResourceShown])
@@ -124,7 +158,7 @@ def delete_table(request: HttpRequest, instance: str, database: str, table: str)
 
 
 def _listed(who: Caller, parent: Path | None, filters: Filters, paging: Paging, by: str) -> dict[str, Any]:
-    page = page_of(resources_in(who, parent, q=filters.q), paging, by=by)
+    page = page_of(resources_in(who, parent, q=filters.q, held=filters.held), paging, by=by)
     return Page(shown(page.rows), page.next_cursor).listed(_content)
 
 

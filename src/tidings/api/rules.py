@@ -11,10 +11,11 @@ from pydantic import ConfigDict
 from tidings.api.authenticate import caller
 from tidings.api.etag import if_match, set_etag
 from tidings.api.events import BecauseShown, RecipientShown, SkipShown, SubjectNamed
-from tidings.api.pages import Listed, Paging, Text, page_of
+from tidings.api.pages import Listed, Paging, Text
 from tidings.audit.models import Change
 from tidings.kernel.clock import now
 from tidings.kernel.ids import made_at
+from tidings.kernel.pages import page_of
 from tidings.kernel.versions import Expected
 from tidings.planning.compare import Warned
 from tidings.planning.preview import LAST, LAST_AT_MOST, Tried, preview_rule

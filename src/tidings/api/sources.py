@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, ConfigDict
 from tidings.api.authenticate import caller
 from tidings.api.etag import if_match, set_etag
 from tidings.api.events import EventSummary, summaries
-from tidings.api.pages import Listed, Paging, Text, page_of
+from tidings.api.pages import Listed, Paging, Text
 from tidings.channels.check import MASK
 from tidings.events.models import Parked
 from tidings.events.sources.contract import Adapter
@@ -20,6 +20,7 @@ from tidings.events.sources.look import look_at_source
 from tidings.events.sources.registry import ADAPTERS, in_order
 from tidings.events.sources.set_up import ShownMapping, has_secret, mapping_of, parked_of, put_mapping, put_secret
 from tidings.kernel.ids import made_at
+from tidings.kernel.pages import page_of
 from tidings.kernel.settings import settings
 from tidings.kernel.versions import Expected
 

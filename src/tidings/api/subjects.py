@@ -9,11 +9,12 @@ from pydantic import AwareDatetime
 
 from tidings.api.authenticate import caller
 from tidings.api.events import RecipientShown, SkipShown
-from tidings.api.pages import Listed, Paging, Text, page_of
+from tidings.api.pages import Listed, Paging, Text
 from tidings.delivery.told import told_of
 from tidings.events.find import subject_of, subjects_of, visible_events
 from tidings.events.models import Subject
 from tidings.kernel.ids import made_at
+from tidings.kernel.pages import page_of
 
 router = Router(tags=["subjects"])
 

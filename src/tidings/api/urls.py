@@ -55,8 +55,10 @@ for prefix, router in (
     ("/v1", "tidings.api.channels.router"),
     ("/v1", "tidings.api.events.router"),
     ("/v1", "tidings.api.deliveries.router"),
+    ("/v1", "tidings.api.overview.router"),
     ("/v1", "tidings.api.subjects.router"),
     ("/v1", "tidings.api.inbox.router"),
+    ("/v1", "tidings.api.imports.router"),
     ("/v1", "tidings.api.changes.router"),
 ):
     api.add_router(prefix, router)

@@ -9,13 +9,16 @@ from pydantic import ConfigDict
 from tidings.accounts.invite import HOLDS, invite
 from tidings.accounts.models import Person
 from tidings.api.authenticate import caller
+from tidings.api.downloads import SheetPart, download
 from tidings.api.echo import refuse_other
 from tidings.api.etag import if_match, set_etag
-from tidings.api.pages import Listed, Paging, Text, page_of
+from tidings.api.pages import Listed, Paging, Text
 from tidings.directory.enrol import put_member
 from tidings.directory.members import described, member, members, see_off
 from tidings.directory.profile import Profile
 from tidings.directory.ways import Ways, ways_of
+from tidings.imports.export import people_sheet
+from tidings.kernel.pages import page_of
 from tidings.kernel.versions import Expected
 from tidings.preferences.methods import put_settings_of_user, settings_of_user
 from tidings.preferences.shape import read_settings, write_settings
@@ -97,6 +100,13 @@ def list_users(request: HttpRequest, filters: Query[UserFilters], paging: Query[
     page = page_of(members(who, **filters.dict()), paging, by="login")
     ways = ways_of(who.tenant_id, page.rows)
     return page.listed(lambda person: {**shown(person), "reached": reached(ways[person.id])})
+
+
+@router.get("/users.csv")
+def users_csv(request: HttpRequest, filters: Query[UserFilters], part: Query[SheetPart]) -> HttpResponse:
+    """As `POST /imports` takes it."""
+    page = page_of(members(caller(request), **filters.dict()), part, by="login")
+    return download(request, "users.csv", people_sheet(page.rows, for_excel=part.excel), page.next_cursor)
 
 
 @router.get("/users/{login}", response=UserShown)

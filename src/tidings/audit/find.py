@@ -1,12 +1,13 @@
 """Look through the record of changes, and take it along."""
 
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import QuerySet
+import msgspec
+from django.db.models import QuerySet, TextField, Value
+from django.db.models.functions import Cast, Coalesce
 
 from tidings.accounts.permissions import Caller
 from tidings.audit.models import Change
@@ -38,34 +39,39 @@ def changes(caller: Caller, which: Which) -> QuerySet[Change]:
     return found.filter(id__lt=first_at(which.until)) if which.until else found
 
 
+def for_a_file(found: QuerySet[Change]) -> QuerySet[Change]:
+    """`before` and `after` as the text they are kept as: to read and write the JSON of 10,000 changes takes longer
+    than all else."""
+    texts = {
+        f"{part}_text": Coalesce(Cast(part, TextField()), Value(""), output_field=TextField())
+        for part in ("before", "after")
+    }
+    return found.defer("before", "after").annotate(**texts)
+
+
 def as_sheet(found: Iterable[Change], *, for_excel: bool = False) -> bytes:
-    """`before` and `after` are JSON."""
-    return write_sheet(COLUMNS, _rows(found), for_excel=for_excel)
+    """Of changes `for_a_file`; `before` and `after` are JSON."""
+    return write_sheet(COLUMNS, ((*_said(change), *_texts(change)) for change in found), for_excel=for_excel)
 
 
 def as_lines(found: Iterable[Change]) -> bytes:
-    """NDJSON: one change a line."""
-    return b"".join(_json(described(change)).encode() + b"\n" for change in found)
+    """Of changes `for_a_file`: NDJSON, one a line."""
+    return b"".join(msgspec.json.encode(_line(change)) + b"\n" for change in found)
 
 
 def described(change: Change) -> dict[str, Any]:
-    return {
-        "id": str(change.id),
-        "at": made_at(change.id).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "actor": change.actor,
-        "action": change.action,
-        "kind": change.kind,
-        "key": change.key,
-        "before": change.before,
-        "after": change.after,
-    }
+    return dict(zip(COLUMNS, (*_said(change), change.before, change.after), strict=True))
 
 
-def _rows(found: Iterable[Change]) -> Iterator[list[str]]:
-    for change in found:
-        told = described(change)
-        yield [told[name] if isinstance(told[name], str) else _json(told[name]) for name in COLUMNS]
+def _said(change: Change) -> tuple[str, ...]:
+    at = made_at(change.id).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return str(change.id), at, change.actor, change.action, change.kind, change.key
 
 
-def _json(value: Any) -> str:
-    return "" if value is None else json.dumps(value, ensure_ascii=False)
+def _texts(change: Change) -> list[str]:
+    return [getattr(change, f"{part}_text") for part in ("before", "after")]
+
+
+def _line(change: Change) -> dict[str, Any]:
+    raw = [msgspec.Raw(text.encode() or b"null") for text in _texts(change)]
+    return dict(zip(COLUMNS, (*_said(change), *raw), strict=True))

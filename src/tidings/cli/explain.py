@@ -33,7 +33,7 @@ def explain(file: IO[bytes], tenant: str | None, as_json: bool) -> None:
 
 
 async def _preview(url: str, tenant_id: Any, body: bytes) -> dict[str, Any]:
-    from tidings.events.receive import receive_one
+    from tidings.events.receive import receive_one, type_of
     from tidings.kernel.clock import now
     from tidings.kernel.database import connect
     from tidings.pipeline import preview
@@ -42,18 +42,9 @@ async def _preview(url: str, tenant_id: Any, body: bytes) -> dict[str, Any]:
     connection = await connect(url, name="explain")
     try:
         view = (await Views().current(connection, (tenant_id,)))[tenant_id]
-        return preview(receive_one({"content-type": _type_of(body)}, body, now=now(), source=""), view)
+        return preview(receive_one({"content-type": type_of(body)}, body, now=now(), source=""), view)
     finally:
         await connection.close()
-
-
-def _type_of(body: bytes) -> str:
-    """What its sender would call it: a CloudEvent must have a `specversion`, an event of our own form knows none."""
-    try:
-        is_cloudevent = "specversion" in msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        is_cloudevent = False
-    return "application/cloudevents+json" if is_cloudevent else "application/json"
 
 
 def _print(record: dict[str, Any]) -> None:

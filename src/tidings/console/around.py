@@ -17,6 +17,7 @@ from django.utils.translation import gettext, gettext_lazy
 from tidings.accounts.live_key import live_key
 from tidings.console.menu import sections
 from tidings.console.page import Shown, is_part, show
+from tidings.console.spoken import meant, spoken
 from tidings.events.inbox import count_unread
 from tidings.kernel.clock import now
 from tidings.kernel.problems import PAGES, Problem
@@ -118,6 +119,8 @@ def _shown(request: HttpRequest, problem: Problem) -> HttpResponse:
     """A page; for a part of one, a message in its own place."""
     context = {
         "problem": problem,
+        "detail": meant(problem),
+        "errors": [{**error, "problem": spoken(str(error.get("problem", "")))} for error in problem.errors],
         "headline": TITLES.get(problem.status, gettext("This did not work")),
         "home": reverse("home"),
     }

@@ -1,9 +1,13 @@
 """What acts say in English of a value that they refuse, in the reader's language."""
 
 import re
+from collections.abc import Mapping
 
+from django.utils.functional import Promise
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as text
+
+from tidings.kernel.problems import Problem
 
 CONSTANT = (
     text("has a space or a backslash in it; percent-encode it or take it out"),
@@ -49,6 +53,50 @@ WITH_VALUE = (
         text("has %(least)s to %(most)s characters, all of them visible"),
     ),
 )
+
+
+# What a problem means, by its code, for who does not read English: the act's own words say more of the case at hand.
+MEANINGS: Mapping[str, str | Promise] = {
+    "not_found": text("There is no such thing, or you may not see it."),
+    "forbidden": text("Your roles do not allow this."),
+    "invalid": text("Something in it does not fit."),
+    "version_conflict": text("Somebody changed this meanwhile. Look at it as it is now, and change it again."),
+    "precondition_failed": text("Somebody changed this meanwhile. Look at it as it is now, and change it again."),
+    "channel_off": text("This channel is switched off for the organisation."),
+    "contact_missing": text("There is no address yet."),
+    "contact_unverified": text("The address is not confirmed yet."),
+    "contact_disabled": text("The address was switched off because it leads nowhere."),
+    "content_expired": text("What it said is not kept any more, so it cannot be sent again."),
+    "not_retriable": text("This delivery cannot be tried again as it stands."),
+    "verified_otherwise": text("This address is confirmed in another way."),
+    "busy": text("Another message is being sent; try again in a moment."),
+    "locked": text("Too many wrong codes were tried; wait, then ask for a new one."),
+    "too_many_codes": text("So many codes were sent that the next has to wait."),
+    "wrong_code": text("This is not the code that was sent."),
+    "code_expired": text("This code is too old; ask for a new one."),
+    "last_administrator": text("The last administrator stays: somebody has to be able to change things."),
+    "source_exists": text("There is a source of this name already."),
+    "signs_in_elsewhere": text("They sign in to another organisation too: only they can set a new password, by mail."),
+    "unknown_event_type": text("There is no such event type."),
+    "unstorable": text("It holds characters that cannot be kept."),
+    "malformed_json": text("This is no JSON that can be read."),
+    "invalid_event": text("This is no event that can be read."),
+    "unreadable_file": text("This file cannot be read."),
+    "too_many_rows": text("These are too many rows at once."),
+    "too_many_features": text("There are too many features already."),
+    "applying": text("It is being applied just now."),
+    "not_checked": text("It is still being checked."),
+    "secret_unreadable": text("What is kept sealed here cannot be opened with the keys of this installation."),
+    "unavailable": text("This cannot be done just now; try again in a moment."),
+    "parked_full": text("Too much is parked already."),
+}
+
+
+def meant(problem: Problem) -> str:
+    """What it says in English; in other languages what its code means."""
+    if get_language() == "en":
+        return problem.detail
+    return str(MEANINGS.get(problem.code) or spoken(problem.detail))
 
 
 def spoken(problem: str) -> str:

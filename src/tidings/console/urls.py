@@ -5,6 +5,8 @@ from django.urls import include, path
 AREAS = (
     "home",
     "sign_in",
+    "rules.urls",
+    "preview",
     "welcome",
     "channels.pages",
     "organisation",

@@ -10,14 +10,17 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import msgspec
+from msgspec import Struct
 
 from tidings.delivery.policy import Next
 from tidings.directory.people import Member, Point
 from tidings.kernel.database import Connection
-from tidings.kernel.ids import MAX_ORDINAL, child_of, event_of, last_of
+from tidings.kernel.ids import MAX_ORDINAL, child_of, event_of, first_at, last_of
 
 LONG = timedelta(minutes=4)
 """A wait this long is as bad as a failure to somebody who waits for an approval."""
+LOOKED_AT_FOR, FAILS_WITHIN = timedelta(minutes=10), timedelta(days=2)
+"""How long what failed is looked at again, and how old its event may be: a schedule takes little more than a day."""
 # What a person notices soonest comes first; a group's robot, which others read too, last.
 IN_ORDER = ("sms", "dingtalk", "email", "webhook", "dingtalk_robot")
 
@@ -26,12 +29,31 @@ _WAYS = """
 SELECT d.id, d.subject_id, d.number, d.channel, d.state FROM delivery_delivery d
 WHERE d.id BETWEEN %s AND %s AND d.person_id = %s
 """
+# Index: delivery_failed, of the tenants that want it; the primary key of events. What failed within the last minute is
+# still in the hands of the node that recorded it.
+_MISSED = """
+SELECT d.id, d.tenant_id, d.person_id, e.type FROM accounts_tenant t CROSS JOIN LATERAL (
+    SELECT id, tenant_id, person_id, attempts FROM delivery_delivery
+    WHERE state = 'failed' AND tenant_id = t.id AND id > %s OFFSET 0
+) d JOIN events_event e ON e.id = (left(d.id::text, 31) || '00000')::uuid
+WHERE t.fallback AND (d.attempts -> -1 ->> 'at')::timestamptz BETWEEN %s AND now() - interval '1 minute'
+ORDER BY d.id LIMIT 500
+"""
 _LAST = "SELECT id FROM delivery_delivery WHERE id BETWEEN %s AND %s ORDER BY id DESC LIMIT 1"
 _ADD = """
 INSERT INTO delivery_delivery
     (id, tenant_id, person_id, subject_id, number, contact_point_id, channel, state, due_at, attempts)
 VALUES (%s, %s, %s, %s, %s, %s, %s, 'pending', now(), %s::jsonb) ON CONFLICT DO NOTHING
 """
+
+
+class Missed(Struct, frozen=True):
+    """A way that failed lately; whether another was looked for, nobody can tell."""
+
+    delivery: UUID
+    tenant_id: UUID
+    person_id: UUID
+    event_type: str
 
 
 def wants(tone: str, following: Next) -> bool:
@@ -50,6 +72,12 @@ def next_way(member: Member, used: Collection[str], channels_on: Collection[str]
         if point.is_fallback or (channel in member.methods and point.usable and not point.left):
             return point
     return None
+
+
+async def missed(connection: Connection, now: datetime) -> list[Missed]:
+    """For a node that died between the record of a failure and the look for another way. To look twice does no harm."""
+    cursor = await connection.execute(_MISSED, (first_at(now - FAILS_WITHIN), now - LOOKED_AT_FOR), binary=True)
+    return [Missed(*row) for row in await cursor.fetchall()]
 
 
 async def fall_back(

@@ -13,7 +13,8 @@ from uuid import UUID
 import msgspec
 from django.db import connection
 
-from tidings.accounts.permissions import Caller
+from tidings.accounts.permissions import SEE_ALL, Caller
+from tidings.delivery.waits import COUNTED_AT_MOST, WAITS_FOR, WAITS_WITH, WaitsFor
 from tidings.kernel.ids import event_of, first_at
 from tidings.kernel.problems import not_found
 
@@ -24,6 +25,13 @@ from tidings.kernel.problems import not_found
 _BY_STATE = """
 FROM delivery_delivery d JOIN events_event e ON e.id = (left(d.id::text, 31) || '00000')::uuid
 WHERE d.tenant_id = %(tenant)s {of_deliveries} {of_others}
+"""
+# Index: the primary keys.
+_BY_KEY = """
+FROM delivery_delivery d JOIN events_event e ON e.id = (left(d.id::text, 31) || '00000')::uuid
+WHERE d.tenant_id = %(tenant)s AND d.id = ANY(%(ids)s) {of_deliveries} {of_others}
+  AND (%(recipient)s::text IS NULL OR d.person_id = (
+      SELECT id FROM accounts_person WHERE tenant_id = %(tenant)s AND login = %(recipient)s))
 """
 # Index: event_latest; then a range of the primary key of deliveries for each event.
 _BY_EVENT = """
@@ -44,10 +52,15 @@ WHERE r.person_id = (SELECT id FROM accounts_person WHERE tenant_id = %(tenant)s
 _SHOWN = """
 WITH page AS MATERIALIZED (SELECT d.*, e.type {chosen} LIMIT %(limit)s)
 SELECT d.id, d.type, s.kind, s.key, s.title, s.url, p.login, p.name, d.channel, d.state, d.due_at,
-       coalesce(d.reason, ''), coalesce(d.provider_id, ''), coalesce(d.attempts, '[]')::text
+       coalesce(d.reason, ''), coalesce(d.provider_id, ''), {waits_for}, coalesce(d.attempts, '[]')::text
 FROM page d JOIN events_subject s ON s.id = d.subject_id JOIN accounts_person p ON p.id = d.person_id
 ORDER BY d.id DESC
 """
+# Index: delivery_due.
+_MANY_PENDING = """
+SELECT 1 FROM delivery_delivery WHERE tenant_id = %s AND state = 'pending' ORDER BY due_at OFFSET %s LIMIT 1
+"""
+_COUNT = "SELECT count(*) FROM (SELECT {chosen} LIMIT %(limit)s) counted"
 INDEXED_STATES = ("failed", "pending", "sending")
 
 
@@ -61,6 +74,8 @@ class Which:
     event_type: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    ids: Sequence[UUID] | None = None
+    """Only these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +93,7 @@ class Shown:
     due_at: datetime
     reason: str
     provider_id: str
+    waits_for: WaitsFor
     attempts: Sequence[dict[str, Any]]
 
     @property
@@ -99,9 +115,11 @@ def deliveries_of(caller: Caller, which: Which, *, limit: int, after: UUID | Non
     mine = None if caller.sees_all else caller.as_person().login
     if mine is not None and which.recipient not in (None, mine):
         return []
-    chosen = choose(caller.tenant_id, which, recipient=mine or which.recipient, after=after)
+    recipient = mine or which.recipient
+    walk = recipient is None and which.state == "pending" and _many_pending(caller.tenant_id)
+    chosen = choose(caller.tenant_id, which, recipient=recipient, after=after, walk=walk)
     with connection.cursor() as cursor:
-        cursor.execute(_SHOWN.format(chosen=chosen.sql), {**chosen.parameters, "limit": limit})
+        cursor.execute(shown(chosen.sql), {**chosen.parameters, **WAITS_WITH, "limit": limit})
         return [_shown(row) for row in cursor.fetchall()]
 
 
@@ -109,22 +127,43 @@ def delivery_of(caller: Caller, delivery_id: UUID) -> Shown:
     """Raises 403, 404."""
     caller.require_scope("read")
     only = "" if caller.sees_all else "AND d.person_id = %(person)s"
-    parameters: dict[str, Any] = {"tenant": caller.tenant_id, "id": delivery_id, "limit": 1}
+    parameters: dict[str, Any] = {**WAITS_WITH, "tenant": caller.tenant_id, "id": delivery_id, "limit": 1}
     if only:
         parameters["person"] = caller.as_person().id
     with connection.cursor() as cursor:
         chosen = _BY_STATE.format(of_deliveries=f"AND d.id = %(id)s {only}", of_others="")
-        cursor.execute(_SHOWN.format(chosen=chosen), parameters)
+        cursor.execute(shown(chosen), parameters)
         row = cursor.fetchone()
     if row is None:
         raise not_found("delivery")
     return _shown(row)
 
 
-def choose(tenant_id: UUID, which: Which, *, recipient: str | None, after: UUID | None = None) -> Chosen:
-    if recipient is not None:
+def count_deliveries(caller: Caller, which: Which, *, at_most: int = COUNTED_AT_MOST) -> int:
+    """How many there are, as far as `at_most`. For those who see all of their tenant; raises 403."""
+    caller.require(*SEE_ALL, to_write=False)
+    chosen = choose(caller.tenant_id, which, recipient=which.recipient)
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNT.format(chosen=chosen.sql), {**chosen.parameters, "limit": at_most})
+        return int(cursor.fetchone()[0])
+
+
+def _many_pending(tenant_id: UUID) -> bool:
+    """Then it is quicker to meet some among the latest events than to sort all of them by their age."""
+    with connection.cursor() as cursor:
+        cursor.execute(_MANY_PENDING, [tenant_id, COUNTED_AT_MOST])
+        return cursor.fetchone() is not None
+
+
+def choose(
+    tenant_id: UUID, which: Which, *, recipient: str | None, after: UUID | None = None, walk: bool = False
+) -> Chosen:
+    """`walk`: by the tenant's events, whatever index the state has."""
+    if which.ids is not None:
+        start, first = _BY_KEY, "d"
+    elif recipient is not None:
         start, first = _BY_PERSON, "r"
-    elif which.state in INDEXED_STATES:
+    elif which.state in INDEXED_STATES and not walk:
         start, first = _BY_STATE, "d"
     else:
         start, first = _BY_EVENT, "e"
@@ -143,8 +182,14 @@ def choose(tenant_id: UUID, which: Which, *, recipient: str | None, after: UUID 
     asked = {name: value for name, (_, value) in (of_deliveries | of_others).items() if value is not None}
     chosen = start.format(of_deliveries=_all(of_deliveries, asked), of_others=_all(of_others, asked))
     return Chosen(
-        f"{chosen.strip()}\nORDER BY {first}.id DESC, d.id DESC", {"tenant": tenant_id, "recipient": recipient, **asked}
+        f"{chosen.strip()}\nORDER BY {first}.id DESC, d.id DESC",
+        {"tenant": tenant_id, "recipient": recipient, "ids": list(which.ids or ()), **asked},
     )
+
+
+def shown(chosen: str) -> str:
+    """The statement that reads them; it wants `WAITS_WITH` and a limit too."""
+    return _SHOWN.format(chosen=chosen, waits_for=WAITS_FOR)
 
 
 def _all(conditions: Mapping[str, tuple[str, Any]], asked: Collection[str]) -> str:

@@ -43,7 +43,7 @@ async def look(
         "people_since": plain_array([key.hex for key in people.values()]),
         "tenants": plain_array([key.hex for key in tenants]),
         "tenants_since": plain_array([key.hex for key in tenants.values()]),
-        "channels": text_array(list(CHANNELS)),
+        "channels": text_array(["", *CHANNELS]),
     }
     found: dict[Topic, set[str]] = {}
     for kind, key, mark in await (await connection.execute(_NEWS, parameters)).fetchall():

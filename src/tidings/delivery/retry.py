@@ -15,6 +15,7 @@ from django.db import connection, transaction
 
 from tidings.accounts.permissions import Caller
 from tidings.audit.record import record_change
+from tidings.delivery import tally
 from tidings.delivery.find import Chosen, Shown, Which, choose, delivery_of
 from tidings.kernel.clock import now
 from tidings.kernel.problems import Problem, invalid
@@ -110,6 +111,7 @@ def _retry(caller: Caller, chosen: Chosen, *, limit: int) -> Retried:
     counts = {refused: count for refused, count, _ in rows}
     retried = counts.pop("", 0)
     if retried:
+        tally.count_now(caller.tenant_id, "", "retried", retried, now())
         transaction.on_commit(_wake)
     full = retried + sum(counts.values()) >= limit
     return Retried(retried, counts, UUID(min(least for _, _, least in rows)) if full else None)

@@ -101,6 +101,13 @@ async def write(connection: Connection, counts: Counts, now: datetime) -> None:
     )
 
 
+def count_now(tenant_id: UUID, channel: str, what: What, count: int, now: datetime) -> None:
+    """What a page or a call brought about, outside any node's loop."""
+    with django_connection.cursor() as cursor:
+        minute = now.replace(second=0, microsecond=0)
+        cursor.execute(_ADD, [[tenant_id], [channel], [minute], [what], [""], [count], [0], [""]])
+
+
 async def forget(connection: Connection) -> None:
     """Index: none; a few rows a minute, every ten minutes."""
     await connection.execute(_FORGET)

@@ -20,6 +20,8 @@ from tidings.kernel.secrets import SecretUnreadable, seal, unseal
 DEPARTED = "person_departed"
 Points = dict[str, ContactPoint]
 """A person's, by channel."""
+# Of these it is the mobile that people vouch for, and not the account that is found by it.
+ASSUMED = frozenset({"dingtalk"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,11 @@ def address_of(kind: Channel, values: Values) -> dict[str, Value]:
 def same_address(kind: Channel, one: Values, other: Values) -> bool:
     """Whether both lead to the same place."""
     return address_of(kind, one) == address_of(kind, other)
+
+
+def is_assumed(kind: Channel, values: Values) -> bool:
+    """Whether nothing but somebody's word about a mobile says whose account this is."""
+    return kind.code in ASSUMED and address_of(kind, values).keys() == {kind.contact[0].name}
 
 
 def write_point(

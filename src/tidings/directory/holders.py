@@ -6,7 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet, Value
+from django.db.models.functions import Concat
 
 from tidings.accounts.models import Person
 from tidings.accounts.permissions import Caller
@@ -18,6 +19,7 @@ from tidings.kernel.problems import not_found
 from tidings.kernel.versions import Expected
 
 KEEPERS = ("administrator", "dba")
+NAMED_AT_MOST = 1_000
 LEVELS = ("instance", "database", "table")
 
 
@@ -61,8 +63,11 @@ def holders(caller: Caller, path: Path) -> Held:
     return shown([_known(caller.tenant_id, path)])[0]
 
 
-def resources_in(caller: Caller, parent: Path | None = None, *, q: str = "") -> QuerySet[Resource]:
-    """The instances, or what lies directly in one of them or in a database; `q` is part of a name. Raises 403, 404."""
+def resources_in(
+    caller: Caller, parent: Path | None = None, *, q: str = "", held: bool | None = None
+) -> QuerySet[Resource]:
+    """The instances, or what lies directly in one of them or in a database; `q` is part of a name; `held`: somebody
+    answers for it, as DBA or owner. Raises 403, 404."""
     caller.require(*KEEPERS, to_write=False)
     found = Resource.objects.for_tenant(caller.tenant_id)
     if parent is None:
@@ -73,7 +78,27 @@ def resources_in(caller: Caller, parent: Path | None = None, *, q: str = "") -> 
             found, name = found.filter(instance=parent.instance, database=parent.database).exclude(table=""), "table"
         else:
             found, name = found.filter(instance=parent.instance, table="").exclude(database=""), "database"
+    if held is not None:
+        by_nobody = Q(dba=None, owners=[])
+        found = found.filter(~by_nobody if held else by_nobody)
     return found.filter(**{f"{name}__icontains": q}) if q else found
+
+
+def all_resources(caller: Caller, *, instance: str | None = None) -> QuerySet[Resource]:
+    """Of every level, each after what it lies in, by `path`. Raises 403."""
+    caller.require(*KEEPERS, to_write=False)
+    found = Resource.objects.for_tenant(caller.tenant_id)
+    if instance is not None:
+        found = found.filter(instance=instance)
+    return found.annotate(path=Concat("instance", Value("/"), "database", Value("/"), "table"))
+
+
+def held_by(caller: Caller, person: Person) -> QuerySet[Resource]:
+    """What this person is the DBA or an owner of. Anybody may see what they hold themself. Raises 403."""
+    if caller.person is None or caller.person.id != person.id:
+        caller.require(*KEEPERS, to_write=False)
+    caller.require_scope("read")
+    return Resource.objects.for_tenant(caller.tenant_id).filter(Q(dba=person) | Q(owners__contains=[person.id]))
 
 
 def shown(resources: Iterable[Resource]) -> list[Held]:
@@ -137,4 +162,7 @@ def _logins(rows: Sequence[Resource]) -> Mapping[UUID, str]:
     ids = {owner for row in rows for owner in row.owners} | {row.dba_id for row in rows if row.dba_id}
     if not ids:
         return {}
-    return dict(Person.objects.for_tenant(rows[0].tenant_id).filter(id__in=ids).values_list("id", "login"))
+    people = Person.objects.for_tenant(rows[0].tenant_id)
+    # For a whole file's worth it is quicker to read everybody than to name them one by one.
+    named = people.filter(id__in=ids) if len(ids) <= NAMED_AT_MOST else people
+    return dict(named.values_list("id", "login"))

@@ -12,6 +12,7 @@ from tidings.directory.contact_points import (
     Points,
     Write,
     address_of,
+    is_assumed,
     opened,
     remove_points,
     write_points,
@@ -20,8 +21,6 @@ from tidings.directory.models import ContactPoint
 
 # The channels that what is said of a person prefills, and by which part of it.
 PREFILLED: Mapping[str, str] = {"email": "email", "sms": "mobile", "dingtalk": "mobile"}
-# Of these it is the mobile that administrators vouch for, and not the account that is found by it.
-ASSUMED = frozenset({"dingtalk"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,7 @@ def prefill(tenant_id: UUID, people: Iterable[Said]) -> list[list[str]]:
         for kind, values in changes:
             point = one.points.get(kind.code)
             if values is not None:
-                assumed = kind.code in ASSUMED
+                assumed = is_assumed(kind, values)
                 writes.append(Write(one.person, kind, point, values, verified=True, assumed=assumed))
             elif point is not None:
                 removed.append(point)

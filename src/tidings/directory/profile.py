@@ -98,13 +98,13 @@ def checked_language(text: str) -> str:
 
 
 def checked_timezone(text: str) -> str:
-    if text not in _timezones():
+    if text not in timezones():
         raise InvalidField("is no time zone; write it as the IANA database does, such as Asia/Shanghai or UTC")
     return text
 
 
 @cache
-def _timezones() -> frozenset[str]:
+def timezones() -> frozenset[str]:
     return frozenset({"UTC", *available_timezones()} - NO_ZONES)
 
 

@@ -1,7 +1,7 @@
 """Which of their methods lead to people, why the others do not, and which would: for the many at once that a list
 shows."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -9,8 +9,9 @@ from django.db.models import BooleanField, Exists, F, Func, OuterRef
 
 from tidings.accounts.models import Person
 from tidings.channels.models import ChannelSetting
+from tidings.directory.as_member import as_member
 from tidings.directory.models import ContactPoint
-from tidings.directory.people import Hindrance, Point, hindrance
+from tidings.directory.people import Hindrance, Member, hindrance
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +28,14 @@ def ways_of(tenant_id: UUID, people: Iterable[Person]) -> Mapping[UUID, Ways]:
     """By person. Two queries."""
     people = list(people)
     on = _switched_on(tenant_id)
-    points: dict[UUID, dict[str, Point]] = {person.id: {} for person in people}
-    for each in ContactPoint.objects.for_tenant(tenant_id).filter(person__in=people).order_by("channel"):
-        verified, disabled = each.verified_at is not None, each.disabled_at is not None
-        points[each.person_id][each.channel] = Point(each.id, each.channel, b"", each.destination, verified, disabled)
-    return {person.id: _ways(person.methods, points[person.id], on) for person in people}
+    points: dict[UUID, list[ContactPoint]] = {person.id: [] for person in people}
+    for point in ContactPoint.objects.for_tenant(tenant_id).filter(person__in=people).order_by("channel"):
+        points[point.person_id].append(point)
+    return {person.id: _ways(as_member(person, points[person.id]), on) for person in people}
 
 
-def _ways(methods: Sequence[str], points: Mapping[str, Point], on: Collection[str]) -> Ways:
+def _ways(member: Member, on: Collection[str]) -> Ways:
+    methods, points = member.methods, member.points
     hindered = {channel: hindrance(channel, points.get(channel), on) for channel in (*methods, *points)}
     return Ways(
         by=tuple(channel for channel in methods if hindered[channel] is None),

@@ -1,6 +1,8 @@
-"""What waits for approval, the longest first. An event that asks for approval leaves a row (`delivery/enqueue.py`);
+"""What waits for somebody to do something: approvals, the longest first; and what came in and could not be planned or
+understood. An event that asks for approval leaves a row (`delivery/enqueue.py`);
 whether it is still asked for is the subject's status, and rows of which it no longer is are swept now and then."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -33,6 +35,19 @@ DELETE FROM events_awaiting WHERE subject_id IN (
 """
 
 
+# Index: event_unplanned, which holds only such events, of all tenants; parked_waiting.
+_UNPLANNED = """
+SELECT count(*) FROM (
+    SELECT FROM events_event WHERE tenant_id = %s AND fault IS NOT NULL LIMIT %s) counted
+"""
+_PARKED = """
+SELECT source, count(*) FROM (
+    SELECT source FROM events_parked
+    WHERE tenant_id = %s AND resolved_at IS NULL AND reason <> 'test_message' LIMIT %s) counted
+GROUP BY 1 ORDER BY 2 DESC, 1
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Awaiting:
     """A subject whose current status asks for approval, since `since`."""
@@ -51,6 +66,29 @@ class AllAwaiting:
 
     longest: list[Awaiting]
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unresolved:
+    """Events that are kept and not planned, and payloads that nobody could read, by source; each counted up to
+    1,000."""
+
+    unplanned: int
+    parked: Sequence[tuple[str, int]]
+
+    @property
+    def parked_count(self) -> int:
+        return sum(count for _, count in self.parked)
+
+
+def unresolved_of(caller: Caller) -> Unresolved:
+    """Two queries. For those who see all of their tenant; raises 403."""
+    caller.require(*SEE_ALL, to_write=False)
+    with django_connection.cursor() as cursor:
+        cursor.execute(_UNPLANNED, [caller.tenant_id, COUNTED_AT_MOST])
+        [unplanned] = cursor.fetchone()
+        cursor.execute(_PARKED, [caller.tenant_id, COUNTED_AT_MOST])
+        return Unresolved(unplanned, cursor.fetchall())
 
 
 def awaiting_of(caller: Caller, *, limit: int = 10) -> AllAwaiting:

@@ -62,6 +62,15 @@ def receive_many(headers: Mapping[str, str], body: bytes, *, now: datetime, sour
     return [read(item) for item in items]
 
 
+def type_of(body: bytes) -> str:
+    """What its sender would call it: a CloudEvent must have a `specversion`, an event of our own form knows none."""
+    try:
+        is_cloudevent = "specversion" in msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        is_cloudevent = False
+    return CLOUDEVENT if is_cloudevent else JSON
+
+
 def _items(body: bytes) -> Sequence[bytes | msgspec.Raw]:
     try:
         return _raw_list.decode(body)

@@ -1,4 +1,4 @@
-"""The last events of a type, with what their source sent: to try a rule on what really happened."""
+"""The last events, or those of a type, with what their source sent: to try rules on what really happened."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ asked now and then. What is rarer than that is not found."""
 KEPT_FOR = timedelta(days=7)
 """Then contents are dropped: see `delivery/retention.py`."""
 
-# Index: event_latest, read backwards and no further than `look`; OFFSET 0 keeps the limits apart.
+# Index: event_latest, read backwards and no further than `look`.
 _OF_TYPE = """
 SELECT id FROM (
     SELECT id, type FROM events_event WHERE tenant_id = %(tenant)s AND id >= %(since)s ORDER BY id DESC LIMIT %(look)s
-) latest WHERE type = %(type)s ORDER BY id DESC LIMIT %(last)s
+) latest WHERE %(type)s::text IS NULL OR type = %(type)s ORDER BY id DESC LIMIT %(last)s
 """
 # Index: each day's primary key.
 _BODIES = "SELECT id, body FROM events_body WHERE id = ANY(%s) ORDER BY id DESC"
@@ -34,7 +34,7 @@ class Recent:
     event: Event
 
 
-def recent_events(tenant_id: UUID, event_type: str, last: int) -> Sequence[Recent]:
+def recent_events(tenant_id: UUID, event_type: str | None, last: int) -> Sequence[Recent]:
     """Newest first."""
     asked: dict[str, Any] = {
         "tenant": tenant_id,

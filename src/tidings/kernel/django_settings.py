@@ -64,6 +64,7 @@ INSTALLED_APPS = [
     "tidings.directory",
     "tidings.events",
     "tidings.rules",
+    "tidings.imports",
     "tidings.delivery",
     # Before allauth: its pages take our elements.
     "tidings.console",

@@ -44,8 +44,8 @@ def read_sheet(content: bytes, columns: Collection[str], *, needs: Collection[st
     """Its first line names the columns, in any order and case. Raises 422 `unreadable_file`."""
     text, encoding = _decoded(content)
     hint, body = _hinted(text)
-    separator = hint or _separator_of(body.partition("\n")[0], {*columns, *ignores})
-    lines = list(_lines(body, separator, skipped=text[: len(text) - len(body)].count("\n")))
+    separator = hint or _separator_of(body, {*columns, *ignores})
+    lines = list(_lines(body, separator, skipped=1 if hint else 0))
     if not lines:
         raise _unreadable("The file is empty: its first line names the columns.")
     named = tuple(cell.strip().lower() for cell in lines[0].cells)
@@ -88,17 +88,17 @@ def _decoded(content: bytes) -> tuple[str, str]:
 
 def _hinted(text: str) -> tuple[str, str]:
     """Excel's own first line that says what separates cells, and the rest."""
-    first, _, rest = text.partition("\n")
-    found = re.fullmatch(r'"?sep=([,;\t])"?\r?', first)
-    return (found[1], rest) if found else ("", text)
+    found = re.match(r'"?sep=([,;\t])"?(\r\n|\r|\n)', text)
+    return (found[1], text[found.end() :]) if found else ("", text)
 
 
-def _separator_of(header: str, known: Collection[str]) -> str:
-    """Whichever makes the most of the header known."""
+def _separator_of(text: str, known: Collection[str]) -> str:
+    """Whichever makes the most of the first line known."""
+    header = re.match(r"\s*([^\r\n]*)", text)
+    assert header
 
     def names(separator: str) -> int:
-        cells = next(csv.reader([header], delimiter=separator), [])
-        return sum(cell.strip().lower() in known for cell in cells)
+        return sum(cell.strip(' "').lower() in known for cell in header[1].split(separator))
 
     return max(SEPARATORS, key=names)
 

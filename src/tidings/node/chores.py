@@ -25,8 +25,10 @@ from tidings.directory.people import Member, Point
 from tidings.events.awaiting import sweep
 from tidings.events.event import Event, People, Subject, checked
 from tidings.events.group import Submission
+from tidings.imports.forget import forget_imports
 from tidings.kernel.clock import now
 from tidings.kernel.database import Connection, Lasting
+from tidings.kernel.ids import event_of
 from tidings.kernel.problems import Problem
 from tidings.pipeline import accept, plan_again
 from tidings.planning.views import Views
@@ -39,9 +41,11 @@ Chore = Callable[[Connection], Awaitable[None]]
 HOUSEKEEPING = timedelta(minutes=10)
 HOUSEWORK: tuple[Chore, ...] = (
     keep_house, budget.forget, remember.forget, tally.forget, hourly.forget, sweep, forget_verifications,
+    forget_imports,
 )  # fmt: skip
 REPLAN = timedelta(seconds=30)
 FAREWELLS = timedelta(seconds=2)
+MISSED_WAYS = timedelta(minutes=1)
 SOURCE = "tidings"
 
 
@@ -68,7 +72,7 @@ class Chores:
 
     async def _run(self, lasting: Lasting) -> None:
         loop = asyncio.get_running_loop()
-        next_house = next_plan = next_farewells = 0.0
+        next_house = next_plan = next_farewells = next_ways = 0.0
         while True:
             if loop.time() >= next_house:
                 for housework in HOUSEWORK:
@@ -80,6 +84,9 @@ class Chores:
             if self._node.duties.delivers and loop.time() >= next_farewells:
                 await self._do(lasting, self._say_farewells)
                 next_farewells = loop.time() + FAREWELLS.total_seconds()
+            if self._node.duties.delivers and loop.time() >= next_ways:
+                await self._do(lasting, self._find_missed_ways)
+                next_ways = loop.time() + MISSED_WAYS.total_seconds()
             with suppress(TimeoutError):
                 async with asyncio.timeout(1):
                     chore = await self._waiting.get()
@@ -129,17 +136,27 @@ class Chores:
     def fall_back(self, job: Job) -> None:
         """Another way to somebody who is asked to act, where the tenant wants that and there is one."""
 
-        async def find(connection: Connection) -> None:
-            view = (await self._node.views.current(connection, (job.tenant_id,))).get(job.tenant_id)
-            member = view.directory.people.by_id.get(job.member.id) if view and view.fallback else None
-            if view is None or member is None:
-                return
-            point = await fallback.fall_back(connection, job.id, job.tenant_id, member, view.channels_on, now())
-            if point is not None:
-                log.info("another way: %s", point.channel, extra={"event": str(job.story.id), "delivery": str(job.id)})
-                self._node.wake()
+        self._waiting.put_nowait(
+            lambda connection: self._find_a_way(connection, job.id, job.tenant_id, job.member.id, job.story.event.type)
+        )
 
-        self._waiting.put_nowait(find)
+    async def _find_missed_ways(self, connection: Connection) -> None:
+        for one in await fallback.missed(connection, now()):
+            await self._find_a_way(connection, one.delivery, one.tenant_id, one.person_id, one.event_type)
+
+    async def _find_a_way(
+        self, connection: Connection, delivery: UUID, tenant_id: UUID, person_id: UUID, event_type: str
+    ) -> None:
+        view = (await self._node.views.current(connection, (tenant_id,))).get(tenant_id)
+        member = view.directory.people.by_id.get(person_id) if view and view.fallback else None
+        known = view.catalog.event_types.get(event_type) if view else None
+        if view is None or member is None or known is None or known.tone != "action":
+            return
+        point = await fallback.fall_back(connection, delivery, tenant_id, member, view.channels_on, now())
+        if point is not None:
+            about = {"event": str(event_of(delivery)), "delivery": str(delivery)}
+            log.info("another way: %s", point.channel, extra=about)
+            self._node.wake()
 
     def failing_channel(self, job: Job, reason: str) -> None:
         """Once an hour, tenant, channel and reason: one person's robot must not hide the channel's own trouble."""

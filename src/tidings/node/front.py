@@ -32,6 +32,9 @@ from tidings.planning.view import View
 log = logging.getLogger("tidings.http")
 MAX_REST_BYTES = 1024 * 1024
 """Of the body of any other call: far more than the longest list it may hold."""
+MAX_SHEET_BYTES = 4 * 1024 * 1024
+"""Of a file to import: 10,000 people are 1.1 MB, 10,000 tables with long names three times that."""
+SHEETS = frozenset({"/api/v1/imports", "/console/imports"})
 DRAIN_AT_MOST = 64 * 1024 * 1024
 DRAIN_SECONDS, SILENCE = 10.0, 1.0
 _json = msgspec.json.Encoder()
@@ -158,7 +161,7 @@ class Front:
         """Django's, which takes one of its threads only when the whole request is there: a sender that dawdles keeps
         nobody waiting, and a body that came in chunks has a length, without which WSGI knows of none."""
         headers = dict(scope["headers"])
-        body = await _read(receive, headers, MAX_REST_BYTES)
+        body = await _read(receive, headers, MAX_SHEET_BYTES if scope["path"] in SHEETS else MAX_REST_BYTES)
         if b"transfer-encoding" in headers:
             kept = [each for each in scope["headers"] if each[0] not in (b"transfer-encoding", b"content-length")]
             scope = {**scope, "headers": [*kept, (b"content-length", b"%d" % len(body))]}

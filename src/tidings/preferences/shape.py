@@ -153,6 +153,14 @@ def _contact(kind: Channel, values: Values, shown: Shown) -> dict[str, Any]:
     return masked(kind.contact, values) | dict(shown.made.get(kind.code, {}))
 
 
+def checked_methods(methods: list[str]) -> tuple[str, ...]:
+    """Each once. Raises 422."""
+    chosen, problems = _methods(methods)
+    if problems:
+        raise invalid(f"These methods cannot be chosen: {problems[0]['problem']}.", problems)
+    return chosen or ()
+
+
 def _methods(methods: Any) -> tuple[tuple[str, ...] | None, list[dict[str, str]]]:
     if methods is None:
         return None, []

@@ -18,6 +18,7 @@ from tidings.kernel.ids import made_at
 from tidings.kernel.problems import not_found
 from tidings.kernel.versions import Expected
 from tidings.rules.change import Changed, Wanted, apply_changes, may_be_added, users_named, with_rules
+from tidings.rules.history import content_at
 from tidings.rules.models import Rule
 from tidings.rules.show import READERS, ShownRule, known_type, show_rules
 
@@ -55,7 +56,7 @@ def restore_rule(caller: Caller, event_type: str, version: int, expected: Expect
     known = known_type(catalog_of(caller.tenant_id), event_type)
     [(rule, _, _)] = with_rules(caller, {event_type: Wanted()})
     expected.check(rule.version, show_rules([rule], [known])[0])
-    then = _at_version(caller, event_type, version)
+    then = content_at(_changes(caller, [event_type]), version)
     if then is None:
         raise not_found("version of this rule")
     return _make(caller, "restore", [(rule, known, then)])[0]
@@ -84,15 +85,6 @@ def undo_changes(caller: Caller, versions: Mapping[str, int]) -> Undone:
 def _changes(caller: Caller, event_types: Iterable[str]) -> QuerySet[Change]:
     """Index: change_of."""
     return Change.objects.for_tenant(caller.tenant_id).filter(kind="rule", key__in=list(event_types))
-
-
-def _at_version(caller: Caller, event_type: str, version: int) -> Mapping[str, Any] | None:
-    """An event type that was taken away and came back counts anew: the latest is meant."""
-    for name in ("after", "before"):
-        found = _changes(caller, [event_type]).filter(**{f"{name}__version": version}).order_by("-id").first()
-        if found is not None:
-            return dict(getattr(found, name))
-    return None
 
 
 def _make(caller: Caller, action: str, wanted: Sequence[tuple[Rule, EventType, Mapping[str, Any]]]) -> list[Restored]:

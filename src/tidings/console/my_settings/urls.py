@@ -1,14 +1,16 @@
-"""The addresses of my settings."""
+"""The addresses of my settings, and of the form for somebody else's."""
 
-from django.http import HttpResponse
 from django.urls import path
 
-from tidings.console.page import Asked, page, show
+from tidings.console.my_settings import pages, ways
 
-
-@page()
-def my_settings(request: Asked) -> HttpResponse:
-    return show(request, "console/my_settings/settings.html")
-
-
-urlpatterns = [path("settings", my_settings, name="settings")]
+urlpatterns = [
+    path("settings", pages.my_settings, name="settings"),
+    path("settings/profile", pages.profile, name="settings-profile"),
+    path("settings/expectations", pages.expectations, name="settings-expectations"),
+    *(path(f"settings/ways/<str:channel>/{act}", view, name=f"way-{act}") for act, view in ways.own.items()),
+    *(
+        path(f"settings/of/<str:login>/ways/<str:channel>/{act}", view, name=f"way-{act}-of")
+        for act, view in ways.of_others.items()
+    ),
+]

@@ -49,10 +49,18 @@ document.addEventListener("keydown", (event) => {
 
 // "All of these": a checkbox with data-all="name" ticks every checkbox of that name in its form or table, and what
 // depends on a choice (data-chosen="name") says how many there are and is off while there are none.
+// data-all-here="name": only those of the same part of a table.
+const near = (all) => [...all.closest("tbody").querySelectorAll(`input[type=checkbox][name="${all.dataset.allHere}"]`)];
 const boxes = (name) => [...document.querySelectorAll(`input[type=checkbox][name="${name}"]`)];
 function count() {
   for (const all of document.querySelectorAll("[data-all]")) {
     const of = boxes(all.dataset.all);
+    const chosen = of.filter((box) => box.checked).length;
+    all.checked = of.length > 0 && chosen === of.length;
+    all.indeterminate = chosen > 0 && chosen < of.length;
+  }
+  for (const all of document.querySelectorAll("[data-all-here]")) {
+    const of = near(all);
     const chosen = of.filter((box) => box.checked).length;
     all.checked = of.length > 0 && chosen === of.length;
     all.indeterminate = chosen > 0 && chosen < of.length;
@@ -67,6 +75,7 @@ function count() {
 document.addEventListener("change", (event) => {
   const all = event.target.dataset?.all;
   if (all) for (const box of boxes(all)) box.checked = event.target.checked;
+  if (event.target.dataset?.allHere) for (const box of near(event.target)) box.checked = event.target.checked;
   if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
   if (event.target.type === "checkbox") count();
 });
@@ -102,3 +111,18 @@ document.addEventListener("visibilitychange", () => {
   }
 });
 listen();
+
+// A button with data-wait is off for so many seconds; its [data-left] counts them.
+const until = new WeakMap();
+function wait() {
+  for (const button of document.querySelectorAll("[data-wait]")) {
+    if (!until.has(button)) until.set(button, performance.now() + button.dataset.wait * 1000);
+    const left = Math.ceil((until.get(button) - performance.now()) / 1000);
+    button.disabled = left > 0;
+    const shown = button.querySelector("[data-left]");
+    if (shown) shown.textContent = left > 0 ? `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}` : "";
+  }
+}
+setInterval(wait, 1000);
+document.body.addEventListener("htmx:afterSettle", wait);
+wait();
