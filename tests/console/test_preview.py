@@ -45,8 +45,8 @@ def test_each_person_is_shown_with_why_and_how_or_why_not(
     change(organisation, event_type=WAITS, optional_roles=["instance_dba", "related_person"], additional_users=["eve"])
     [happened] = happen(organisation, database, asks(approvers=["bo", "zoe"]))
     said = text_of(console().get(PREVIEW, {"event": str(happened)}))
-    assert "Bo bo Approver Webhook" in said
-    assert "Carol carol Instance DBA of rm-orders inbox only" in said
+    assert "Bo bo · Approver Webhook" in said
+    assert "Carol carol · Instance DBA of rm-orders inbox only" in said
     not_told = said.partition("Who is not told")[2]
     assert "eve" in not_told and "zoe" in not_told and "Related Person" in not_told
     assert "Told now and not then" not in said
@@ -63,20 +63,20 @@ def test_what_is_otherwise_than_it_was_is_said(console: Console, organisation: O
 def test_an_event_in_writing_is_planned_as_it_would_be(console: Console, organisation: Organisation) -> None:
     part = console(part=True)
     said = text_of(part.post(PREVIEW, {"event_json": json.dumps(asks())}))
-    assert "Bo bo Approver inbox only" in said
+    assert "Bo bo · Approver inbox only" in said
     change(organisation, event_type=WAITS, enabled=False)
     assert "Nobody would be told" in text_of(part.post(PREVIEW, {"event_json": json.dumps(asks())}))
     # What stands in the box at first can be sent as it is.
     page = console().get(PREVIEW).content.decode()
     sample = unescape(page.partition("<textarea")[2].partition(">")[2].partition("</textarea>")[0])
-    assert "Root root Approver" in text_of(part.post(PREVIEW, {"event_json": sample}))
+    assert "Root root · Approver" in text_of(part.post(PREVIEW, {"event_json": sample}))
 
 
 def test_a_cloudevent_in_writing_is_understood(console: Console) -> None:
     one = asks()
     envelope = {name: one.pop(name) for name in ("id", "source", "type")}
     written = json.dumps({"specversion": "1.0", **envelope, "data": one})
-    assert "Bo bo Approver" in text_of(console(part=True).post(PREVIEW, {"event_json": written}))
+    assert "Bo bo · Approver" in text_of(console(part=True).post(PREVIEW, {"event_json": written}))
 
 
 @pytest.mark.parametrize(

@@ -311,7 +311,7 @@ def test_the_form_is_tried_on_what_happened(console: Console, organisation: Orga
         console(part=True).post(f"{RULE}/try", sent(optional_roles=["dba", "instance_dba"], additional_users=["bo"]))
     )
     assert "The last event of this type" in said and "3 told" in said
-    assert "would be told too: Bo bo Additional notification User" in said
+    assert "would be told too: Bo bo · Additional notification User" in said
     assert "Instance DBA leads to nobody in the event below." in said
     assert "Bo can be reached by the inbox here alone" in said
     off = text_of(console(part=True).post(f"{RULE}/try", {"version": 1}))

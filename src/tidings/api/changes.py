@@ -8,9 +8,10 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Field, Query, Router, Schema
 
 from tidings.api.authenticate import caller
-from tidings.api.downloads import Part, SheetPart, download
+from tidings.api.downloads import Part, SheetPart
 from tidings.api.pages import Listed, Moment, Paging, Text
 from tidings.audit.find import Which, as_lines, as_sheet, changes, described, for_a_file
+from tidings.kernel.downloads import download
 from tidings.kernel.pages import page_of
 
 router = Router(tags=["changes"])

@@ -8,12 +8,13 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Field, Query, Router, Schema, Status
 
 from tidings.api.authenticate import caller
-from tidings.api.downloads import SheetPart, download
+from tidings.api.downloads import SheetPart
 from tidings.api.pages import Listed, Paging, Text
 from tidings.imports.begin import begin_import
 from tidings.imports.find import as_sheet, import_of, imports_of, rows_of
 from tidings.imports.go_on import apply_import, check_again, discard_import, go_on
 from tidings.imports.models import Import, Row
+from tidings.kernel.downloads import download
 from tidings.kernel.ids import made_at
 from tidings.kernel.pages import page_of
 

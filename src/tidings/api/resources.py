@@ -8,7 +8,7 @@ from pydantic import ConfigDict
 
 from tidings.accounts.permissions import Caller
 from tidings.api.authenticate import caller
-from tidings.api.downloads import SheetPart, download
+from tidings.api.downloads import SheetPart
 from tidings.api.echo import refuse_other
 from tidings.api.etag import if_match, set_etag
 from tidings.api.pages import Listed, Paging, Text
@@ -25,6 +25,7 @@ from tidings.directory.holders import (
 )
 from tidings.directory.members import member
 from tidings.imports.export import resources_sheet
+from tidings.kernel.downloads import download
 from tidings.kernel.pages import Page, page_of
 from tidings.kernel.versions import Expected
 

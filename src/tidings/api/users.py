@@ -9,7 +9,7 @@ from pydantic import ConfigDict
 from tidings.accounts.invite import HOLDS, invite
 from tidings.accounts.models import Person
 from tidings.api.authenticate import caller
-from tidings.api.downloads import SheetPart, download
+from tidings.api.downloads import SheetPart
 from tidings.api.echo import refuse_other
 from tidings.api.etag import if_match, set_etag
 from tidings.api.pages import Listed, Paging, Text
@@ -18,6 +18,7 @@ from tidings.directory.members import described, member, members, see_off
 from tidings.directory.profile import Profile
 from tidings.directory.ways import Ways, ways_of
 from tidings.imports.export import people_sheet
+from tidings.kernel.downloads import download
 from tidings.kernel.pages import page_of
 from tidings.kernel.versions import Expected
 from tidings.preferences.methods import put_settings_of_user, settings_of_user

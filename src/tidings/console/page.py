@@ -7,6 +7,7 @@ from typing import Any, cast
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
 
@@ -70,6 +71,11 @@ def show(request: HttpRequest, template: str, context: Mapping[str, Any] | None 
 def say(request: HttpRequest, text: str) -> None:
     """Shown on the page that comes next, and read out."""
     messages.success(request, text)
+
+
+def go(request: HttpRequest, url: str) -> HttpResponse:
+    """To another page, also from a dialog."""
+    return HttpResponse(headers={"HX-Redirect": url}) if is_part(request) else redirect(url)
 
 
 def is_part(request: HttpRequest) -> bool:

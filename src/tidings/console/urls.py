@@ -14,6 +14,10 @@ AREAS = (
     "tokens",
     "inbox",
     "my_settings.urls",
+    "people.urls",
+    "resources.urls",
+    "imports.pages",
+    "audit",
 )
 
 urlpatterns = [path("", include(f"tidings.console.{area}")) for area in AREAS]

@@ -23,7 +23,6 @@ class Asked(Protocol):
 
     @property
     def cursor(self) -> str | None: ...
-
     @property
     def limit(self) -> int: ...
 

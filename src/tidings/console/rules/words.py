@@ -64,9 +64,8 @@ def title_of(rule: ShownRule) -> str:
 
 def full_name(feature: str, event: str) -> str:
     """ "Data change: Approved"; where an event's name begins with its feature's, that is enough."""
-    return (
-        event if event.startswith(feature) else gettext("%(feature)s: %(event)s") % {"feature": feature, "event": event}
-    )
+    both = gettext("%(feature)s: %(event)s") % {"feature": feature, "event": event}
+    return event if event.startswith(feature) else both
 
 
 def role_name(role: str) -> str:

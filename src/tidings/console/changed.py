@@ -1,0 +1,133 @@
+"""What changed, in the words of who reads: the parts that differ, each with what it was and what it is."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import get_language, gettext
+from django.utils.translation import gettext_lazy as text
+
+from tidings.catalog.features import built_in
+from tidings.channels.registry import CHANNELS
+
+# Parts of what can be changed; another is called by its name.
+PARTS: Mapping[str, str | Promise] = {
+    "login": text("Login"),
+    "name": text("Name"),
+    "email": text("E-mail"),
+    "mobile": text("Mobile number"),
+    "external_id": text("External ID"),
+    "roles": text("Roles"),
+    "methods": text("Notification methods"),
+    "language": text("Language"),
+    "timezone": text("Time zone"),
+    "active": text("May use it"),
+    "departed": text("Has left"),
+    "tokens_revoked": text("Tokens ended"),
+    "contact_points": text("Addresses"),
+    "contact_points_changed": text("Addresses changed"),
+    "account": text("Signs in as"),
+    "instance": text("Instance"),
+    "database": text("Database"),
+    "table": text("Table"),
+    "dba": text("DBA"),
+    "owners": text("Data owners"),
+    "inside": text("What lay in it"),
+    "enabled": text("On"),
+    "optional_roles": text("Optional notification role"),
+    "additional_users": text("Additional notification User"),
+    "settings": text("Settings"),
+    "new_secrets": text("New secrets"),
+    "scopes": text("Scopes"),
+    "person": text("Person"),
+    "source": text("Source"),
+    "sms_countries": text("Countries for text messages"),
+    "fallback": text("Another way when nothing arrives"),
+    "channel": text("Channel"),
+    "address": text("Address"),
+    "reason": text("Reason"),
+    "verified": text("Confirmed"),
+    "disabled": text("Switched off"),
+    "disabled_reason": text("Why it was switched off"),
+    "line": text("Line"),
+}
+LANGUAGES = {"en": "English", "zh-hans": "简体中文"}
+# What rises by itself, and what is said elsewhere.
+UNTOLD = ("version", "login")
+LENGTH = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One part; of a list, or a text, what came and what went."""
+
+    label: str
+    before: str
+    after: str
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+
+def part_name(part: str) -> str:
+    return str(PARTS.get(part, part.replace("_", " ").capitalize()))
+
+
+def role_name(role: str) -> str:
+    known = built_in().roles.get(role)
+    language = get_language() or "en"
+    return (known.labels.get(language) or known.labels["en"]) if known else role
+
+
+def difference(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> list[Line]:
+    """Only what differs; of what is new or gone, whatever it says."""
+    was, now = before or {}, after or {}
+    parts = [part for part in dict.fromkeys((*was, *now)) if part not in UNTOLD]
+    return [line for part in parts for line in _lines(part, was.get(part), now.get(part))]
+
+
+def changes_in_words(changes: Mapping[str, Sequence[Any]]) -> list[Line]:
+    """Of {part: [before, after]}."""
+    return [line for part, (before, after) in changes.items() for line in _lines(part, before, after)]
+
+
+def _lines(part: str, before: Any, after: Any) -> list[Line]:
+    if before == after or (_is_empty(before) and _is_empty(after)):
+        return []
+    if isinstance(before, dict) or isinstance(after, dict):
+        inner = difference(_as_dict(before), _as_dict(after))
+        return [Line(f"{part_name(part)}: {one.label}", one.before, one.after, one.added, one.removed) for one in inner]
+    label = part_name(part)
+    if isinstance(before, list) or isinstance(after, list):
+        was, now = [_word(part, each) for each in before or ()], [_word(part, each) for each in after or ()]
+        added = tuple(each for each in now if each not in was)
+        removed = tuple(each for each in was if each not in now)
+        return [Line(label, _listed(was), _listed(now), added, removed)]
+    return [Line(label, _word(part, before), _word(part, after))]
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or value == "" or value == [] or value == {}
+
+
+def _as_dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _listed(words: Sequence[str]) -> str:
+    return gettext(", ").join(words) or gettext("nothing")
+
+
+def _word(part: str, value: Any) -> str:
+    if _is_empty(value):
+        return gettext("nothing")
+    if isinstance(value, bool):
+        return gettext("yes") if value else gettext("no")
+    if not isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)[:LENGTH]
+    if part in ("roles", "optional_roles"):
+        return role_name(value)
+    if part in ("methods", "contact_points", "contact_points_changed", "channel") and (kind := CHANNELS.get(value)):
+        return kind.label.get(get_language() or "en", kind.label["en"])
+    return LANGUAGES.get(value, value) if part == "language" else value[:LENGTH]

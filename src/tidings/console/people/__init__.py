@@ -1,0 +1,1 @@
+"""People: who there is, how each is reached, what they answer for."""

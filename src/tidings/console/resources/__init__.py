@@ -1,0 +1,1 @@
+"""Data resources: who answers for which instance, database and table."""
