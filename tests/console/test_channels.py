@@ -223,6 +223,7 @@ def test_a_test_message_goes_to_oneself_or_to_a_person_and_says_what_came_of_it(
     assert "Nobody here has the login nix." in words(
         console("root", part=True).post("/console/channels/email/test", {"to": "nix"})
     )
+    assert 'value="bo"' in html(console("root", part=True).get("/console/people-found?to=Bo"))
     # Without a script the page comes back with it.
     assert "The test message was sent." in words(console("root").post("/console/channels/email/test", {"to": "root"}))
 
