@@ -20,6 +20,7 @@ from tidings.console.sources.door import keep_now
 from tidings.console.sources.lines import address, first_event, lines
 from tidings.console.sources.parked import said
 from tidings.console.sources.parked import urlpatterns as parked_pages
+from tidings.console.spoken import meaning_of
 from tidings.events.event import read_event
 from tidings.events.find import subjects_by_id
 from tidings.events.models import Event
@@ -115,6 +116,7 @@ def _source(request: Asked, name: str, *, token: str = "") -> HttpResponse:
         "adapters": [_steps(adapter, shown, token) for adapter in ADAPTERS.values()],
         "latest": _arrived(request, shown.latest),
         "tokens": tokens_seen_by(request.caller, source=name).order_by("-id")[:PER_PAGE],
+        "turned_away": [(meaning_of(each.code), each) for each in shown.turned_away],
         "many_parked": shown.parked >= COUNTED_AT_MOST,
         "labels": _labels(),
     }
