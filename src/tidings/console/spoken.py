@@ -158,7 +158,27 @@ MEANINGS: Mapping[str, str | Promise] = {
     "secret_unreadable": text("What is kept sealed here cannot be opened with the keys of this installation."),
     "unavailable": text("This cannot be done just now; try again in a moment."),
     "parked_full": text("Too much is parked already."),
+    "duplicate": text("Sent again and known already: it was told the first time, and to nobody twice."),
+    "event_id_reused": text("An id that is known came with other content: give every event an id of its own."),
+    "wrong_source": text("The token speaks for this source, and the event names another."),
+    "signature_refused": text("The payload is not signed with the key that is set here."),
+    "body_too_large": text("The request is too large."),
+    "event_too_large": text("The event is too large."),
+    "batch_too_large": text("There are more events in one batch than 1,000."),
+    "nul_character": text("A text holds the character U+0000, which cannot be kept."),
+    "number_too_large": text("It holds a number that cannot be kept exactly."),
+    "too_deep": text("It is nested too deeply."),
+    "time_in_the_future": text("Its time lies more than a day ahead; look at the clock of the source."),
+    "invalid_cloudevent": text("This is no CloudEvent that is understood."),
+    "unsupported_media_type": text("Its Content-Type is none that is understood."),
+    "token_revoked": text("The token was revoked."),
+    "reserved": text("This name is kept for Tidings itself."),
 }
+
+
+def meaning_of(code: str) -> str:
+    """In a sentence; the code itself where nothing better is known."""
+    return str(MEANINGS.get(code, code))
 
 
 def meant(problem: Problem) -> str:
