@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 import pytest
 from tests.console.conftest import account_of
@@ -136,7 +136,7 @@ def walk(person: Any, start: str = "/console/") -> Iterator[tuple[str, int, str]
 
 # The names of things, the same in every language.
 SAME = re.compile(
-    r"Tidings|DingTalk|(?:Standard )?Webhooks?|Slack|Twilio|SQL|CSV|JSON|NDJSON|CloudEvents?|URL|API|curl|HTTP|ID|UTC|DMS|DBA|O&M|SMTP|"
+    r"Client (?:ID|Secret)|UserID|AccessKey Secret|Secret|\$\{feature\}.*|Tidings|DingTalk|(?:Standard )?Webhooks?|Slack|Twilio|SQL|CSV|JSON|NDJSON|CloudEvents?|URL|API|curl|HTTP|ID|UTC|DMS|DBA|O&M|SMTP|"
     r"TLS|STARTTLS|AccessKey|AppKey|AppSecret|AgentId|Owner|English|Alibaba Cloud|SID|Bearer|POST|GET|p50|p99|ms|Token|UTF-8|"
     r"Excel|Binlogs?|GB18030|Ctrl|[a-z_]+\.[a-z_]+|[\w.+-]+@[\w.-]+|https?://\S+|\S*[/_.]\S*"
 )
@@ -183,7 +183,9 @@ async def test_another_tenants_administrator_learns_and_changes_nothing(
             told = (b"" if answer.streaming else answer.content).replace(path.encode(), b"")
             # There is a time zone of that name.
             told = told.replace(b"Atlantic/Canary", b"")
-            assert [canary for canary in CANARIES if canary.encode() in told] == [], path
+            # What she asks for is hers to see again.
+            canaries = [each for each in CANARIES if each not in unquote(path)]
+            assert [canary for canary in canaries if canary.encode() in told] == [], path
             for form in sorted(Read(html).forms):
                 where = urljoin(path, form)
                 if "/account/" not in where:

@@ -95,8 +95,8 @@ def users(request: Asked, event_type: str) -> HttpResponse:
 
 @page(*EDITORS)
 def people(request: Asked) -> HttpResponse:
-    """Found while somebody types, to be added to a rule; those who are chosen already are left out. In the filter of the
-    list they are suggestions."""
+    """Found while somebody types, to be added to a rule; those who are chosen already are left out. In the list's
+    filter they are suggestions."""
     typed = (request.GET.get("search") or request.GET.get("user", "")).replace("\0", "")[:200].strip()
     chosen = set(request.GET.getlist("additional_users"))
     found = list(members(request.caller, search=typed).order_by("login")[: FOUND_AT_MOST + 1]) if typed else []
