@@ -28,7 +28,7 @@ from tidings.delivery import (
     waits,
 )
 from tidings.events import inbox, known, recent
-from tidings.events.sources import park
+from tidings.events.sources import look, park
 from tidings.kernel.database import Connection, connect, plain_array, text_array
 from tidings.planning import views
 
@@ -514,3 +514,21 @@ def test_the_addresses_of_the_latest_messages_are_found_without_the_rest(filled:
     plan = analysed(limits._ADDRESSES, values)
     judge(plan, {"event_latest", "delivery_delivery_pkey", "delivery_due", "directory_contactpoint_pkey"})
     assert blocks(plan) < 9_000
+
+
+@pytest.mark.parametrize(
+    ("statement", "values", "index"),
+    [
+        (look._LATEST, (TENANT, 5_000, "dms", 10), "event_latest"),
+        (look._LATEST, (TENANT, 5_000, "one that never sent", 10), "event_latest"),
+        (look._LAST, (TENANT, 5_000, ["dms", "other"]), "event_latest"),
+        (look._WAITING, (TENANT, ["source 5"], 1_000), "parked_waiting"),
+    ],
+    ids=["latest", "never", "last", "waiting"],
+)
+def test_how_a_source_is_doing_is_found_among_the_newest(
+    filled: str, statement: str, values: tuple[Any, ...], index: str
+) -> None:
+    plan = analysed(statement, list(values))
+    judge(plan, {index})
+    assert blocks(plan) < 6_000

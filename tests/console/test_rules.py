@@ -299,6 +299,8 @@ def test_whoever_types_finds_who_is_not_chosen_yet(console: Console, organisatio
     part = console(part=True)
     found = part.get(f"{RULES}/people", {"search": "bo", "additional_users": ["bo"], "event_type": APPROVED})
     assert re.findall(r'name="add" value="(\w+)"', found.content.decode()) == ["bob"]
+    suggested = part.get(f"{RULES}/people", {"user": "bo"}).content.decode()
+    assert re.findall(r'<option value="(\w+)">', suggested) == ["bo", "bob"]
     assert "Nobody else here is found by" in text_of(
         part.get(f"{RULES}/people", {"search": "zz", "event_type": APPROVED})
     )

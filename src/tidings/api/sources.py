@@ -71,12 +71,22 @@ class ParkedShown(Schema):
     payload: Any
 
 
+class TurnedAwayShown(Schema):
+    code: str = Field(description="of the problem; `duplicate`: sent again and answered as the first time")
+    count: int
+    detail: str = Field(description="what the sender was told the last time")
+    last_at: AwareDatetime
+
+
 class SourceActivity(Schema):
     name: str
     adapter: str | None = Field(description="the one it is set up for")
     has_secret: bool = Field(description="whether payloads have to be signed")
     has_sent: bool = Field(description="whether any event of it is kept")
     parked: int = Field(description="payloads that wait for a mapping; 1000 stands for more")
+    turned_away: list[TurnedAwayShown] = Field(
+        description="what it was refused in the last day, by code; the last first"
+    )
     latest: list[EventSummary] = Field(description="its last events, among the organisation's last 20,000")
 
 
@@ -137,6 +147,7 @@ def get_activity(request: HttpRequest, name: str, limit: Annotated[int, Query(ge
         "has_secret": shown.has_secret,
         "has_sent": shown.has_sent,
         "parked": shown.parked,
+        "turned_away": shown.turned_away,
         "latest": summaries(who, shown.latest),
     }
 

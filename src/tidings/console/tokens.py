@@ -11,8 +11,8 @@ from django.utils.translation import gettext_lazy as text
 from tidings.accounts.issue import issue_token, token_of, tokens_seen_by, withdraw_token
 from tidings.accounts.models import SCOPES
 from tidings.console.page import Asked, is_part, page, say, show
-from tidings.console.slices import Slice, newest
 from tidings.console.spoken import spoken
+from tidings.kernel.pages import Page, Part, page_of
 from tidings.kernel.problems import Problem
 
 PER_PAGE = 50
@@ -61,10 +61,10 @@ def revoke(request: Asked, token_id: UUID) -> HttpResponse:
 
 
 def _page(request: Asked, *, secret: str = "", problem: str = "", status: int = 200) -> HttpResponse:
-    found, more = newest(tokens_seen_by(request.caller), PER_PAGE, request.GET.get("cursor", ""))
-    items = [(token, _scopes(token.scopes)) for token in found]
+    found = page_of(tokens_seen_by(request.caller), Part(request.GET.get("cursor"), PER_PAGE))
+    rows = [(token, _scopes(token.scopes)) for token in found.rows]
     context = {
-        "page": Slice(items, more),
+        "page": Page(rows, found.next_cursor),
         "secret": secret,
         "problem": problem,
         "written": request.POST,

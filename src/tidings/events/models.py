@@ -126,6 +126,23 @@ class Awaiting(models.Model):
         indexes = [models.Index(fields=["tenant_id", "since"], name="awaiting_longest")]
 
 
+class TurnedAway(models.Model):
+    """What a source was refused at the door in one hour, with what it was told the last time; see `turned_away.py`."""
+
+    id = models.BigAutoField(primary_key=True)
+    tenant_id = models.UUIDField()
+    source = models.TextField()
+    hour = models.DateTimeField()
+    code = models.TextField()
+    count = models.BigIntegerField()
+    detail = models.TextField()
+    last_at = models.DateTimeField()
+    objects = TenantManager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant_id", "source", "hour", "code"], name="turned_away_of")]
+
+
 class Seen(models.Model):
     """What one person may see: the events they were told of, and those they are involved in without being told
     (`events_involved`, which has no other use). A view of both; each event is in it once for a person.

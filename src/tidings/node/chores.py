@@ -22,6 +22,7 @@ from tidings.delivery.retention import keep_house
 from tidings.directory.disable import disable_contact_point
 from tidings.directory.forget import forget_verifications
 from tidings.directory.people import Member, Point
+from tidings.events import turned_away
 from tidings.events.awaiting import sweep
 from tidings.events.event import Event, People, Subject, checked
 from tidings.events.group import Submission
@@ -41,7 +42,7 @@ Chore = Callable[[Connection], Awaitable[None]]
 HOUSEKEEPING = timedelta(minutes=10)
 HOUSEWORK: tuple[Chore, ...] = (
     keep_house, budget.forget, remember.forget, tally.forget, hourly.forget, sweep, forget_verifications,
-    forget_imports,
+    turned_away.forget, forget_imports,
 )  # fmt: skip
 REPLAN = timedelta(seconds=30)
 FAREWELLS = timedelta(seconds=2)

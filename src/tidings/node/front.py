@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import partial
+from typing import Any
 from urllib.parse import parse_qs
 from uuid import UUID
 
@@ -50,7 +51,7 @@ class Front:
         self._looking = asyncio.Lock()
         self._tenant_of: dict[bytes, UUID] = {}
         self._unknown: dict[bytes, float] = {}
-        self._loop = asyncio.get_running_loop()
+        self._loop, self._door = asyncio.get_running_loop(), node.counting.door
         self._sources = sources.Sources(node)
         self._routes: Mapping[tuple[str, str], App] = {
             ("POST", "/api/v1/events"): self._one,
@@ -83,15 +84,21 @@ class Front:
         headers = dict(scope["headers"])
         grant, key = await self._grant(headers)
         _require(grant.may_send_events, "a source's token, or an administrator's,")
-        body = await _read(receive, headers, MAX_EVENT_BYTES)
-        incoming = receive_one(_text(headers), body, now=now(), source=grant.source)
-        _check_source(incoming, grant)
-        verdict: asyncio.Future[Verdict] = self._loop.create_future()
-        self._node.groups.submit((Submission(grant.tenant_id, key, incoming, verdict, arrived),))
-        kept = await verdict
-        if isinstance(kept, Problem):
-            raise kept
+        try:
+            body = await _read(receive, headers, MAX_EVENT_BYTES)
+            incoming = receive_one(_text(headers), body, now=now(), source=grant.source)
+            _check_source(incoming, grant)
+            verdict: asyncio.Future[Verdict] = self._loop.create_future()
+            self._node.groups.submit((Submission(grant.tenant_id, key, incoming, verdict, arrived),))
+            kept = await verdict
+            if isinstance(kept, Problem):
+                raise kept
+        except Problem as problem:
+            self._door.refused(grant, problem)
+            raise
         (_duplicate if kept.duplicate else _accepted).inc()
+        if kept.duplicate:
+            self._door.known_already(grant)
         duplicate = b"true" if kept.duplicate else b"false"
         await answer(send, 202, b'{"id":"%b","duplicate":%b}' % (str(kept.id).encode(), duplicate), JSON)
 
@@ -116,7 +123,12 @@ class Front:
         self._node.groups.submit(submissions)
         settled = [each if isinstance(each, Problem | Kept) else await each for each in verdicts]
         _all_unavailable(settled)
-        await answer(send, 202, _json.encode(_sums(settled)), JSON)
+        for outcome in settled:
+            if isinstance(outcome, Problem):
+                self._door.refused(grant, outcome)
+        sums = _sums(settled)
+        self._door.known_already(grant, sums["duplicates"])
+        await answer(send, 202, _json.encode(sums), JSON)
 
     async def _preview(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
@@ -148,8 +160,13 @@ class Front:
         """Another system's own payload."""
         headers = sources.token_in_url(scope)
         grant, key = await self._grant(headers)
-        body = await _read(receive, headers, MAX_EVENT_BYTES)
-        await answer(send, 202, await self._sources.take(scope, body, grant.tenant_id, key), JSON)
+        try:
+            body = await _read(receive, headers, MAX_EVENT_BYTES)
+            said = await self._sources.take(scope, body, grant.tenant_id, key)
+        except Problem as problem:
+            self._door.refused(grant, problem)
+            raise
+        await answer(send, 202, said, JSON)
 
     async def _replay(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
@@ -228,7 +245,7 @@ def _all_unavailable(settled: Iterable[Verdict]) -> None:
         raise problems[0]
 
 
-def _sums(settled: Iterable[Verdict]) -> dict[str, object]:
+def _sums(settled: Iterable[Verdict]) -> dict[str, Any]:
     accepted = duplicates = 0
     rejected: list[dict[str, object]] = []
     for index, each in enumerate(settled):

@@ -15,7 +15,7 @@ from tidings.channels.configure import ShownChannel, channel_of, channels_of, co
 from tidings.channels.contract import Field
 from tidings.channels.registry import CHANNELS
 from tidings.console.channels.form import Form, given, label_of, said, stored_form, written_form
-from tidings.console.channels.words import Gauge, Health, Told, about, gauge_of, health_of, told_of, trouble_of
+from tidings.console.channels.words import Gauge, Health, Told, about, gauge_of, health_of, soon, told_of, trouble_of
 from tidings.console.page import Asked, is_part, page, say, show
 from tidings.delivery.limits import limits_of
 from tidings.delivery.tally import Row, lately
@@ -181,10 +181,11 @@ def _page(
 def _now(request: Asked, shown: ShownChannel) -> dict[str, Any]:
     code = shown.channel
     gauges: list[Gauge] = []
-    left_alone: Sequence[Any] = ()
+    left_alone: list[tuple[str, str]] = []
     if code in LIMITED:
         limits = limits_of(request.caller, code)
-        gauges, left_alone = [gauge_of(each) for each in limits.budgets], limits.left_alone
+        gauges = [gauge_of(each) for each in limits.budgets]
+        left_alone = [(each.of, soon(each.until)) for each in limits.left_alone]
     health = health_of(_lately(request, [code]))
     return {"code": code, "enabled": shown.enabled, "health": health, "gauges": gauges, "left_alone": left_alone}
 

@@ -6,12 +6,14 @@ from datetime import datetime
 from typing import assert_never
 
 from django.utils.formats import number_format
+from django.utils.timesince import timeuntil
 from django.utils.translation import get_language, gettext, ngettext
 
 from tidings.channels.contract import Channel, Outcome, Refused, Sent, TryLater
 from tidings.delivery.limits import Limit
 from tidings.delivery.tally import Row
-from tidings.messages.wording import wording
+from tidings.kernel.clock import now
+from tidings.messages.explain import explain
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,23 +28,22 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """`level`: quiet, good, or mixed; `sentences` say it."""
+    """`level`: quiet, good, or mixed; `says` says it."""
 
     level: str
-    sentences: Sequence[str]
+    says: str
     trouble: Trouble | None
 
 
 @dataclass(frozen=True, slots=True)
 class Gauge:
-    """How full a budget is: `text` says what `used` of `most` shows."""
+    """How full a budget is: `text` says what `used` of `most` shows, `free` when the next may go if none may now."""
 
     of: str
     text: str
-    reason: str
     used: int
     most: int
-    free_at: datetime | None
+    free: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def health_of(rows: Sequence[Row]) -> Health:
     sent, later, held = (_count(rows, what) for what in ("sent", "try_later", "held"))
     lost = _count(rows, "refused", "failed")
     if not any((sent, later, held, lost)):
-        return Health("quiet", [gettext("Nothing was sent in the last hour.")], None)
+        return Health("quiet", gettext("Nothing was sent in the last hour."), None)
     went = ngettext("%(number)s message sent in the last hour.", "%(number)s messages sent in the last hour.", sent)
     sentences = [went % _number(sent)]
     if later:
@@ -78,12 +79,13 @@ def health_of(rows: Sequence[Row]) -> Health:
     wrong = [row for row in rows if row.reason]
     last = max(wrong, key=lambda row: row.last, default=None)
     trouble = None if last is None else trouble_of(last.reason, last.said, last.last)
-    return Health("mixed" if wrong else "good", sentences, trouble)
+    between = "" if get_language() == "zh-hans" else " "
+    return Health("mixed" if wrong else "good", between.join(sentences), trouble)
 
 
 def trouble_of(reason: str, said: str, at: datetime | None = None) -> Trouble:
-    words = wording(get_language() or "en")
-    return Trouble(words.value("reason", reason) or reason, words.value("reason_todo", reason), said, at)
+    why = explain(reason, get_language() or "en")
+    return Trouble(why.says, why.todo, said, at)
 
 
 def gauge_of(limit: Limit) -> Gauge:
@@ -99,8 +101,15 @@ def gauge_of(limit: Limit) -> Gauge:
         case _:
             values["seconds"] = number_format(seconds)
             text = gettext("%(used)s of %(most)s in %(seconds)s seconds") % values
-    reason = wording(get_language() or "en").value("reason", limit.reason) or limit.reason
-    return Gauge(limit.of, text, reason, limit.used, limit.most, limit.free_at)
+    return Gauge(limit.of, text, limit.used, limit.most, soon(limit.free_at) if limit.free_at else "")
+
+
+def soon(at: datetime) -> str:
+    """In how long, as exactly as somebody who waits for it wants to know."""
+    seconds = max(round((at - now()).total_seconds()), 1)
+    if seconds < 120:
+        return ngettext("in %(number)s second", "in %(number)s seconds", seconds) % _number(seconds)
+    return gettext("in %s") % timeuntil(at, depth=1)
 
 
 def told_of(outcome: Outcome) -> Told:

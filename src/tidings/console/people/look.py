@@ -93,8 +93,8 @@ def people_csv(request: Asked) -> HttpResponse:
 
 @page("administrator", "dba")
 def suggestions(request: Asked) -> HttpResponse:
-    """Who may be meant by what is being typed, for a field that takes a login."""
-    typed = (request.GET.get("dba") or request.GET.get("owners") or "").replace("\0", "").strip()[:200]
+    """Who may be meant by what is being typed, for a field that takes a login, whatever its name."""
+    typed = str(next(iter(request.GET.values()), "")).replace("\0", "").strip()[:200]
     found = members(request.caller, search=typed).order_by("login")[:FOUND_AT_MOST] if typed else []
     return show(request, "console/people/_suggestions.html", {"people": found})
 

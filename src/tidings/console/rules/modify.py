@@ -95,8 +95,9 @@ def users(request: Asked, event_type: str) -> HttpResponse:
 
 @page(*EDITORS)
 def people(request: Asked) -> HttpResponse:
-    """Found while somebody types; those who are chosen already are left out."""
-    typed = request.GET.get("search", "").replace("\0", "")[:200].strip()
+    """Found while somebody types, to be added to a rule; those who are chosen already are left out. In the filter of the
+    list they are suggestions."""
+    typed = (request.GET.get("search") or request.GET.get("user", "")).replace("\0", "")[:200].strip()
     chosen = set(request.GET.getlist("additional_users"))
     found = list(members(request.caller, search=typed).order_by("login")[: FOUND_AT_MOST + 1]) if typed else []
     context = {
@@ -105,7 +106,7 @@ def people(request: Asked) -> HttpResponse:
         "more": len(found) > FOUND_AT_MOST,
         "event_type": request.GET.get("event_type", ""),
     }
-    return show(request, "console/rules/_found.html", context)
+    return show(request, f"console/rules/{'_suggested' if 'user' in request.GET else '_found'}.html", context)
 
 
 @page(*EDITORS, methods=("POST",))

@@ -69,7 +69,7 @@ def address(path: str) -> str:
 
 
 def _curl(path: str, content_type: str, body: Any, token: str) -> str:
-    said = json.dumps(body, ensure_ascii=False, indent=1).replace("'", r"'\''")
+    said = json.dumps(body, ensure_ascii=False, indent=2).replace("'", r"'\''")
     return (
         f'curl -X POST {address(path)} \\\n  -H "Authorization: Bearer {token or TOKEN}" \\\n'
         f"  -H \"Content-Type: {content_type}\" \\\n  -d '{said}'"

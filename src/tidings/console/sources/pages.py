@@ -13,15 +13,14 @@ from django.urls import path
 from django.utils.translation import get_language, gettext
 
 from tidings.accounts.issue import create_source, issue_token, sources, tokens_seen_by
-from tidings.accounts.models import Source
 from tidings.accounts.tokens import create_token
 from tidings.catalog.extend import catalog_of
 from tidings.console.page import Asked, page, say, show
-from tidings.console.slices import Slice
 from tidings.console.sources.door import keep_now
 from tidings.console.sources.lines import address, first_event, lines
 from tidings.console.sources.parked import said
 from tidings.console.sources.parked import urlpatterns as parked_pages
+from tidings.console.spoken import meaning_of
 from tidings.events.event import read_event
 from tidings.events.find import subjects_by_id
 from tidings.events.models import Event
@@ -30,6 +29,7 @@ from tidings.events.sources.look import COUNTED_AT_MOST, ShownSource, at_work, l
 from tidings.events.sources.registry import ADAPTERS
 from tidings.kernel.clock import now
 from tidings.kernel.ids import made_at
+from tidings.kernel.pages import Page, Part, page_of
 from tidings.kernel.problems import Problem
 
 PER_PAGE = 50
@@ -99,13 +99,9 @@ def latest(request: Asked, name: str) -> HttpResponse:
 
 
 def _list(request: Asked, *, problem: str = "", written: str = "", status: int = 200) -> HttpResponse:
-    rows = sources(request.caller).order_by("name")
-    if after := request.GET.get("cursor", ""):
-        rows = rows.filter(name__gt=after.replace("\0", ""))
-    found: list[Source] = list(rows[: PER_PAGE + 1])
-    items = at_work(request.caller, found[:PER_PAGE])
-    more = found[PER_PAGE - 1].name if len(found) > PER_PAGE else None
-    context = {"page": Slice(items, more), "problem": problem, "written": written, "labels": _labels()}
+    found = page_of(sources(request.caller), Part(request.GET.get("cursor"), PER_PAGE), by="name")
+    page = Page(at_work(request.caller, found.rows), found.next_cursor)
+    context = {"page": page, "problem": problem, "written": written, "labels": _labels()}
     return show(request, "console/sources/list.html", context, status=status)
 
 
@@ -120,6 +116,7 @@ def _source(request: Asked, name: str, *, token: str = "") -> HttpResponse:
         "adapters": [_steps(adapter, shown, token) for adapter in ADAPTERS.values()],
         "latest": _arrived(request, shown.latest),
         "tokens": tokens_seen_by(request.caller, source=name).order_by("-id")[:PER_PAGE],
+        "turned_away": [(meaning_of(each.code), each) for each in shown.turned_away],
         "many_parked": shown.parked >= COUNTED_AT_MOST,
         "labels": _labels(),
     }

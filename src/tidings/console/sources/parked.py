@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from django.http import HttpResponse
@@ -14,7 +15,6 @@ from django.utils.translation import get_language, gettext, ngettext
 from tidings.catalog.extend import catalog_of
 from tidings.catalog.features import SYSTEM_FEATURE, Catalog
 from tidings.console.page import Asked, page, say, show
-from tidings.console.slices import Slice, newest, uuid_of
 from tidings.console.sources.door import AGAIN_AT_MOST, read_parked_again
 from tidings.console.sources.mapping import given_people, given_rows, rows_of, written_rows
 from tidings.console.spoken import spoken
@@ -22,6 +22,7 @@ from tidings.events.models import Parked
 from tidings.events.sources.registry import ADAPTERS, in_order
 from tidings.events.sources.set_up import mapping_of, parked_of, put_mapping, put_secret
 from tidings.kernel.ids import made_at
+from tidings.kernel.pages import Page, Part, page_of
 from tidings.kernel.problems import Problem
 from tidings.kernel.versions import Expected
 from tidings.messages.explain import Explained, explain
@@ -46,15 +47,15 @@ class Waiting:
 def parked(request: Asked, name: str) -> HttpResponse:
     resolved = request.GET.get("resolved") == "1"
     rows = parked_of(request.caller, name, resolved=resolved)
-    found, more = newest(rows, PER_PAGE, request.GET.get("cursor", ""))
-    items = [_waiting(each) for each in found]
-    context = {"name": name, "page": Slice(items, more), "resolved": resolved, "at_most": AGAIN_AT_MOST}
+    found = page_of(rows, Part(request.GET.get("cursor"), PER_PAGE))
+    shown = Page([_waiting(each) for each in found.rows], found.next_cursor)
+    context = {"name": name, "page": shown, "resolved": resolved, "at_most": AGAIN_AT_MOST}
     return show(request, "console/sources/parked.html", context)
 
 
 @page("administrator", methods=("POST",))
 def again(request: Asked, name: str) -> HttpResponse:
-    only = [each for each in map(uuid_of, request.POST.getlist("id")) if each is not None]
+    only = [each for each in map(_uuid, request.POST.getlist("id")) if each is not None]
     read = read_parked_again(request.caller, name, only or None)
     became = sum(1 for events in read.became.values() if events)
     if became or not (read.became or read.still):
@@ -130,7 +131,7 @@ def _waiting(one: Parked) -> Waiting:
 
 def _words(request: Asked, name: str) -> dict[str, str] | None:
     """Of the parked payload that a row is to be made for."""
-    key = uuid_of(request.GET.get("for", ""))
+    key = _uuid(request.GET.get("for", ""))
     one = parked_of(request.caller, name).filter(id=key).first() if key else None
     return None if one is None else dict(one.words)
 
@@ -153,6 +154,13 @@ def said(problem: Problem) -> str:
     if problem.status == 409:
         return gettext("Somebody changed this meanwhile. Load the page again and repeat your change.")
     return "; ".join(dict.fromkeys(spoken(str(error["problem"])) for error in problem.errors)) or problem.detail
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
 
 
 urlpatterns = [

@@ -10,6 +10,7 @@ from tidings.accounts.models import Source
 from tidings.accounts.permissions import Caller
 from tidings.events.models import Event, Intake
 from tidings.events.sources.set_up import parked_of, source_of
+from tidings.events.turned_away import TurnedAway, lately
 from tidings.kernel.ids import made_at
 
 LOOKED_AT = 20_000
@@ -53,7 +54,8 @@ class AtWork:
 @dataclass(frozen=True, slots=True)
 class ShownSource:
     """`adapter`: the one it is set up for, if any. `parked`: payloads that wait, `COUNTED_AT_MOST` stands for more.
-    `latest`: its last events among the tenant's last `LOOKED_AT`; `has_sent`: whether there is any event at all."""
+    `latest`: its last events among the tenant's last `LOOKED_AT`; `has_sent`: whether there is any event at all.
+    `turned_away`: what was refused in the last day."""
 
     source: Source
     adapter: str
@@ -61,6 +63,7 @@ class ShownSource:
     parked: int
     latest: Sequence[Event]
     has_sent: bool
+    turned_away: Sequence[TurnedAway]
 
 
 def at_work(caller: Caller, sources: Sequence[Source]) -> list[AtWork]:
@@ -102,4 +105,5 @@ def look_at_source(caller: Caller, name: str, *, limit: int) -> ShownSource:
         parked,
         latest,
         has_sent,
+        lately(caller.tenant_id, source.name),
     )

@@ -5,7 +5,10 @@ const dialog = document.getElementById("dialog");
 document.body.addEventListener("htmx:afterSwap", (event) => {
   if (event.detail.target === dialog && dialog.innerHTML.trim() && !dialog.open) dialog.showModal();
 });
-document.body.addEventListener("close-dialog", () => dialog?.close());
+document.body.addEventListener("close-dialog", () => {
+  dialog?.close();
+  dialog?.replaceChildren(); // at once: what comes with this answer would open it again
+});
 dialog?.addEventListener("close", () => dialog.replaceChildren());
 dialog?.addEventListener("click", (event) => {
   if (event.target === dialog) dialog.close();
