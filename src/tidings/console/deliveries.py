@@ -85,6 +85,10 @@ class Row:
         return self.shown.state in RETRIABLE
 
     @property
+    def count(self) -> int:
+        return sum(each.counts for each in self.tries)
+
+    @property
     def said(self) -> str:
         """The provider's last words."""
         return next((each.said for each in reversed(self.tries) if each.said), "")
