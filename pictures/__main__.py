@@ -30,7 +30,7 @@ FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-backgroun
 DESK, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 ADMINISTRATOR, CHINESE, APPROVER = "ingrid.larsen", "zhao.min", "claire.dubois"
 OPEN = ("pending", "sending")
-MODIFY = "[hx-get='/console/rules/schema_design.schema_changed']"
+MODIFY = "#modify-schema_design-schema_changed"
 AT_ONCE = Pace(gap=0.05, pauses=0.0)
 
 

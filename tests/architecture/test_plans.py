@@ -13,7 +13,20 @@ from uuid import UUID
 
 import pytest
 
-from tidings.delivery import backlog, claim, enqueue, fallback, lease, limits, news, orphans, record, retention, told
+from tidings.delivery import (
+    backlog,
+    claim,
+    enqueue,
+    fallback,
+    lease,
+    limits,
+    news,
+    orphans,
+    record,
+    retention,
+    told,
+    waits,
+)
 from tidings.events import inbox, known, recent
 from tidings.events.sources import look, park
 from tidings.kernel.database import Connection, connect, plain_array, text_array
@@ -367,8 +380,14 @@ QUERIES: Mapping[str, tuple[str, dict[str, Any], set[str]]] = {
         {"events_recipient_pkey"},
     ),
     "sent": (
-        told._SENT,
-        {"first": HUNDRED, "last": [f"{each[:-5]}fffff" for each in HUNDRED], "tenant": TENANT, "only": None},
+        told.sent(),
+        {
+            **waits.WAITS_WITH,
+            "first": HUNDRED,
+            "last": [f"{each[:-5]}fffff" for each in HUNDRED],
+            "tenant": TENANT,
+            "only": None,
+        },
         {"delivery_delivery_pkey"},
     ),
 }

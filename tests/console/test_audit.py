@@ -41,7 +41,7 @@ def test_a_change_is_told_with_who_when_what_and_what_it_was(console: Console, c
         "Person amy",
         "changed",
         "Name Amy → becomes &lt;b&gt;Anna",
-        "May use it yes → becomes no",
+        "Active yes → becomes no",
     ):
         assert part in page, part
     assert "+ added: Administrator − taken out: DBA" in page

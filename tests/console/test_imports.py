@@ -53,7 +53,7 @@ def test_each_row_is_shown_with_what_it_would_change(console: Console, api: Any)
     where = checked(console)
     page = text(console().get(where))
     for part in (
-        "1 is new, 1 changes.",
+        "1 is new, 1 is changed.",
         "1 row is refused and does nothing.",
         "read as UTF-8, separated by commas",
         "2 amy new",
@@ -147,7 +147,7 @@ def test_it_is_thrown_away(console: Console) -> None:
 
 def test_resources_are_handed_in_by_dbas_and_people_are_not(console: Console, api: Any) -> None:
     where = checked(console, "instance,dba\nrm-1,carol\n", "resources", "carol")
-    assert "DBA nothing → becomes carol" in text(console("carol").get(where))
+    assert "DBA + added: carol" in text(console("carol").get(where))
     assert "People" not in text(console("carol").get(IMPORTS)).partition("What is in it?")[2].partition("CSV file")[0]
     assert hand_in(console("carol"), FILE).status_code == 403
     people = checked(console)

@@ -103,7 +103,7 @@ def test_one_is_marked_read_in_its_place(console: Console, organisation: Any, da
     [key] = happen(organisation, database, titled("Add index"))
     answer = console("ann", part=True).post(f"{INBOX}/{key}/read")
     assert "New" not in text(answer)
-    assert answer["HX-Trigger"] == "inbox-read"
+    assert answer["HX-Trigger-After-Swap"] == "inbox-read"
     assert unread(console) == "0"
 
 

@@ -158,6 +158,30 @@ def test_an_edit_of_somebody_else_is_shown_and_not_lost(console: Console, api: A
     assert api("root").get("/users/ann").body["name"] == "Annabel"
 
 
+def test_methods_that_were_switched_meanwhile_are_no_edit_of_somebody_else(console: Console, mail_on: Any) -> None:
+    client = console()
+    page = client.get(f"{PEOPLE}/ann")
+    [seen] = re.findall(r'name="seen" value="([^"]*)"', page.content.decode())
+    mail_on.put("/users/ann/notification-settings", {"methods": ["email"]})
+    sent = {**PROFILE, "name": "Annabel", "version": version(page), "seen": seen}
+    assert "Saved." in text(client.post(f"{PEOPLE}/ann", sent, follow=True))
+    mail_on.put("/users/ann", {"name": "Anna"})
+    assert client.post(f"{PEOPLE}/ann", sent).status_code == 412
+
+
+def test_the_methods_of_others_are_in_the_administrators_hands(console: Console, mail_on: Any) -> None:
+    page = text(console().get(f"{PEOPLE}/ann"))
+    assert "Nothing reaches this person but this console" in page
+    where = "/console/settings/of/ann/ways/email/address"
+    current = version(console(part=True).get(f"{PEOPLE}/ann"))
+    assert current
+    shown = mail_on.get("/users/ann/notification-settings")
+    sent = {"address": "ann@example.com", "version": shown.etag.strip('"')}
+    page = text(console(part=True).post(where, sent))
+    assert "verified" in page
+    assert mail_on.get("/users/ann/notification-settings").body["channels"]["email"]["verified"] is True
+
+
 def test_the_last_administrator_stays(console: Console, api: Any) -> None:
     client = console()
     page = client.get(f"{PEOPLE}/root")

@@ -64,12 +64,16 @@ def test_an_event_in_writing_is_planned_as_it_would_be(console: Console, organis
     part = console(part=True)
     said = text_of(part.post(PREVIEW, {"event_json": json.dumps(asks())}))
     assert "Bo bo · Approver inbox only" in said
-    change(organisation, event_type=WAITS, enabled=False)
-    assert "Nobody would be told" in text_of(part.post(PREVIEW, {"event_json": json.dumps(asks())}))
     # What stands in the box at first can be sent as it is.
     page = console().get(PREVIEW).content.decode()
     sample = unescape(page.partition("<textarea")[2].partition(">")[2].partition("</textarea>")[0])
     assert "Root root · Approver" in text_of(part.post(PREVIEW, {"event_json": sample}))
+
+
+def test_where_the_rule_is_off_nobody_is_told_and_that_is_said(console: Console, organisation: Organisation) -> None:
+    change(organisation, event_type=WAITS, enabled=False)
+    said = text_of(console(part=True).post(PREVIEW, {"event_json": json.dumps(asks())}))
+    assert "Nobody would be told" in said and "is switched off" in said
 
 
 def test_a_cloudevent_in_writing_is_understood(console: Console) -> None:

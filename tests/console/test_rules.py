@@ -299,6 +299,8 @@ def test_whoever_types_finds_who_is_not_chosen_yet(console: Console, organisatio
     part = console(part=True)
     found = part.get(f"{RULES}/people", {"search": "bo", "additional_users": ["bo"], "event_type": APPROVED})
     assert re.findall(r'name="add" value="(\w+)"', found.content.decode()) == ["bob"]
+    suggested = part.get(f"{RULES}/people", {"user": "bo"}).content.decode()
+    assert re.findall(r'<option value="(\w+)">', suggested) == ["bo", "bob"]
     assert "Nobody else here is found by" in text_of(
         part.get(f"{RULES}/people", {"search": "zz", "event_type": APPROVED})
     )
@@ -436,3 +438,18 @@ def test_another_tenants_rules_are_their_own(console: Console, organisation: Org
     assert console("mallory", part=True).post(RULE, sent(additional_users=["bo"])).status_code == 422
     console("mallory").post(f"{RULE}/switch", {"version": 1})
     assert rule(organisation).enabled is True
+
+
+def test_a_rule_may_name_a_thousand_people(console: Console, organisation: Organisation) -> None:
+    from tidings.accounts.models import Person
+
+    logins = [f"p{number:04}" for number in range(1_000)]
+    Person.objects.for_tenant(organisation.id).bulk_create(
+        [Person(tenant=organisation.tenant, login=login, name=login.title()) for login in logins]
+    )
+    assert console(part=True).post(RULE, sent(additional_users=logins)).status_code == 200
+    assert rule(organisation).additional_users == tuple(logins)
+    assert "P0003 and 996 more" in text_of(console().get(RULES, {"q": APPROVED}))
+    said = text_of(console(part=True).post(f"{RULE}/try", sent(additional_users=logins, version=2)))
+    assert "and 971 more people" in said
+    assert "P0000, P0001, P0002, P0003, P0004 and 995 more can be reached by the inbox here alone" in said

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 import pytest
 from tests.console.conftest import account_of
@@ -116,6 +116,10 @@ def walk(person: Any, start: str = "/console/") -> Iterator[tuple[str, int, str]
     while waiting and len(seen) < ENOUGH:
         path = waiting.pop(0)
         answer = client.get(path, follow=True)
+        if any(urlsplit(to).netloc not in ("", "testserver") for to, _ in answer.redirect_chain):
+            # To a ticket, where the data platform has it.
+            yield path, 302, ""
+            continue
         content_type = answer.headers.get("Content-Type", "")
         html = answer.content.decode() if not answer.streaming else b"".join(answer.streaming_content).decode()  # type: ignore[arg-type]
         yield path, answer.status_code, html if "html" in content_type else ""
@@ -132,9 +136,9 @@ def walk(person: Any, start: str = "/console/") -> Iterator[tuple[str, int, str]
 
 # The names of things, the same in every language.
 SAME = re.compile(
-    r"Tidings|DingTalk|Webhooks?|Slack|Twilio|SQL|CSV|JSON|NDJSON|CloudEvents?|URL|API|curl|HTTP|ID|UTC|DMS|DBA|O&M|SMTP|"
+    r"Client (?:ID|Secret)|UserID|AccessKey Secret|Secret|\$\{feature\}.*|Tidings|DingTalk|(?:Standard )?Webhooks?|Slack|Twilio|SQL|CSV|JSON|NDJSON|CloudEvents?|URL|API|curl|HTTP|ID|UTC|DMS|DBA|O&M|SMTP|"
     r"TLS|STARTTLS|AccessKey|AppKey|AppSecret|AgentId|Owner|English|Alibaba Cloud|SID|Bearer|POST|GET|p50|p99|ms|Token|UTF-8|"
-    r"Excel|GB18030|Ctrl|[a-z_]+\.[a-z_]+|[\w.+-]+@[\w.-]+|https?://\S+|\S*[/_.]\S*"
+    r"Excel|Binlogs?|GB18030|Ctrl|[a-z_]+\.[a-z_]+|[\w.+-]+@[\w.-]+|https?://\S+|\S*[/_.]\S*"
 )
 ENGLISH = re.compile(r"[A-Za-z]{3,}(?:[\s,'-]+[A-Za-z]{2,})+|\b[A-Z][a-z]{3,}\b")
 
@@ -176,8 +180,12 @@ async def test_another_tenants_administrator_learns_and_changes_nothing(
         for path, _, html in visited:
             answer = client.get(path, follow=True)
             assert answer.status_code < 500, path
-            told = b"" if answer.streaming else answer.content
-            assert [canary for canary in CANARIES if canary.encode() in told.replace(path.encode(), b"")] == [], path
+            told = (b"" if answer.streaming else answer.content).replace(path.encode(), b"")
+            # There is a time zone of that name.
+            told = told.replace(b"Atlantic/Canary", b"")
+            # What she asks for is hers to see again.
+            canaries = [each for each in CANARIES if each not in unquote(path)]
+            assert [canary for canary in canaries if canary.encode() in told] == [], path
             for form in sorted(Read(html).forms):
                 where = urljoin(path, form)
                 if "/account/" not in where:

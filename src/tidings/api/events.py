@@ -1,7 +1,7 @@
 """Events as they are kept, each with its decision record."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from django.http import HttpRequest
@@ -11,10 +11,10 @@ from pydantic import AwareDatetime
 from tidings.accounts.permissions import Caller
 from tidings.api.authenticate import caller
 from tidings.api.pages import Listed, Moment, Paging, Text
-from tidings.delivery.told import record_of, summary
-from tidings.events.find import Which, events_of, subjects_by_id
+from tidings.delivery.told import happened, record_of, summary, sums_of
+from tidings.delivery.waits import WaitsFor
+from tidings.events.find import Which, subjects_by_id
 from tidings.events.models import Event
-from tidings.kernel.pages import page_of
 
 router = Router(tags=["events"])
 
@@ -28,6 +28,10 @@ class EventFilters(Schema):
     subject_id: Text | None = None
     since: Moment | None = Field(None, description="accepted at this time or later")
     until: Moment | None = Field(None, description="accepted before this time")
+    person: Text | None = Field(None, description="a login: events this person was told of, or is involved in")
+    state: Literal["unplanned", "failed", "pending"] | None = Field(
+        None, description="not planned yet; with a delivery that failed or waits, of the 10,000 newest that do"
+    )
 
 
 class SubjectNamed(Schema):
@@ -48,6 +52,13 @@ class EventSummary(Schema):
     number: int = Field(description="which of its subject's events it is")
     planned: bool = Field(description="false: kept, and waiting to be planned")
     subject: SubjectNamed
+
+
+class EventListed(EventSummary):
+    """`told` people; `deliveries` by state. For who does not see all: of themselves alone."""
+
+    told: int
+    deliveries: dict[str, int]
 
 
 class EventShown(EventSummary):
@@ -79,6 +90,7 @@ class SendShown(Schema):
     state: str
     due_at: AwareDatetime
     reason: str
+    waits_for: WaitsFor
     attempts: list[dict[str, Any]]
 
 
@@ -96,12 +108,17 @@ class DecisionRecord(Schema):
     skips: list[SkipShown]
 
 
-@router.get("/events", response=Listed[EventSummary])
+@router.get("/events", response=Listed[EventListed])
 def list_events(request: HttpRequest, filters: Query[EventFilters], paging: Query[Paging]) -> dict[str, Any]:
-    """Newest first."""
+    """Newest first. A page looks at 50,000 events and no more: it may be short, and lead on all the same."""
     who = caller(request)
-    page = page_of(events_of(who, Which(**filters.dict())), paging, by="-place")
-    return {"items": summaries(who, page.rows), "next_cursor": page.next_cursor}
+    which = Which(**filters.dict(exclude={"state"}), unplanned=filters.state == "unplanned")
+    page = happened(who, which, paging, filters.state)
+    sums = sums_of(who, page.rows)
+    items = [
+        {**one, "told": sums[one["id"]].told, "deliveries": sums[one["id"]].states} for one in summaries(who, page.rows)
+    ]
+    return {"items": items, "next_cursor": page.next_cursor}
 
 
 @router.get("/events/{event_id}", response=DecisionRecord, exclude_unset=True)

@@ -1,7 +1,7 @@
 """What changed, in the words of who reads: the parts that differ, each with what it was and what it is."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,7 @@ PARTS: Mapping[str, str | Promise] = {
     "methods": text("Notification methods"),
     "language": text("Language"),
     "timezone": text("Time zone"),
-    "active": text("May use it"),
+    "active": text("Active"),
     "departed": text("Has left"),
     "tokens_revoked": text("Tokens ended"),
     "contact_points": text("Addresses"),
@@ -61,7 +61,7 @@ LENGTH = 300
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One part; of a list, or a text, what came and what went."""
+    """One part; "" for nothing. Of a list, what came and what went."""
 
     label: str
     before: str
@@ -81,10 +81,15 @@ def role_name(role: str) -> str:
 
 
 def difference(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> list[Line]:
-    """Only what differs; of what is new or gone, whatever it says."""
+    """Only what differs; of what is new or gone, whatever it says. What `after` does not speak of did not change: of
+    who has left it only says so."""
     was, now = before or {}, after or {}
-    parts = [part for part in dict.fromkeys((*was, *now)) if part not in UNTOLD]
-    return [line for part in parts for line in _lines(part, was.get(part), now.get(part))]
+    return _differing(was, now, now if before and after else (*was, *now))
+
+
+def _differing(was: Mapping[str, Any], now: Mapping[str, Any], parts: Iterable[str]) -> list[Line]:
+    told = [part for part in dict.fromkeys(parts) if part not in UNTOLD]
+    return [line for part in told for line in _lines(part, was.get(part), now.get(part))]
 
 
 def changes_in_words(changes: Mapping[str, Sequence[Any]]) -> list[Line]:
@@ -96,7 +101,8 @@ def _lines(part: str, before: Any, after: Any) -> list[Line]:
     if before == after or (_is_empty(before) and _is_empty(after)):
         return []
     if isinstance(before, dict) or isinstance(after, dict):
-        inner = difference(_as_dict(before), _as_dict(after))
+        was_in, now_in = _as_dict(before), _as_dict(after)
+        inner = _differing(was_in, now_in, (*was_in, *now_in))
         return [Line(f"{part_name(part)}: {one.label}", one.before, one.after, one.added, one.removed) for one in inner]
     label = part_name(part)
     if isinstance(before, list) or isinstance(after, list):
@@ -108,7 +114,7 @@ def _lines(part: str, before: Any, after: Any) -> list[Line]:
 
 
 def _is_empty(value: Any) -> bool:
-    return value is None or value == "" or value == [] or value == {}
+    return value is None or value == "" or value == [] or value == {} or (value == 0 and value is not False)
 
 
 def _as_dict(value: Any) -> dict[str, Any]:
@@ -116,12 +122,12 @@ def _as_dict(value: Any) -> dict[str, Any]:
 
 
 def _listed(words: Sequence[str]) -> str:
-    return gettext(", ").join(words) or gettext("nothing")
+    return gettext(", ").join(words)
 
 
 def _word(part: str, value: Any) -> str:
     if _is_empty(value):
-        return gettext("nothing")
+        return ""
     if isinstance(value, bool):
         return gettext("yes") if value else gettext("no")
     if not isinstance(value, str):

@@ -121,7 +121,7 @@ def read_one(request: Asked, event_id: UUID) -> HttpResponse:
     if not is_part(request):
         return redirect("inbox")
     answer = show(request, "console/inbox/_item.html", {"item": item, "focus": True})
-    answer["HX-Trigger"] = CHANGED
+    answer["HX-Trigger-After-Swap"] = CHANGED
     return answer
 
 

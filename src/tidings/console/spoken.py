@@ -25,6 +25,16 @@ CONSTANT = (
     text("must be 16 to 100 letters, digits, - and _; leave it out to have one made"),
     text("is no time zone; write it as the IANA database does, such as Asia/Shanghai or UTC"),
     text("says nothing: name at least one word"),
+    # people, resources and files of them
+    text("must begin with + and the country's code and go on in digits, such as +86 138 0013 8000"),
+    text("has too few or too many digits for its country"),
+    text("must be true or false"),
+    text("only an instance has one"),
+    text("is missing"),
+    text("was left as it is: it changed after it had been checked. Check again"),
+    text("Nothing was read. The file is empty: its first line names the columns."),
+    text("Nothing was read. The file has a first line and no rows."),
+    text("Nothing was read. The file is no text in UTF-8 or GB18030: save it as CSV, not as a workbook."),
 )
 # What has a value in it; the value itself stays as it is.
 WITH_VALUE = (
@@ -51,6 +61,65 @@ WITH_VALUE = (
     (
         re.compile(r"has (?P<least>\d+) to (?P<most>\d+) characters, all of them visible"),
         text("has %(least)s to %(most)s characters, all of them visible"),
+    ),
+    # people, resources and files of them
+    (
+        re.compile(r"This .* belongs to (?P<who>.*): it would name two people\."),
+        text("This belongs to %(who)s already: it would name two people."),
+    ),
+    (
+        re.compile(r"(?P<who>.*) is the last active administrator: .*"),
+        text("%(who)s is the last active administrator: make somebody else administrator first."),
+    ),
+    (
+        re.compile(r"has (?P<what>.*), which is not known(?: here)?; the (?:roles|methods) are: (?P<known>.*)"),
+        text("has %(what)s, which is not known; there are: %(known)s"),
+    ),
+    (
+        re.compile(r"is not known here; the languages are: (?P<known>.*)"),
+        text("is not known here; the languages are: %(known)s"),
+    ),
+    (
+        re.compile(r"names (?P<who>.*): nobody here has this login"),
+        text("names %(who)s: nobody here has this login"),
+    ),
+    (re.compile(r"may be (?P<most>\d+) at most"), text("may be %(most)s at most")),
+    (
+        re.compile(r"must be 1 to (?P<most>\d+) characters without /, spaces and characters that cannot be seen"),
+        text("must be 1 to %(most)s characters without /, spaces and characters that cannot be seen"),
+    ),
+    (
+        re.compile(r"must be 1 to (?P<most>\d+) characters without /, line breaks and other control characters"),
+        text("must be 1 to %(most)s characters without /, line breaks and other control characters"),
+    ),
+    (
+        re.compile(r"is no telephone number of any country: (?P<why>.*)"),
+        text("is no telephone number of any country: %(why)s"),
+    ),
+    (re.compile(r"is that of line (?P<line>\d+) already"), text("is that of line %(line)s already")),
+    (
+        re.compile(r"has (?P<cells>\d+) cells, and there are (?P<columns>\d+) columns: .*"),
+        text("has %(cells)s cells, and there are %(columns)s columns: is a quote missing?"),
+    ),
+    (
+        re.compile(r"Nothing was read\. The file has (?P<rows>[\d,]+) rows; (?P<most>[\d,]+) are .*"),
+        text("Nothing was read. The file has %(rows)s rows; %(most)s are possible. Split it."),
+    ),
+    (
+        re.compile(r"Nothing was read\. Line (?P<line>\d+) cannot be read: .*"),
+        text("Nothing was read. Line %(line)s cannot be read: is a quote missing?"),
+    ),
+    (
+        re.compile(r"Nothing was read\. The first line names (?P<what>.*), which is no column here.*: (?P<known>.*)\."),
+        text("Nothing was read. The first line names %(what)s, which is no column here. The columns are: %(known)s."),
+    ),
+    (
+        re.compile(r"Nothing was read\. The first line names (?P<what>.*) twice\."),
+        text("Nothing was read. The first line names %(what)s twice."),
+    ),
+    (
+        re.compile(r"Nothing was read\. The first line does not name (?P<what>.*), which has to be there\. .*"),
+        text("Nothing was read. The first line does not name %(what)s, which has to be there."),
     ),
 )
 

@@ -15,7 +15,8 @@ from django.db import connection
 
 from tidings.accounts.permissions import SEE_ALL, Caller
 from tidings.delivery.waits import COUNTED_AT_MOST, WAITS_FOR, WAITS_WITH, WaitsFor
-from tidings.kernel.ids import event_of, first_at
+from tidings.kernel.ids import event_of, first_at, last_of
+from tidings.kernel.pages import Asked, Page, cursor_of, cut_page, write_cursor
 from tidings.kernel.problems import not_found
 
 # Where it starts and what it asks of a delivery, of events and of recipients. OFFSET 0 keeps the planner, which cannot
@@ -61,6 +62,13 @@ _MANY_PENDING = """
 SELECT 1 FROM delivery_delivery WHERE tenant_id = %s AND state = 'pending' ORDER BY due_at OFFSET %s LIMIT 1
 """
 _COUNT = "SELECT count(*) FROM (SELECT {chosen} LIMIT %(limit)s) counted"
+# Index: event_latest.
+_FLOOR = """
+SELECT id FROM events_event WHERE tenant_id = %(tenant)s AND (%(after)s::uuid IS NULL OR id < %(after)s)
+ORDER BY id DESC OFFSET %(look)s LIMIT 1
+"""
+LOOKED_AT = 10_000
+"""Events whose deliveries are looked at for one page of what has no index of its own."""
 INDEXED_STATES = ("failed", "pending", "sending")
 
 
@@ -109,18 +117,47 @@ class Chosen:
     parameters: Mapping[str, Any]
 
 
-def deliveries_of(caller: Caller, which: Which, *, limit: int, after: UUID | None = None) -> list[Shown]:
-    """Others than those who see all are shown their own. Raises 403 for a token without the scope `read`."""
+def deliveries_of(
+    caller: Caller, which: Which, *, limit: int, after: UUID | None = None, floor: UUID | None = None
+) -> list[Shown]:
+    """`floor`: the key of an event, of which and of older ones nothing is looked for. Others than those who see
+    all are shown their own. Raises 403 for a token without the scope `read`."""
     caller.require_scope("read")
     mine = None if caller.sees_all else caller.as_person().login
     if mine is not None and which.recipient not in (None, mine):
         return []
     recipient = mine or which.recipient
     walk = recipient is None and which.state == "pending" and _many_pending(caller.tenant_id)
-    chosen = choose(caller.tenant_id, which, recipient=recipient, after=after, walk=walk)
+    chosen = choose(caller.tenant_id, which, recipient=recipient, after=after, walk=walk, floor=floor)
     with connection.cursor() as cursor:
         cursor.execute(shown(chosen.sql), {**chosen.parameters, **WAITS_WITH, "limit": limit})
         return [_shown(row) for row in cursor.fetchall()]
+
+
+def deliveries_page(caller: Caller, which: Which, paging: Asked) -> Page[Shown]:
+    """As `deliveries_of`. Of what has no index so many events are looked at and no more: a page may be short, or empty,
+    and lead on all the same."""
+    after = cursor_of(paging.cursor, UUID)
+    floor = _floor(caller.tenant_id, after) if caller.sees_all and _walks(which) else None
+    found = deliveries_of(caller, which, limit=paging.limit + 1, after=after, floor=floor)
+    page = cut_page(found, paging, lambda one: one.id)
+    if floor is None or page.next_cursor is not None:
+        return page
+    return Page(page.rows, write_cursor(UUID(int=last_of(floor).int + 1)))
+
+
+def _walks(which: Which) -> bool:
+    if which.ids is not None or which.recipient is not None or which.state in INDEXED_STATES:
+        return False
+    return not (which.state is which.channel is which.event_type is None)
+
+
+def _floor(tenant_id: UUID, after: UUID | None) -> UUID | None:
+    """The event before which a walk ends."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FLOOR, {"tenant": tenant_id, "after": after, "look": LOOKED_AT})
+        row = cursor.fetchone()
+    return row[0] if row else None
 
 
 def delivery_of(caller: Caller, delivery_id: UUID) -> Shown:
@@ -156,7 +193,13 @@ def _many_pending(tenant_id: UUID) -> bool:
 
 
 def choose(
-    tenant_id: UUID, which: Which, *, recipient: str | None, after: UUID | None = None, walk: bool = False
+    tenant_id: UUID,
+    which: Which,
+    *,
+    recipient: str | None,
+    after: UUID | None = None,
+    walk: bool = False,
+    floor: UUID | None = None,
 ) -> Chosen:
     """`walk`: by the tenant's events, whatever index the state has."""
     if which.ids is not None:
@@ -178,6 +221,7 @@ def choose(
         "since": (f"{first}.id >= %(since)s", which.since and first_at(which.since)),
         "until": (f"{first}.id < %(until)s", which.until and first_at(which.until)),
         "after": (f"{first}.id < %(after)s", after),
+        "floor": (f"{first}.id > %(floor)s", floor),
     }
     asked = {name: value for name, (_, value) in (of_deliveries | of_others).items() if value is not None}
     chosen = start.format(of_deliveries=_all(of_deliveries, asked), of_others=_all(of_others, asked))

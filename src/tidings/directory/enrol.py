@@ -69,6 +69,12 @@ def judge_members(caller: Caller, wanted: Sequence[Wanted]) -> list[Put | Proble
     return _decided(Tenant.objects.get(id=caller.tenant_id), wanted)
 
 
+def problems_with(wanted: Wanted) -> list[Mapping[str, Any]]:
+    """What can be said of it without looking at anybody."""
+    checked = _checked(wanted)
+    return list(checked.errors) if isinstance(checked, Problem) else []
+
+
 def lock_members(tenant_id: UUID, logins: Iterable[str]) -> tuple[Tenant, dict[str, Points]]:
     """Until the transaction ends, nobody else changes these people or how they are reached: that by login."""
     points = lock_points(tenant_id, [login for one in logins if (login := _as_kept(one))])

@@ -4,6 +4,7 @@ Administrators, DBAs and security administrators see all of their tenant. Others
 related to or were told; anything else does not exist for them.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,11 +12,15 @@ from uuid import UUID
 
 from django.db.models import Exists, F, Func, OuterRef, QuerySet, UUIDField
 
+from tidings.accounts.models import Person
 from tidings.accounts.permissions import Caller
 from tidings.events.models import Event, Seen, Subject
 from tidings.kernel.ids import first_at
+from tidings.kernel.pages import Asked, Page, cursor_of, page_of, write_cursor
 from tidings.kernel.problems import not_found
 
+LOOKED_AT = 50_000
+"""Events, for one page of what has no index of its own."""
 MANY = 20_000
 """So many events are still looked up one by one in a tenth of a second."""
 
@@ -32,6 +37,9 @@ class Which:
     subject_id: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    person: str | None = None
+    """A login: events that this person was told of, or is involved in."""
+    unplanned: bool = False
 
 
 class LastOf(Func):
@@ -59,11 +67,17 @@ def events_of(caller: Caller, which: Which) -> "QuerySet[Event]":
     others': recipient_inbox and the key of `events_involved`, merged."""
     caller.require_scope("read")
     # These name few events, which are found by event_key, or by subject_key and event_timeline.
-    if caller.sees_all or which.source_id is not None or which.subject_id is not None:
+    few = which.source_id is not None or which.subject_id is not None
+    if which.person is not None and caller.sees_all:
+        events = _seen_by(caller, Person.objects.for_tenant(caller.tenant_id).filter(login=which.person).first())
+    elif caller.sees_all or few:
         events = visible_events(caller).annotate(place=F("id"))
     else:
-        mine = Event.objects.for_tenant(caller.tenant_id).filter(seen__person_id=caller.as_person().id)
-        events = mine.annotate(place=F("seen__id"))
+        events = _seen_by(caller, caller.as_person())
+        if which.person not in (None, caller.as_person().login):
+            events = events.none()
+    if which.unplanned:
+        events = events.filter(fault__isnull=False)
     exact = {"source": which.source, "source_id": which.source_id, "type": which.type}
     events = events.filter(**{name: value for name, value in exact.items() if value is not None})
     if which.feature is not None:
@@ -73,11 +87,49 @@ def events_of(caller: Caller, which: Which) -> "QuerySet[Event]":
         events = events.filter(
             subject_id__in=Subject.objects.for_tenant(caller.tenant_id).filter(**wanted).values("id")
         )
-    if which.since is not None:
-        events = events.filter(place__gte=first_at(which.since))
-    if which.until is not None:
-        events = events.filter(place__lt=first_at(which.until))
-    return events
+    span: dict[str, Any] = {
+        "place__gte": which.since and first_at(which.since),
+        "place__lt": which.until and first_at(which.until),
+    }
+    return events.filter(**{name: value for name, value in span.items() if value is not None})
+
+
+def events_page(
+    caller: Caller,
+    which: Which,
+    paging: Asked,
+    narrow: "Callable[[QuerySet[Event]], QuerySet[Event]]" = lambda all: all,
+) -> "Page[Event]":
+    """Newest first. Of what has no index so many events are looked at and no more: a page may be short, or empty, and
+    lead on all the same."""
+    after = cursor_of(paging.cursor, UUID)
+    floor = _floor(caller.tenant_id, after) if caller.sees_all and _walks(which) else None
+    not_below: dict[str, Any] = {"place__gt": floor} if floor else {}
+    page = page_of(narrow(events_of(caller, which)).filter(**not_below), paging, by="-place")
+    if floor is None or page.next_cursor is not None:
+        return page
+    return Page(page.rows, write_cursor(UUID(int=floor.int + 1)))
+
+
+def _walks(which: Which) -> bool:
+    if which.source_id is not None or which.subject_id is not None or which.person is not None or which.unplanned:
+        return False
+    return not (which.source is which.type is which.feature is which.subject_kind is None)
+
+
+def _floor(tenant_id: UUID, after: UUID | None) -> UUID | None:
+    """The key before which a walk ends. Index: event_latest."""
+    events = Event.objects.for_tenant(tenant_id)
+    if after is not None:
+        events = events.filter(id__lt=after)
+    return events.order_by("-id").values_list("id", flat=True)[LOOKED_AT : LOOKED_AT + 1].first()
+
+
+def _seen_by(caller: Caller, person: Person | None) -> "QuerySet[Event]":
+    events = Event.objects.for_tenant(caller.tenant_id)
+    if person is None:
+        return events.annotate(place=F("id")).none()
+    return events.filter(seen__person_id=person.id).annotate(place=F("seen__id"))
 
 
 def event_of(caller: Caller, event_id: UUID) -> Event:

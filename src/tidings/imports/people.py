@@ -10,7 +10,7 @@ from django.db import transaction
 
 from tidings.accounts.permissions import Caller
 from tidings.channels.registry import CHANNELS
-from tidings.directory.enrol import Put, Wanted, judge_members, lock_members, put_members
+from tidings.directory.enrol import Put, Wanted, judge_members, lock_members, problems_with, put_members
 from tidings.directory.profile import Profile
 from tidings.imports.kinds import Cells, Kind, Verdict, refused, verdict, words
 from tidings.kernel.problems import Problem, invalid
@@ -75,16 +75,26 @@ def _verdict(row: _Row, done: Put | Problem) -> Verdict:
 
 
 def _read(cells: Cells) -> _Row | Problem:
+    """Of a row that cannot be read, everything that is wrong with it."""
+    given: dict[str, Any] = {part: cells[part] for part in _TEXTS if part in cells}
+    if "roles" in cells:
+        given["roles"] = words(cells["roles"].lower())
+    methods: tuple[str, ...] | None = None
+    errors: list[Mapping[str, Any]] = []
     try:
-        given: dict[str, Any] = {part: cells[part] for part in _TEXTS if part in cells}
-        if "roles" in cells:
-            given["roles"] = words(cells["roles"].lower())
         if cells.get("active"):
             given["active"] = _active(cells["active"])
-        methods = checked_methods(words(cells["methods"].lower())) if "methods" in cells else None
-        return _Row(Wanted(cells["login"], Profile(**given)), methods)
     except Problem as problem:
-        return problem
+        errors += problem.errors
+    try:
+        if "methods" in cells:
+            methods = checked_methods(words(cells["methods"].lower()))
+    except Problem as problem:
+        errors += problem.errors
+    wanted = Wanted(cells["login"], Profile(**given))
+    if not errors:
+        return _Row(wanted, methods)
+    return invalid("This row cannot be used: see errors.", [*problems_with(wanted), *errors])
 
 
 def _active(cell: str) -> bool:

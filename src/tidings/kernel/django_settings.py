@@ -102,6 +102,8 @@ TEMPLATES: list[dict[str, Any]] = [
     }
 ]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
+# A form of a rule names each of up to 1,000 additional users.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
 LOGGING_CONFIG = None
 
 # Languages and time zones: each page is in its reader's.

@@ -23,6 +23,7 @@ class Asked(Protocol):
 
     @property
     def cursor(self) -> str | None: ...
+
     @property
     def limit(self) -> int: ...
 

@@ -97,14 +97,22 @@ def recipient_json(
 
 
 def send_json(
-    delivery_id: UUID | None, channel: str, state: str, due_at: datetime, reason: str, attempts: Sequence[Json]
+    delivery_id: UUID | None,
+    channel: str,
+    state: str,
+    due_at: datetime,
+    reason: str,
+    attempts: Sequence[Json],
+    waits_for: str = "",
 ) -> Json:
+    """`waits_for`, of one that is open: see `delivery/waits.py`."""
     return {
         "delivery_id": delivery_id,
         "channel": channel,
         "state": state,
         "due_at": due_at,
         "reason": reason,
+        "waits_for": waits_for,
         "attempts": attempts,
     }
 

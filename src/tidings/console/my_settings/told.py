@@ -9,6 +9,7 @@ from django.utils.translation import get_language, gettext
 
 from tidings.channels.contract import Channel, Outcome, Refused, Sent
 from tidings.channels.field_words import in_language
+from tidings.console.spoken import spoken
 from tidings.kernel.clock import now
 from tidings.kernel.problems import Problem
 from tidings.messages.explain import explain
@@ -67,6 +68,8 @@ def _problem(text: str, kind: Channel, name: str) -> str:
     language = get_language() or "en"
     if language.startswith("en"):
         return text[:1].upper() + text[1:].rstrip(".") + "."
+    if (known := spoken(text)) != text:
+        return known
     if "countries" in text or "country" in text:
         return gettext("Codes are sent only to numbers that begin with %s.") % ", ".join(_CALLING_CODE.findall(text))
     part = next((each for each in kind.contact if each.name == name), kind.contact[0])

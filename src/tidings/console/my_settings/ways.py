@@ -71,7 +71,6 @@ def verify_code(request: HttpRequest, whose: Whose, kind: Channel) -> tuple[Show
         text = gettext("This address is yours. Notifications go there from now on.")
     else:
         text = gettext("This address is yours. Switch the channel on to get notifications there.")
-    say(request, f"{_name(kind)}: {text}")
     return after, Told(text, well=True)
 
 

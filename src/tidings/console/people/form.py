@@ -1,5 +1,7 @@
 """What administrators say of a person, as a form."""
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,10 +24,12 @@ IN_PLACE = (409, 412, 422)
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """As it stands, and what is wrong with it, by field; `version` is that of what it was made from."""
+    """As it stands, and what is wrong with it, by field; `version` is that of the person it was made from, and `seen` a
+    digest of what was said of them."""
 
     values: Mapping[str, Any]
     version: str = ""
+    seen: str = ""
     problems: Mapping[str, str] = field(default_factory=dict)
     problem: str = ""
     conflict: Sequence[Line] = ()
@@ -46,15 +50,20 @@ class Form:
     def profile(self) -> Profile:
         return Profile(**self.values)
 
+    def made_from(self, person: Person) -> bool:
+        """Whether what is said of them is what it was. Their version also rises with their methods, which stand beside
+        this form."""
+        return self.seen == _digest(person)
+
 
 def form_of(person: Person) -> Form:
-    return Form(described(person), str(person.version))
+    return Form(described(person), str(person.version), _digest(person))
 
 
 def form_sent(request: Asked) -> Form:
     values: dict[str, Any] = {name: request.POST.get(name, "") for name in TEXTS}
     values |= {"roles": request.POST.getlist("roles"), "active": request.POST.get("active") == "on"}
-    return Form(values, request.POST.get("version", ""))
+    return Form(values, request.POST.get("version", ""), request.POST.get("seen", ""))
 
 
 def with_problem(form: Form, problem: Problem, person: Person | None) -> Form:
@@ -63,9 +72,14 @@ def with_problem(form: Form, problem: Problem, person: Person | None) -> Form:
         raise problem
     if problem.status == 412 and person is not None:
         text = gettext("Somebody changed this person while you did. Saving now puts yours on top:")
-        return Form(form.values, str(person.version), {}, text, difference(described(person), form.values))
+        conflict = difference(described(person), form.values)
+        return Form(form.values, str(person.version), _digest(person), {}, text, conflict)
     problems = {str(each["field"]): spoken(str(each["problem"])) for each in problem.errors if each.get("field")}
     if problem.code.endswith("_taken"):
         problems = {problem.code.removesuffix("_taken"): spoken(problem.detail)}
     text = gettext("Not saved yet: see below.") if problems else spoken(problem.detail)
-    return Form(form.values, form.version, problems, text)
+    return Form(form.values, form.version, form.seen, problems, text)
+
+
+def _digest(person: Person) -> str:
+    return hashlib.sha256(json.dumps(described(person), sort_keys=True).encode()).hexdigest()

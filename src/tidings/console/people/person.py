@@ -11,14 +11,13 @@ from django.utils.translation import gettext
 from tidings.accounts.invite import invite
 from tidings.accounts.issue import tokens_seen_by, withdraw_token
 from tidings.accounts.models import Person
+from tidings.console.my_settings.sheet import sheet_of
 from tidings.console.page import Asked, go, is_part, page, say, show
 from tidings.console.people.form import NOTHING, Form, form_of, form_sent, with_problem
-from tidings.console.people.look import row_of
 from tidings.directory.enrol import put_member
 from tidings.directory.holders import Held, held_by, shown
 from tidings.directory.members import member, see_off
 from tidings.directory.profile import looked_up
-from tidings.directory.ways import ways_of
 from tidings.kernel.problems import Problem
 from tidings.kernel.versions import Expected
 
@@ -31,8 +30,10 @@ def person(request: Asked, login: str) -> HttpResponse:
     if request.method != "POST":
         return _shown(request, one, form_of(one))
     form = form_sent(request)
+    # The current version: that nobody is quicker from here on.
+    expected = Expected(if_match=frozenset({str(one.version)})) if form.made_from(one) else form.expected
     try:
-        put_member(request.caller, one.login, form.profile(), form.expected)
+        put_member(request.caller, one.login, form.profile(), expected)
     except Problem as problem:
         now = member(request.caller, one.login)
         return _shown(request, now, with_problem(form, problem, now), status=problem.status)
@@ -106,15 +107,13 @@ def _why_not(problem: Problem) -> str:
 
 
 def _shown(request: Asked, one: Person, form: Form, *, status: int = 200) -> HttpResponse:
-    ways = ways_of(one.tenant_id, [one])[one.id]
     context = {
         "one": one,
         "form": form,
-        "row": row_of(one, ways),
+        "sheet": sheet_of(request.caller, one.login),
         "held": _held(request, one),
         "tokens": _tokens(request, one),
         "signs_in": one.account_id is not None,
-        "status": status,
     }
     return show(request, "console/people/person.html", context, status=status)
 

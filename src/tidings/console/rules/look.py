@@ -21,6 +21,7 @@ from tidings.rules.show import ShownRule, Which, rules_of
 EDITORS = ("administrator", "dba")
 DONE = "rules-done"
 """The session's key for what a batch has just done, so that the next page can offer to undo it."""
+USERS_SHOWN = 4
 TABS = {
     "tickets": gettext_lazy("Tickets"),
     "flows": gettext_lazy("Task flows"),
@@ -63,7 +64,7 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A rule in words. `key` names its parts in the page."""
+    """A rule in words, with the first of its users. `key` names its parts in the page."""
 
     rule: ShownRule
     label: str
@@ -71,6 +72,12 @@ class Row:
     default_role: str
     roles: tuple[str, ...]
     users: tuple[Named, ...]
+    url: str
+
+    @property
+    def more(self) -> int:
+        """Of its users."""
+        return len(self.rule.additional_users) - len(self.users)
 
     @property
     def key(self) -> str:
@@ -108,6 +115,7 @@ def rules(request: Asked) -> HttpResponse:
         "told": _told(request, filters.user),
         "done": request.session.pop(DONE, None),
         "here": request.get_full_path(),
+        "back": urlencode({"back": request.get_full_path()}),
     }
     answer = show(request, "console/rules/rules.html", context)
     if is_part(request):
@@ -116,8 +124,8 @@ def rules(request: Asked) -> HttpResponse:
 
 
 def rows_of(tenant_id: Any, rules: Sequence[ShownRule]) -> list[Row]:
-    """One query, for the names of all additional users."""
-    names = names_of(tenant_id, {login for rule in rules for login in rule.additional_users})
+    """One query, for the names of the users that are shown."""
+    names = names_of(tenant_id, {login for rule in rules for login in rule.additional_users[:USERS_SHOWN]})
     return [row_of(rule, names) for rule in rules]
 
 
@@ -128,8 +136,14 @@ def row_of(rule: ShownRule, names: Mapping[str, Named]) -> Row:
         title_of(rule),
         role_name(rule.default_role),
         tuple(map(role_name, rule.optional_roles)),
-        tuple(names[login] for login in rule.additional_users),
+        tuple(names[login] for login in rule.additional_users[:USERS_SHOWN]),
+        reverse("rule", args=[rule.event_type]),
     )
+
+
+def in_list(row: Row, here: str) -> dict[str, Any]:
+    """What `_row.html` needs; `here` is where one comes back to."""
+    return {"row": row, "here": here, "back": urlencode({"back": here})}
 
 
 def tab_of(feature: Feature) -> str:

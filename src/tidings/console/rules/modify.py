@@ -11,7 +11,7 @@ from django.utils.translation import gettext
 
 from tidings.console.page import Asked, is_part, page, say, show
 from tidings.console.rules.asked import back_to, go, version_in
-from tidings.console.rules.look import EDITORS, rows_of
+from tidings.console.rules.look import EDITORS, in_list, rows_of
 from tidings.console.rules.tell import shown_preview
 from tidings.console.rules.words import HINTS, Line, Named, difference, names_of, people_in, role_name, title_of
 from tidings.directory.members import members
@@ -72,7 +72,7 @@ def rule(request: Asked, event_type: str) -> HttpResponse:
     if not is_part(request) or request.POST.get("from") != "list":
         return go(request, back_to(request))
     [row] = rows_of(request.caller.tenant_id, [changed])
-    answer = show(request, "console/rules/_row_beside.html", {"row": row, "here": back_to(request)})
+    answer = show(request, "console/rules/_row_beside.html", in_list(row, back_to(request)))
     answer["HX-Trigger"], answer["HX-Reswap"] = "close-dialog", "none"
     return answer
 
@@ -95,8 +95,9 @@ def users(request: Asked, event_type: str) -> HttpResponse:
 
 @page(*EDITORS)
 def people(request: Asked) -> HttpResponse:
-    """Found while somebody types; those who are chosen already are left out."""
-    typed = request.GET.get("search", "").replace("\0", "")[:200].strip()
+    """Found while somebody types: to be added to a rule, without those who are chosen already; or as suggestions for
+    the filter of the list."""
+    typed = (request.GET.get("search") or request.GET.get("user", "")).replace("\0", "")[:200].strip()
     chosen = set(request.GET.getlist("additional_users"))
     found = list(members(request.caller, search=typed).order_by("login")[: FOUND_AT_MOST + 1]) if typed else []
     context = {
@@ -105,7 +106,7 @@ def people(request: Asked) -> HttpResponse:
         "more": len(found) > FOUND_AT_MOST,
         "event_type": request.GET.get("event_type", ""),
     }
-    return show(request, "console/rules/_found.html", context)
+    return show(request, f"console/rules/{'_suggested' if 'user' in request.GET else '_found'}.html", context)
 
 
 @page(*EDITORS, methods=("POST",))

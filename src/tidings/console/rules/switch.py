@@ -10,7 +10,7 @@ from django.utils.translation import gettext, ngettext
 
 from tidings.console.page import Asked, is_part, page, say, show
 from tidings.console.rules.asked import back_to, go, version_in
-from tidings.console.rules.look import DONE, EDITORS, rows_of
+from tidings.console.rules.look import DONE, EDITORS, in_list, rows_of
 from tidings.console.rules.modify import other_edit
 from tidings.console.rules.words import names_of, title_of
 from tidings.kernel.problems import Problem, invalid
@@ -34,9 +34,10 @@ def switch(request: Asked, event_type: str) -> HttpResponse:
     say(request, text % {"rule": title_of(rule)})
     if not is_part(request):
         return redirect(back_to(request))
-    answer = show(request, "console/rules/_row.html", _row(request, rule))
+    context = _row(request, rule)
+    answer = show(request, "console/rules/_row.html", context)
     answer["HX-Trigger"] = "close-dialog"
-    answer["HX-Retarget"], answer["HX-Reswap"] = f"#rule-{_row(request, rule)['row'].key}", "outerHTML"
+    answer["HX-Retarget"], answer["HX-Reswap"] = f"#rule-{context['row'].key}", "outerHTML"
     return answer
 
 
@@ -105,4 +106,4 @@ def _conflict(request: Asked, event_type: str, enabled: bool) -> HttpResponse:
 
 def _row(request: Asked, rule: ShownRule) -> dict[str, Any]:
     [row] = rows_of(request.caller.tenant_id, [rule])
-    return {"row": row, "here": back_to(request)}
+    return in_list(row, back_to(request))

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.utils.translation import gettext
 
-from tidings.console.rules.words import role_name, warning
+from tidings.console.rules.words import role_name, warnings
 from tidings.console.templatetags.told import channel_name, explained
 from tidings.messages.explain import Explained
 from tidings.planning.plan import Because, Recipient, Skip
@@ -88,7 +88,7 @@ def shown_preview(seen: RulePreview) -> ShownPreview:
         enabled=bool(seen.wanted.enabled),
         is_example=seen.is_example,
         events=events,
-        warnings=tuple(warning(one, len(events)) for one in seen.warnings),
+        warnings=tuple(warnings(seen.warnings, len(events))),
         same=not any(one.added.count or one.removed.count for one in events),
     )
 

@@ -13,6 +13,7 @@ from tidings.catalog.features import built_in
 from tidings.planning.compare import Warned
 from tidings.rules.show import ShownRule
 
+NAMED_AT_MOST = 5
 # Who a role is, where the name does not say it.
 HINTS: Mapping[str, str | Promise] = {
     "submitter": gettext_lazy("whoever submitted the ticket, or owns the task flow"),
@@ -115,33 +116,66 @@ def people_in(*contents: Mapping[str, Any] | None) -> set[str]:
     return {login for content in contents if content for login in content["additional_users"]}
 
 
-def warning(warned: Warned, events: int) -> str:
-    """What to mind, and what to do about it."""
-    who, role = warned.person.name or warned.person.login if warned.person else "", role_name(warned.role)
+def warnings(found: Iterable[Warned], events: int) -> list[str]:
+    """What to mind, and what to do about it; people of whom the same is said together."""
+    by_code: dict[str, list[Named]] = {}
+    said: list[str] = []
+    for one in found:
+        if one.person:
+            by_code.setdefault(one.code, []).append(Named(one.person.login, one.person.name))
+        else:
+            said.append(_of_role(one, events))
+    return [*(_of_people(code, people) for code, people in by_code.items()), *said]
+
+
+def _of_people(code: str, people: Sequence[Named]) -> str:
+    count = len(people)
+    match code:
+        case "person_unreachable":
+            text = ngettext(
+                "%(who)s can be reached by the inbox here alone: no method is switched on and confirmed.",
+                "%(who)s can be reached by the inbox here alone: no method of theirs is switched on and confirmed.",
+                count,
+            )
+        case "person_disabled":
+            text = ngettext(
+                "%(who)s is switched off and is told nothing.", "%(who)s are switched off and are told nothing.", count
+            )
+        case _:
+            text = ngettext(
+                "%(who)s has left and is told nothing. Take them out.",
+                "%(who)s have left and are told nothing. Take them out.",
+                count,
+            )
+    return text % {"who": _some(people)}
+
+
+def _of_role(warned: Warned, events: int) -> str:
+    values = {"role": role_name(warned.role), "empty": warned.events, "silent": warned.events, "events": events}
     match warned.code:
         case "role_unheld":
             text = gettext("Nobody here holds the role %(role)s. Give it to somebody under People.")
         case "role_empty":
-            said = ngettext(
+            text = ngettext(
                 "%(role)s leads to nobody in the event below.",
                 "%(role)s leads to nobody in %(empty)d of the %(events)d events below.",
                 events,
             )
-            return said % {"role": role, "empty": warned.events, "events": events}
-        case "nobody_told":
-            said = ngettext(
+        case _:
+            text = ngettext(
                 "Nobody would be told of the event below.",
                 "Nobody would be told of %(silent)d of the %(events)d events below.",
                 events,
             )
-            return said % {"silent": warned.events, "events": events}
-        case "person_unreachable":
-            text = gettext("%(who)s can be reached by the inbox here alone: no method is switched on and confirmed.")
-        case "person_disabled":
-            text = gettext("%(who)s is switched off and is told nothing.")
-        case "person_departed":
-            text = gettext("%(who)s has left and is told nothing. Take them out.")
-    return text % {"who": who, "role": role}
+    return text % values
+
+
+def _some(people: Sequence[Named]) -> str:
+    named = gettext(", ").join(str(each) for each in people[:NAMED_AT_MOST])
+    more = len(people) - NAMED_AT_MOST
+    if more <= 0:
+        return named
+    return ngettext("%(names)s and %(more)d more", "%(names)s and %(more)d more", more) % {"names": named, "more": more}
 
 
 def _status(enabled: bool) -> str:

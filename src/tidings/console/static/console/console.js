@@ -5,7 +5,10 @@ const dialog = document.getElementById("dialog");
 document.body.addEventListener("htmx:afterSwap", (event) => {
   if (event.detail.target === dialog && dialog.innerHTML.trim() && !dialog.open) dialog.showModal();
 });
-document.body.addEventListener("close-dialog", () => dialog?.close());
+document.body.addEventListener("close-dialog", () => {
+  dialog?.close();
+  dialog?.replaceChildren(); // at once: what comes with this answer would open it again
+});
 dialog?.addEventListener("close", () => dialog.replaceChildren());
 dialog?.addEventListener("click", (event) => {
   if (event.target === dialog) dialog.close();
@@ -85,13 +88,28 @@ count();
 // What shows something that changes says hx-trigger="sse:inbox" or "sse:activity", and asks for itself again when there
 // is news. One stream a page, and none while nobody sees it: a browser opens six connections to a host for all its tabs.
 let stream;
+// With data-calm="5000" not more often than so many milliseconds, and the last time is never left out.
+const told = {};
+function tell(id, topic, one) {
+  const wait = (told[id]?.at ?? -Infinity) + Number(one.dataset.calm ?? 0) - performance.now();
+  if (wait <= 0) {
+    told[id] = { at: performance.now() };
+    htmx.trigger(one, `sse:${topic}`);
+  } else if (!told[id].later) {
+    told[id].later = setTimeout(() => {
+      const now = document.getElementById(id);
+      told[id].later = undefined;
+      if (now) tell(id, topic, now);
+    }, wait);
+  }
+}
 function listen() {
   const address = document.body.dataset.live;
   if (!address || stream || document.hidden) return;
   stream = new EventSource(address);
   for (const topic of ["inbox", "activity"]) {
     stream.addEventListener(topic, () => {
-      for (const one of document.querySelectorAll(`[hx-trigger*="sse:${topic}"]`)) htmx.trigger(one, `sse:${topic}`);
+      for (const one of document.querySelectorAll(`[hx-trigger*="sse:${topic}"]`)) tell(one.id, topic, one);
     });
   }
   stream.addEventListener("error", () => {
