@@ -16,6 +16,7 @@ from typing import Any
 
 from standardwebhooks.webhooks import Webhook
 
+from bench.pages import measure as measure_pages
 from bench.stage import Stage, calls_while
 
 REQUIRED_ON = ("fsync", "synchronous_commit", "full_page_writes")
@@ -52,7 +53,10 @@ def main() -> int:
     arguments = argparse.ArgumentParser(prog="make bench")
     arguments.add_argument("--events", type=int, default=20_000, help="events a load")
     arguments.add_argument("--json", action="store_true")
+    arguments.add_argument("--pages", action="store_true", help="the console's pages instead")
     chosen = arguments.parse_args()
+    if chosen.pages:
+        return measure_pages()
     folder = Path(tempfile.mkdtemp(prefix="tidings-bench-", dir="/tmp"))
     folder.chmod(0o755)
     try:

@@ -123,6 +123,10 @@ class Stage:
         with psycopg.connect(self._database.url) as connection:
             return {name: str(connection.execute(f"SHOW {name}").fetchone()[0]) for name in names}  # type: ignore[index]
 
+    @property
+    def database_url(self) -> str:
+        return self._database.url
+
     def _postgres(self) -> list[psutil.Process]:
         folder = str(self._folder)
         found = []
