@@ -15,9 +15,9 @@ from tests.scenarios.stage import Stage
 from tidings.channels.testing.webhook_receiver import Reply
 
 # What comes from outside stands on many pages, and would be markup if somebody forgot.
-TITLE = 'Canary <script>alert("x")</script><img src=x onerror=alert(1)> {{ 7|add:7 }}'
-PERSON = "Canary <b>Person</b>"
-CANARIES = ("Canary", "acme", "orders-canary", "canary-source")
+TITLE = 'Budgerigar <script>alert("x")</script><img src=x onerror=alert(1)> {{ 7|add:7 }}'
+PERSON = "Budgerigar <b>Person</b>"
+CANARIES = ("Budgerigar", "acme", "orders-canary", "canary-source")
 ENOUGH = 400
 
 
@@ -147,7 +147,7 @@ async def test_no_page_of_an_administrator_fails_or_takes_what_is_shown_for_mark
     visited = await in_django(lambda: list(walk(lived_in.organisation.people["root"])))
     assert len(visited) > 60
     assert [(path, status) for path, status, _ in visited if status >= 400] == []
-    assert sum("Canary" in html for _, _, html in visited) > 5
+    assert sum("Budgerigar" in html for _, _, html in visited) > 5
     for path, _, html in visited:
         read = Read(html)
         scripts = [
@@ -155,7 +155,7 @@ async def test_no_page_of_an_administrator_fails_or_takes_what_is_shown_for_mark
         ]  # type: ignore[union-attr]
         inline = [(tag, name) for tag, found in read.tags for name in found if name.startswith("on") or name == "style"]
         assert (scripts, inline) == ([], []), path
-        assert "Canary 14" not in html and "<b>Person</b>" not in html, path
+        assert "Budgerigar 14" not in html and "<b>Person</b>" not in html, path
 
 
 @pytest.mark.parametrize("login", ["ann", "carol", "eve"])

@@ -26,7 +26,7 @@ from tidings.delivery.find import Shown, Which, count_deliveries, deliveries_pag
 from tidings.delivery.retry import retry_deliveries, retry_delivery
 from tidings.delivery.waits import COUNTED_AT_MOST, standing_of
 from tidings.kernel.clock import now
-from tidings.kernel.pages import Part, cursor_of, write_cursor
+from tidings.kernel.pages import Page, Part, cursor_of, write_cursor
 from tidings.kernel.problems import Problem, invalid
 from tidings.messages.explain import Explained
 
@@ -95,14 +95,6 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
-    """As `_pager.html` wants it."""
-
-    rows: Sequence[Row]
-    next_cursor: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class Group:
     """What waits, or failed, for one reason. `url` leads to those."""
 
@@ -141,14 +133,13 @@ def deliveries(request: Asked) -> HttpResponse:
     found = deliveries_page(request.caller, filters.which(), Part(cursor, PER_PAGE))
     sees_all = request.caller.sees_all
     context = {
-        "page": Listed([_row(catalog, each) for each in found.rows], found.next_cursor),
+        "page": Page([_row(catalog, each) for each in found.rows], found.next_cursor),
         "filters": filters,
         "retriable": filters.state in RETRIABLE,
         "live": not cursor,
         "here": request.get_full_path(),
         "sees_all": sees_all,
         "may_retry": request.caller.holds(*EDITORS),
-        "query": _query(filters),
     }
     if is_part(request):
         return show(request, "console/deliveries/_list.html", context)
