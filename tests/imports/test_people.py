@@ -269,6 +269,28 @@ def test_two_who_go_on_at_once_look_at_every_row_once(api: Any) -> None:
     assert (root.get(where).body["done"], root.get(where).body["counts"]) == (400, {"new": 400})
 
 
+def test_an_import_and_those_who_change_the_same_people_take_turns(api: Any) -> None:
+    from tests.api.given import at_once
+
+    root = api("root")
+    logins = [f"p{number}" for number in range(100)]
+    file = "login,email,methods\n" + "".join(f"{login},{login}@example.com,email\n" for login in logins)
+    handed = hand_in(root, file)
+    handed.told = root.post(f"/imports/{handed.told['id']}/apply").body
+    other = api("root")
+
+    def change() -> list[int]:
+        return [other.put(f"/users/{login}", {"name": "N"}).status for login in reversed(logins[::5])]
+
+    answers = at_once(lambda: handed.go_on().told["state"], change)
+    assert answers[0] == "applied"
+    assert set(answers[1]) <= {200, 201}  # type: ignore[call-overload]
+    counts = handed.told["counts"]
+    assert counts["applied"] + counts.get("left", 0) == 100
+    people = {login: root.get(f"/users/{login}").body for login in logins[::5]}
+    assert {one["name"] for one in people.values()} == {"N"}
+
+
 def test_what_was_handed_in_is_forgotten_after_a_week(api: Any, organisation: Any, database: str) -> None:
     import asyncio
     from datetime import timedelta

@@ -63,6 +63,8 @@ async def test_a_file_to_import_may_be_larger(node: Stage) -> None:
     assert len(file) > 1_900_000
     answer = await as_root(node, "POST", "/api/v1/imports?kind=people", file)
     assert (answer.status, answer.body["rows"]) == (201, 10_000)
+    # At the console too: who has not signed in is asked to, and not told that it is too much.
+    assert (await as_root(node, "POST", "/console/imports", file)).status in (302, 403)
     answer = await as_root(node, "POST", "/api/v1/imports?kind=people", b"x" * 4_200_000)
     assert (answer.status, answer.body["code"]) == (413, "body_too_large")
 
