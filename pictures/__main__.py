@@ -106,7 +106,9 @@ async def _pictures(api: Api) -> list[Picture]:
         Picture("people", "/console/people"),
         Picture("resources", "/console/resources"),
         Picture("channels", "/console/channels"),
+        Picture("channel", "/console/channels/email"),
         Picture("sources", "/console/sources"),
+        Picture("source", f"/console/sources/{changed['source']}"),
         Picture("tokens", "/console/tokens"),
         Picture("audit", "/console/audit"),
     ]

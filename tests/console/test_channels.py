@@ -268,3 +268,14 @@ def test_dbas_look_and_administrators_change(console: Console, set_up: Any) -> N
         assert console(login).get("/console/channels").status_code == 403
     assert console("mallory").get("/console/channels/email").content.decode().count("smtp.example.com") == 1  # the hint
     assert console("root").get("/console/channels/fax").status_code == 404
+
+
+def test_only_budgets_that_are_used_up_in_good_part_are_worth_a_look() -> None:
+    from tidings.console.channels.words import worth_a_look
+    from tidings.delivery.limits import Limit
+
+    def limit(of: str, used: int) -> Limit:
+        return Limit(of, "dingtalk_daily_limit", used, 500, timedelta(days=1), None)
+
+    shown = worth_a_look([limit("a", 400), limit("b", 300), limit("c", 125), limit("", 9), limit("d", 124)], at_most=2)
+    assert [(gauge.of, gauge.used) for gauge in shown] == [("", 9), ("a", 400), ("b", 300)]

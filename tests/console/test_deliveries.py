@@ -78,7 +78,11 @@ def test_what_waits_says_for_what(console: Console, reachable: Any, database: st
     page = text(console("root").get(DELIVERIES))
     assert page.count("Its turn comes in a moment.") == 2  # above, and in the list
     later = datetime.now(UTC) + timedelta(minutes=5)
-    Delivery.objects.for_tenant(reachable.id).update(due_at=later, reason="dingtalk_robot_rate")
+    Delivery.objects.for_tenant(reachable.id).update(
+        due_at=later,
+        reason="dingtalk_robot_rate",
+        attempts=[{"at": later.isoformat(), "outcome": "held", "reason": "dingtalk_robot_rate"}],
+    )
     page = text(console("root").get(f"{DELIVERIES}/standing"))
     assert "The provider takes no more for now" in page and "as DingTalk allows" in page
     assert console("ann").get(f"{DELIVERIES}/standing").status_code == 403

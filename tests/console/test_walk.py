@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 import pytest
 from tests.console.conftest import account_of
@@ -15,9 +15,9 @@ from tests.scenarios.stage import Stage
 from tidings.channels.testing.webhook_receiver import Reply
 
 # What comes from outside stands on many pages, and would be markup if somebody forgot.
-TITLE = 'Canary <script>alert("x")</script><img src=x onerror=alert(1)> {{ 7|add:7 }}'
-PERSON = "Canary <b>Person</b>"
-CANARIES = ("Canary", "acme", "orders-canary", "canary-source")
+TITLE = 'Budgerigar <script>alert("x")</script><img src=x onerror=alert(1)> {{ 7|add:7 }}'
+PERSON = "Budgerigar <b>Person</b>"
+CANARIES = ("Budgerigar", "acme", "orders-canary", "canary-source")
 ENOUGH = 400
 
 
@@ -136,7 +136,7 @@ def walk(person: Any, start: str = "/console/") -> Iterator[tuple[str, int, str]
 
 # The names of things, the same in every language.
 SAME = re.compile(
-    r"Tidings|DingTalk|(?:Standard )?Webhooks?|Slack|Twilio|SQL|CSV|JSON|NDJSON|CloudEvents?|URL|API|curl|HTTP|ID|UTC|DMS|DBA|O&M|SMTP|"
+    r"Client (?:ID|Secret)|UserID|AccessKey Secret|Secret|\$\{feature\}.*|Tidings|DingTalk|(?:Standard )?Webhooks?|Slack|Twilio|SQL|CSV|JSON|NDJSON|CloudEvents?|URL|API|curl|HTTP|ID|UTC|DMS|DBA|O&M|SMTP|"
     r"TLS|STARTTLS|AccessKey|AppKey|AppSecret|AgentId|Owner|English|Alibaba Cloud|SID|Bearer|POST|GET|p50|p99|ms|Token|UTF-8|"
     r"Excel|Binlogs?|GB18030|Ctrl|[a-z_]+\.[a-z_]+|[\w.+-]+@[\w.-]+|https?://\S+|\S*[/_.]\S*"
 )
@@ -147,7 +147,7 @@ async def test_no_page_of_an_administrator_fails_or_takes_what_is_shown_for_mark
     visited = await in_django(lambda: list(walk(lived_in.organisation.people["root"])))
     assert len(visited) > 60
     assert [(path, status) for path, status, _ in visited if status >= 400] == []
-    assert sum("Canary" in html for _, _, html in visited) > 5
+    assert sum("Budgerigar" in html for _, _, html in visited) > 5
     for path, _, html in visited:
         read = Read(html)
         scripts = [
@@ -155,7 +155,7 @@ async def test_no_page_of_an_administrator_fails_or_takes_what_is_shown_for_mark
         ]  # type: ignore[union-attr]
         inline = [(tag, name) for tag, found in read.tags for name in found if name.startswith("on") or name == "style"]
         assert (scripts, inline) == ([], []), path
-        assert "Canary 14" not in html and "<b>Person</b>" not in html, path
+        assert "Budgerigar 14" not in html and "<b>Person</b>" not in html, path
 
 
 @pytest.mark.parametrize("login", ["ann", "carol", "eve"])
@@ -183,7 +183,9 @@ async def test_another_tenants_administrator_learns_and_changes_nothing(
             told = (b"" if answer.streaming else answer.content).replace(path.encode(), b"")
             # There is a time zone of that name.
             told = told.replace(b"Atlantic/Canary", b"")
-            assert [canary for canary in CANARIES if canary.encode() in told] == [], path
+            # What she asks for is hers to see again.
+            canaries = [each for each in CANARIES if each not in unquote(path)]
+            assert [canary for canary in canaries if canary.encode() in told] == [], path
             for form in sorted(Read(html).forms):
                 where = urljoin(path, form)
                 if "/account/" not in where:

@@ -46,6 +46,10 @@ def tried(reason: str) -> list[dict[str, Any]]:
     return [{"at": NOW.isoformat(), "outcome": "try_later", "reason": reason, "ms": 3.0}]
 
 
+def held(reason: str) -> list[dict[str, Any]]:
+    return [{"at": NOW.isoformat(), "outcome": "held", "reason": reason}]
+
+
 def waits_for(organisation: Any) -> list[str]:
     """Newest first."""
     return [each.waits_for for each in find.deliveries_of(organisation.caller(), find.Which(), limit=10)]
@@ -56,10 +60,11 @@ def waits_for(organisation: Any) -> list[str]:
     [
         (-1, {}, "turn"),
         (300, {"reason": "timeout", "attempts": tried("timeout")}, "schedule"),
-        (30, {"reason": "dingtalk_robot_rate"}, "limit"),
-        (30, {"reason": "dingtalk_rate", "attempts": tried("timeout")}, "limit"),
-        (9, {"reason": "vendor_unavailable"}, "vendor"),
-        (9, {"reason": "timeout", "attempts": tried("throttled")}, "vendor"),
+        (30, {"reason": "dingtalk_robot_rate", "attempts": held("dingtalk_robot_rate")}, "limit"),
+        (30, {"reason": "dingtalk_rate", "attempts": tried("timeout") + held("throttled")}, "limit"),
+        (9, {"reason": "vendor_unavailable", "attempts": held("vendor_unavailable")}, "vendor"),
+        (9, {"reason": "timeout", "attempts": tried("throttled") + held("timeout")}, "vendor"),
+        (30, {"reason": "throttled", "attempts": held("dingtalk_rate") + tried("throttled")}, "schedule"),
         (0, {"state": "sending", "lease": 7}, "sending"),
         (0, {"state": "sent"}, ""),
         (0, {"state": "failed", "reason": "gone"}, ""),
@@ -110,7 +115,9 @@ def test_what_waits_and_fails_is_counted_by_why(reachable: Any, database: str, a
     from tidings.delivery.models import Delivery
 
     later = datetime.now(UTC) + timedelta(minutes=5)
-    Delivery.objects.for_tenant(reachable.id).filter(state="pending").update(due_at=later, reason="dingtalk_rate")
+    Delivery.objects.for_tenant(reachable.id).filter(state="pending").update(
+        due_at=later, reason="dingtalk_rate", attempts=held("dingtalk_rate")
+    )
     standing = standing_of(reachable.caller(), hours=1, now=datetime.now(UTC))
     assert standing.oldest_due_at is None
     assert [(each.waits_for, each.reason) for each in standing.waiting] == [("limit", "dingtalk_rate")]

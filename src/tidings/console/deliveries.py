@@ -26,7 +26,7 @@ from tidings.delivery.find import Shown, Which, count_deliveries, deliveries_pag
 from tidings.delivery.retry import retry_deliveries, retry_delivery
 from tidings.delivery.waits import COUNTED_AT_MOST, standing_of
 from tidings.kernel.clock import now
-from tidings.kernel.pages import Part, cursor_of, write_cursor
+from tidings.kernel.pages import Page, Part, cursor_of, write_cursor
 from tidings.kernel.problems import Problem, invalid
 from tidings.messages.explain import Explained
 
@@ -85,17 +85,13 @@ class Row:
         return self.shown.state in RETRIABLE
 
     @property
+    def count(self) -> int:
+        return sum(each.counts for each in self.tries)
+
+    @property
     def said(self) -> str:
         """The provider's last words."""
         return next((each.said for each in reversed(self.tries) if each.said), "")
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """As `_pager.html` wants it."""
-
-    rows: Sequence[Row]
-    next_cursor: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,14 +133,13 @@ def deliveries(request: Asked) -> HttpResponse:
     found = deliveries_page(request.caller, filters.which(), Part(cursor, PER_PAGE))
     sees_all = request.caller.sees_all
     context = {
-        "page": Listed([_row(catalog, each) for each in found.rows], found.next_cursor),
+        "page": Page([_row(catalog, each) for each in found.rows], found.next_cursor),
         "filters": filters,
         "retriable": filters.state in RETRIABLE,
         "live": not cursor,
         "here": request.get_full_path(),
         "sees_all": sees_all,
         "may_retry": request.caller.holds(*EDITORS),
-        "query": _query(filters),
     }
     if is_part(request):
         return show(request, "console/deliveries/_list.html", context)

@@ -1,7 +1,7 @@
 """Why a delivery waits, and what waits and fails just now: the record knows, and no node has to be asked.
 
-What a vendor's budget or trouble keeps back is held without a try (`record.held`): its reason is not that of its last
-try. What was tried waits for its next turn of the schedule, with the reason of the last.
+What a vendor's budget or trouble keeps back is held without a try, and the last line of its record says so
+(`record.held`). What was tried waits for its next turn of the schedule, with the reason of the last try.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ COUNTED_AT_MOST = 10_000
 WAITS_FOR = """CASE d.state WHEN 'sending' THEN 'sending' WHEN 'pending' THEN CASE
     WHEN d.due_at > now() THEN CASE
         WHEN d.reason IS NULL THEN 'turn'
-        WHEN d.attempts -> -1 ->> 'reason' = d.reason THEN 'schedule'
+        WHEN d.attempts -> -1 ->> 'outcome' IS DISTINCT FROM 'held' THEN 'schedule'
         WHEN d.reason = ANY(%(troubles)s) THEN 'vendor'
         ELSE 'limit' END
     WHEN NOT EXISTS (

@@ -111,6 +111,7 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
+FORMAT_MODULE_PATH = "tidings.console.formats"
 LOCALE_PATHS = [Path(__file__).parents[1] / "console" / "locale"]
 
 # Style and scripts. Their address changes with their content, so a browser may keep them for good.

@@ -22,7 +22,7 @@ from tidings.events.awaiting import unresolved_of
 from tidings.events.find import Which, subjects_by_id
 from tidings.events.models import Event, Subject
 from tidings.kernel.ids import made_at
-from tidings.kernel.pages import Part
+from tidings.kernel.pages import Page, Part
 from tidings.messages.wording import VALUE_TABLES, wording
 
 PER_PAGE = 50
@@ -93,14 +93,6 @@ class Row:
     states: Sequence[tuple[str, int]]
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """As `_pager.html` wants it."""
-
-    rows: Sequence[Row]
-    next_cursor: str | None
-
-
 @page()
 def activity(request: Asked) -> HttpResponse:
     catalog = catalog_of(request.caller.tenant_id)
@@ -108,7 +100,7 @@ def activity(request: Asked) -> HttpResponse:
     cursor = request.GET.get("cursor")
     found = happened(request.caller, filters.which(), Part(cursor, PER_PAGE), filters.state or None)
     context = {
-        "page": Listed(_rows(request, catalog, found.rows), found.next_cursor),
+        "page": Page(_rows(request, catalog, found.rows), found.next_cursor),
         "filters": filters,
         "live": not cursor,
         "here": request.get_full_path(),

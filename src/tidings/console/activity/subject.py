@@ -13,7 +13,7 @@ from tidings.console.page import Asked, is_part, page, show
 from tidings.delivery.told import told_of
 from tidings.events.find import subject_of, visible_events
 from tidings.kernel.ids import made_at
-from tidings.kernel.pages import Part, page_of
+from tidings.kernel.pages import Page, Part, page_of
 
 STEPS = 20
 
@@ -31,14 +31,6 @@ class Step:
     is_status: bool
     people: Sequence[Person]
     silent: Sequence[Silence]
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """As `_pager.html` wants it."""
-
-    steps: Sequence[Step]
-    next_cursor: str | None
 
 
 @page()
@@ -67,7 +59,7 @@ def subject(request: Asked, kind: str, key: str) -> HttpResponse:
         "label": type_label(catalog, found.status),
         "status": status_label(catalog, found.status),
         "tone": tone_of(catalog, found.status),
-        "page": Listed(steps, events.next_cursor),
+        "page": Page(steps, events.next_cursor),
         "live": not cursor,
         "here": request.get_full_path(),
         "sees_all": request.caller.sees_all,

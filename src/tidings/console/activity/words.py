@@ -33,6 +33,7 @@ CAME: Mapping[str, str | Promise] = {
     "sent": gettext_lazy("The provider took it"),
     "try_later": gettext_lazy("Not now"),
     "refused": gettext_lazy("Refused"),
+    "held": gettext_lazy("Held back"),
     "delivered": gettext_lazy("Delivered, as the provider reports"),
     "failed": gettext_lazy("Not delivered, as the provider reports"),
 }
@@ -48,6 +49,8 @@ class Try:
     why: Explained | None
     said: str
     ms: float | None
+    counts: bool
+    """Whether it is a try at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +175,7 @@ def _try(one: Mapping[str, Any]) -> Try:
         what = str(CAME.get(outcome, outcome))
     reason = one.get("reason", "")
     why = explained(reason) if reason and outcome != "sent" else None
-    return Try(_time(one.get("at")), what, why, said, one.get("ms"))
+    return Try(_time(one.get("at")), what, why, said, one.get("ms"), outcome in ("sent", "try_later", "refused"))
 
 
 def _time(at: Any) -> datetime | None:

@@ -15,7 +15,17 @@ from tidings.channels.configure import ShownChannel, channel_of, channels_of, co
 from tidings.channels.contract import Field
 from tidings.channels.registry import CHANNELS
 from tidings.console.channels.form import Form, given, label_of, said, stored_form, written_form
-from tidings.console.channels.words import Gauge, Health, Told, about, gauge_of, health_of, soon, told_of, trouble_of
+from tidings.console.channels.words import (
+    Gauge,
+    Health,
+    Told,
+    about,
+    health_of,
+    soon,
+    told_of,
+    trouble_of,
+    worth_a_look,
+)
 from tidings.console.page import Asked, is_part, page, say, show
 from tidings.delivery.limits import limits_of
 from tidings.delivery.tally import Row, lately
@@ -36,6 +46,8 @@ ICONS: Mapping[str, str] = {
 }
 """Others have one for all."""
 HOUR = timedelta(hours=1)
+ON_A_CARD, ON_ITS_PAGE = 2, 10
+"""Addresses whose budgets are shown."""
 CHANGED_MEANWHILE = ("precondition_failed", "version_conflict")
 
 
@@ -114,8 +126,9 @@ def fields(request: Asked, code: str) -> HttpResponse:
 def health(request: Asked, code: str) -> HttpResponse:
     """How it is doing now; asked for again and again while somebody looks."""
     shown = channel_of(request.caller, code)
-    part = "_limits" if request.GET.get("part") == "limits" else "_now"
-    return show(request, f"console/channels/{part}.html", _now(request, shown))
+    if request.GET.get("part") == "limits":
+        return show(request, "console/channels/_limits.html", _now(request, shown, at_most=ON_A_CARD))
+    return show(request, "console/channels/_now.html", _now(request, shown))
 
 
 @page("administrator", methods=("POST",))
@@ -178,13 +191,13 @@ def _page(
     return show(request, "console/channels/channel.html", context, status=status)
 
 
-def _now(request: Asked, shown: ShownChannel) -> dict[str, Any]:
+def _now(request: Asked, shown: ShownChannel, *, at_most: int = ON_ITS_PAGE) -> dict[str, Any]:
     code = shown.channel
     gauges: list[Gauge] = []
     left_alone: list[tuple[str, str]] = []
     if code in LIMITED:
         limits = limits_of(request.caller, code)
-        gauges = [gauge_of(each) for each in limits.budgets]
+        gauges = worth_a_look(limits.budgets, at_most=at_most)
         left_alone = [(each.of, soon(each.until)) for each in limits.left_alone]
     health = health_of(_lately(request, [code]))
     return {"code": code, "enabled": shown.enabled, "health": health, "gauges": gauges, "left_alone": left_alone}

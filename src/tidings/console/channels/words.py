@@ -15,6 +15,8 @@ from tidings.delivery.tally import Row
 from tidings.kernel.clock import now
 from tidings.messages.explain import explain
 
+A_GOOD_PART = 0.25
+
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
@@ -88,7 +90,14 @@ def trouble_of(reason: str, said: str, at: datetime | None = None) -> Trouble:
     return Trouble(why.says, why.todo, said, at)
 
 
-def gauge_of(limit: Limit) -> Gauge:
+def worth_a_look(limits: Sequence[Limit], *, at_most: int) -> list[Gauge]:
+    """The account's, then of the addresses those that have used a good part of theirs, the fullest first."""
+    accounts = [limit for limit in limits if not limit.of]
+    full = [limit for limit in limits if limit.of and limit.used >= A_GOOD_PART * limit.most]
+    return [_gauge(limit) for limit in (*accounts, *full[:at_most])]
+
+
+def _gauge(limit: Limit) -> Gauge:
     values = {"used": number_format(limit.used), "most": number_format(limit.most, force_grouping=True)}
     seconds = round(limit.per.total_seconds())
     match seconds:

@@ -9,7 +9,7 @@ from django.utils.translation import get_language, gettext
 
 from tidings.channels.contract import Channel, Outcome, Refused, Sent
 from tidings.channels.field_words import in_language
-from tidings.console.spoken import spoken
+from tidings.console.spoken import meant, spoken
 from tidings.kernel.clock import now
 from tidings.kernel.problems import Problem
 from tidings.messages.explain import explain
@@ -90,4 +90,4 @@ def _words(problem: Problem) -> str:
         "contact_missing": gettext("There is no address yet. Give one first."),
         "precondition_failed": gettext("Somebody changed this meanwhile. Look at how it is now, then change it again."),
     }
-    return words.get(problem.code, problem.detail)
+    return words.get(problem.code) or meant(problem)

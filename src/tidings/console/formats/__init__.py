@@ -1,0 +1,1 @@
+"""Dates that nobody reads the wrong way round, wherever they are."""
