@@ -59,7 +59,7 @@ class Filters:
         """This page with another tab; the filters stay."""
         given = {"tab": tab, "q": self.q, "feature": self.feature, "on": self.on, "role": self.role, "user": self.user}
         pairs = {name: value for name, value in given.items() if value} | ({"changed": "1"} if self.changed else {})
-        return f"{reverse('rules')}?{urlencode(pairs)}"
+        return f"{reverse('rules')}?{urlencode(pairs)}" if pairs else reverse("rules")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +96,7 @@ class Tab:
 @page(*EDITORS)
 def rules(request: Asked) -> HttpResponse:
     filters, catalog = _filters(request), catalog_of(request.caller.tenant_id)
+    here = filters.address(filters.tab)
     found = rules_of(request.caller, filters.which())
     by_tab: dict[str, list[ShownRule]] = {tab: [] for tab in TABS}
     for rule in found:
@@ -114,12 +115,12 @@ def rules(request: Asked) -> HttpResponse:
         "roles": [(role, called(about.labels)) for role, about in built_in().roles.items()],
         "told": _told(request, filters.user),
         "done": request.session.pop(DONE, None),
-        "here": request.get_full_path(),
-        "back": urlencode({"back": request.get_full_path()}),
+        "here": here,
+        "back": urlencode({"back": here}),
     }
     answer = show(request, "console/rules/rules.html", context)
     if is_part(request):
-        answer["HX-Push-Url"] = filters.address(filters.tab)
+        answer["HX-Push-Url"] = here
     return answer
 
 
