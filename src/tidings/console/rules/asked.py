@@ -1,12 +1,11 @@
-"""What a form of these pages says, and where one goes from it."""
+"""What a form of these pages says."""
 
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext
 
-from tidings.console.page import Asked, is_part
+from tidings.console.page import Asked
 from tidings.kernel.problems import invalid
 
 
@@ -22,8 +21,3 @@ def version_in(request: Asked) -> int:
         return int(request.POST.get("version", ""))
     except ValueError:
         raise invalid(gettext("This form is not whole. Load the page again.")) from None
-
-
-def go(request: Asked, url: str) -> HttpResponse:
-    """There, whoever asks: a browser by itself, or htmx from within a dialog."""
-    return HttpResponse(headers={"HX-Redirect": url}) if is_part(request) else redirect(url)

@@ -9,11 +9,12 @@ from typing import Any
 from django.http import HttpResponse
 from django.utils.translation import gettext
 
-from tidings.console.page import Asked, is_part, page, say, show
-from tidings.console.rules.asked import back_to, go, version_in
+from tidings.console.changed import Line
+from tidings.console.page import Asked, go, is_part, page, say, show
+from tidings.console.rules.asked import back_to, version_in
 from tidings.console.rules.look import EDITORS, in_list, rows_of
 from tidings.console.rules.tell import shown_preview
-from tidings.console.rules.words import HINTS, Line, Named, difference, names_of, people_in, role_name, title_of
+from tidings.console.rules.words import HINTS, Named, difference, names_of, people_in, role_name, title_of
 from tidings.directory.members import members
 from tidings.kernel.ids import made_at
 from tidings.kernel.problems import Problem

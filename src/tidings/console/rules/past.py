@@ -12,11 +12,12 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext, gettext_lazy
 
 from tidings.audit.models import Change
-from tidings.console.page import Asked, is_part, page, say, show
-from tidings.console.rules.asked import go, version_in
+from tidings.console.changed import Line
+from tidings.console.page import Asked, go, is_part, page, say, show
+from tidings.console.rules.asked import version_in
 from tidings.console.rules.look import EDITORS, rows_of
 from tidings.console.rules.modify import Form, other_edit
-from tidings.console.rules.words import Line, Named, difference, names_of, people_in, role_name, title_of
+from tidings.console.rules.words import Named, difference, names_of, people_in, role_name, title_of
 from tidings.kernel.ids import made_at
 from tidings.kernel.problems import Problem, invalid, not_found
 from tidings.kernel.versions import Expected

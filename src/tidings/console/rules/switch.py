@@ -8,8 +8,8 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext, ngettext
 
-from tidings.console.page import Asked, is_part, page, say, show
-from tidings.console.rules.asked import back_to, go, version_in
+from tidings.console.page import Asked, go, is_part, page, say, show
+from tidings.console.rules.asked import back_to, version_in
 from tidings.console.rules.look import DONE, EDITORS, in_list, rows_of
 from tidings.console.rules.modify import other_edit
 from tidings.console.rules.words import names_of, title_of

@@ -10,6 +10,7 @@ from django.utils.translation import get_language, gettext, gettext_lazy, ngette
 
 from tidings.accounts.models import Person
 from tidings.catalog.features import built_in
+from tidings.console.changed import Line
 from tidings.planning.compare import Warned
 from tidings.rules.show import ShownRule
 
@@ -38,17 +39,6 @@ class Named:
 
     def __str__(self) -> str:
         return self.name or self.login
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One part of a rule, before and after; `added` and `removed` where it is a list."""
-
-    label: str
-    before: str
-    after: str
-    added: tuple[str, ...] = ()
-    removed: tuple[str, ...] = ()
 
 
 def language() -> str:
