@@ -1,4 +1,4 @@
-"""Send a message that is about no event now, through the real channel, and say what came of it."""
+"""Send a test message now, through the real channel, and say what came of it."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -27,14 +27,11 @@ def try_out(
     document = notice(
         "test", uuid7(), reader, now(), headline=words.label("test_headline"), todo=words.label("test_body")
     )
-    return send_document(channel, document, contact, settings, room, also=also)
-
-
-def send_document(
-    channel: Channel, document: Document, contact: Values, settings: Values, room: Room, *, also: Sequence[Budget] = ()
-) -> Outcome:
-    """As `try_out`, with words of the caller's."""
     with at_once(room) as send_now:
-        identity = UUID(document.occasion.event_id)
-        parcel = Parcel(identity, document, contact, settings, now())
+        parcel = parcel_of(document, contact, settings)
         return send_now(channel, [*channel.budgets([parcel]), *also], lambda wire: channel.send(parcel, wire))
+
+
+def parcel_of(document: Document, contact: Values, settings: Values) -> Parcel:
+    """A message that is about no event, ready to go now."""
+    return Parcel(UUID(document.occasion.event_id), document, contact, settings, now())

@@ -1,15 +1,14 @@
 """Signing in, by django-allauth: which of its pages there are, how its mails leave, how second factors are kept."""
 
 import logging
-import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.urls import urlpatterns as account_pages
 from allauth.mfa.adapter import DefaultMFAAdapter
-from django.db import connection
 from django.http import HttpRequest
 from django.urls import include, path
 from django.utils import translation
@@ -17,16 +16,17 @@ from django.utils.translation import gettext
 
 from tidings.accounts.models import Account, Person
 from tidings.channels.configure import settings_in_use
-from tidings.channels.contract import Outcome
+from tidings.channels.contract import Outcome, Sent
 from tidings.channels.registry import CHANNELS
-from tidings.channels.try_out import send_document
+from tidings.channels.send_aside import send_aside
+from tidings.channels.try_out import parcel_of
 from tidings.delivery.budget import take_at_once
 from tidings.kernel.clock import now
 from tidings.kernel.ids import uuid7
 from tidings.kernel.problems import Problem
 from tidings.kernel.secrets import seal, unseal
 from tidings.kernel.settings import settings
-from tidings.messages.document import Reader
+from tidings.messages.document import Document, Reader
 from tidings.messages.notice import notice
 
 log = logging.getLogger("tidings.console")
@@ -41,8 +41,6 @@ WANTED = {
     "account_reset_password_from_key",
     "account_reset_password_from_key_done",
 }
-# So that how long an answer takes does not tell whether there is such a sign-in. Who asks again gets another mail.
-_mails = ThreadPoolExecutor(1, thread_name_prefix="tidings-mail")
 
 
 class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
@@ -58,45 +56,32 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
     def send_mail(self, template_prefix: str, email: str, context: Mapping[str, Any]) -> None:
         """Through the e-mail settings of a tenant that the person belongs to; nothing else here can send mail."""
         if url := context.get("password_reset_url"):
-            _mails.submit(_send_link, context["user"], email, url)
+            _send_link(context["user"], email, url)
 
 
 def _send_link(account: Account, email: str, url: str) -> None:
-    try:
-        for person in Person.objects.across_tenants().filter(account=account, active=True, departed_at=None):
-            if _sent(person, email, url):
-                return
-        log.warning("a link for a new password could not be sent: no e-mail is set up where %s works", account.login)
-    except Exception:
-        log.exception("a link for a new password could not be sent")
-    finally:
-        connection.close()
-
-
-def _sent(person: Person, email: str, url: str) -> bool:
+    """Aside, so that how long the answer takes does not tell whether there is such a sign-in."""
     channel = CHANNELS["email"]
-    try:
-        in_use = settings_in_use(person.tenant_id, channel)
-    except Problem:
-        return False
+    for person in Person.objects.across_tenants().filter(account=account, active=True, departed_at=None):
+        with suppress(Problem):
+            in_use = settings_in_use(person.tenant_id, channel)
+            parcel = parcel_of(_letter(person, url), {"address": email}, in_use)
+            send_aside(take_at_once, channel, channel.budgets([parcel]), partial(channel.send, parcel), _told)
+            return
+    log.warning("a link for a new password could not be sent: no e-mail is set up where %s works", account.login)
+
+
+def _letter(person: Person, url: str) -> Document:
     reader = Reader(person.login, person.name, person.language, person.timezone, because=())
     with translation.override(person.language):
         headline = gettext("Choose a new password for Tidings")
         todo = gettext("Follow this link within three days; if you did not ask for it, do nothing:") + f"\n{url}"
-    document = notice("new_password", uuid7(), reader, now(), headline=headline, todo=todo)
-    outcome = _patiently(lambda: send_document(channel, document, {"address": email}, in_use, take_at_once))
-    log.info("a link for a new password: %s", type(outcome).__name__)
-    return True
+    return notice("new_password", uuid7(), reader, now(), headline=headline, todo=todo)
 
 
-def _patiently(send: Callable[[], Outcome]) -> Outcome:
-    """One message at a time is sent so; whose turn it is not waits."""
-    for _ in range(10):
-        try:
-            return send()
-        except Problem:
-            time.sleep(3)
-    return send()
+def _told(outcome: Outcome) -> None:
+    if not isinstance(outcome, Sent):
+        log.warning("a link for a new password was not taken: %s", outcome.reason)
 
 
 class SecondFactor(DefaultMFAAdapter):  # type: ignore[misc]
