@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 from tests.conftest import Organisation
 from tests.console.conftest import account_of
+from tests.delivery.given import in_django
 
 PASSWORD = "correct horse battery"
 SIGN_IN = "/console/account/login/"
@@ -163,3 +164,26 @@ def test_a_page_that_is_not_there_says_so_in_words(database: str) -> None:
 
 def test_nobody_signs_up_by_themselves(database: str) -> None:
     assert Client().get("/console/account/signup/").status_code == 404
+
+
+async def test_sessions_that_are_over_are_forgotten_and_the_others_stay(
+    database: str, organisation: Organisation
+) -> None:
+    from tidings.accounts.forget import forget_sessions
+    from tidings.kernel.database import connect
+
+    def sign_in_twice() -> tuple[Client, Client]:
+        made = Client(), Client()
+        for client in made:
+            client.force_login(account_of(organisation.people["ann"]))
+        session = made[0].session
+        session.set_expiry(-1)
+        session.save()
+        return made
+
+    over, still = await in_django(sign_in_twice)
+    connection = await connect(database, name="test")
+    await forget_sessions(connection)
+    await connection.close()
+    assert not await in_django(lambda: signed_in(over))
+    assert await in_django(lambda: signed_in(still))

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import psycopg
 
+from tidings.accounts.forget import forget_sessions
 from tidings.catalog.features import SYSTEM_FEATURE
 from tidings.channels import remember
 from tidings.channels.registry import CHANNELS
@@ -42,7 +43,7 @@ Chore = Callable[[Connection], Awaitable[None]]
 HOUSEKEEPING = timedelta(minutes=10)
 HOUSEWORK: tuple[Chore, ...] = (
     keep_house, budget.forget, remember.forget, tally.forget, hourly.forget, sweep, forget_verifications,
-    turned_away.forget, forget_imports,
+    turned_away.forget, forget_imports, forget_sessions,
 )  # fmt: skip
 REPLAN = timedelta(seconds=30)
 FAREWELLS = timedelta(seconds=2)
