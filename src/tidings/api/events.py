@@ -30,7 +30,7 @@ class EventFilters(Schema):
     until: Moment | None = Field(None, description="accepted before this time")
     person: Text | None = Field(None, description="a login: events this person was told of, or is involved in")
     state: Literal["unplanned", "failed", "pending"] | None = Field(
-        None, description="not planned yet; with a delivery that failed or waits, of the 10,000 newest that do"
+        None, description="not planned yet; with a delivery that failed or waits, of the 2,000 newest that do"
     )
 
 

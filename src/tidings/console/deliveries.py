@@ -34,6 +34,8 @@ EDITORS = ("administrator", "dba")
 PER_PAGE = 50
 SLICE = 500
 """Deliveries that one request tries again; a page of progress asks for the next."""
+ASKED_ABOUT = 5_000
+"""So many are counted before they are tried again; more are called so."""
 FAILED_WITHIN = 24
 GROUPS = 3
 """Reasons of what waits and of what failed; the overview has more of them."""
@@ -203,7 +205,7 @@ def retry_all(request: Asked) -> HttpResponse:
         filters = replace(filters, state="failed")
     which = filters.which()
     if request.method != "POST":
-        total = count_deliveries(request.caller, which)
+        total = count_deliveries(request.caller, which, at_most=ASKED_ABOUT)
         return _progress(request, Progress(_query(filters), total, 0, {}, ""), asked=True)
     before = _so_far(request, filters)
     done = retry_deliveries(request.caller, which, after=cursor_of(before.cursor, UUID), limit=SLICE)
@@ -218,7 +220,7 @@ def _progress(request: Asked, progress: Progress, *, asked: bool = False) -> Htt
     context = {
         "progress": progress,
         "asked": asked,
-        "many": progress.total >= COUNTED_AT_MOST,
+        "many": progress.total >= ASKED_ABOUT,
         "back": f"{reverse('deliveries')}?{urlencode(progress.filters)}",
     }
     return show(request, f"console/deliveries/{'_retry_all' if is_part(request) else 'retry_all'}.html", context)

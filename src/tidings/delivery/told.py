@@ -12,7 +12,7 @@ from django.db.models.expressions import RawSQL
 
 from tidings.accounts.models import Person
 from tidings.accounts.permissions import Caller
-from tidings.delivery.waits import COUNTED_AT_MOST, WAITS_FOR, WAITS_WITH
+from tidings.delivery.waits import WAITS_FOR, WAITS_WITH
 from tidings.events.content import content_of
 from tidings.events.find import Which, events_page, subjects_by_id
 from tidings.events.find import event_of as visible_event
@@ -49,6 +49,8 @@ SELECT k.first, (
           AND (%(only)s::uuid IS NULL OR d.person_id = %(only)s) GROUP BY 1) states
 ) FROM unnest(%(first)s::uuid[], %(last)s::uuid[]) AS k(first, last)
 """
+WITH_AT_MOST = 2_000
+"""Deliveries whose events are looked for."""
 # Index: delivery_failed, delivery_due.
 _WITH: Mapping[str | None, str] = {
     "failed": """
@@ -137,10 +139,10 @@ def _of(tenant_id: UUID, event_ids: Sequence[UUID], only: UUID | None) -> Json:
 
 
 def happened(caller: Caller, which: Which, paging: Asked, state: str | None = None) -> Page[Event]:
-    """Events, newest first; `state` "failed" or "pending": with such a delivery, of the 10,000 newest of those."""
+    """Events, newest first; `state` "failed" or "pending": with such a delivery, of the 2,000 newest of those."""
     if state not in _WITH:
         return events_page(caller, which, paging)
-    with_such = RawSQL(_WITH[state], [caller.tenant_id, COUNTED_AT_MOST])  # noqa: S611 - it is ours
+    with_such = RawSQL(_WITH[state], [caller.tenant_id, WITH_AT_MOST])  # noqa: S611 - it is ours
     return events_page(caller, which, paging, lambda events: events.filter(id__in=with_such))
 
 
