@@ -154,7 +154,7 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = True
 # Behind a proxy all come from one address, so the limit of one address is wide and that of one sign-in is not.
-ACCOUNT_RATE_LIMITS = {"login_failed": "60/m/ip,5/5m/key", "reset_password": "60/m/ip,5/h/key"}
+ACCOUNT_RATE_LIMITS = {"login": "300/m/ip", "login_failed": "60/m/ip,5/5m/key", "reset_password": "60/m/ip,5/h/key"}
 MFA_ADAPTER = "tidings.console.sign_in.SecondFactor"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Tidings"
