@@ -63,6 +63,13 @@ async def open_page(browser: Any, stage: Stage) -> AsyncIterator[Open]:  # noqa:
     assert complaints == []
 
 
+async def ready(page: Any) -> None:
+    """What htmx has put in its place answers to keys and clicks: nobody is as quick as a test."""
+    await page.wait_for_function(
+        "!document.querySelector('.htmx-request, .htmx-swapping, .htmx-settling, .htmx-added')"
+    )
+
+
 async def barriers(page: Any) -> list[str]:
     """What axe finds serious or critical on this page as it stands: https://github.com/dequelabs/axe-core"""
     await page.evaluate(AXE.read_text())

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.browser.conftest import DESK, PHONE, Open, barriers
+from tests.browser.conftest import DESK, PHONE, Open, barriers, ready
 from tests.delivery.given import event
 from tests.scenarios.stage import Stage
 
@@ -101,6 +101,7 @@ async def test_all_that_failed_is_tried_again_with_its_progress_in_sight(
     assert await opener.evaluate("(it) => it === document.activeElement")
     await page.keyboard.press("Enter")
     await page.wait_for_selector("dialog[open] >> text=5 deliveries are tried again")
+    await ready(page)
     await page.keyboard.press("Enter")
     await page.wait_for_selector("dialog[open] >> text=5 are tried again.")
     await page.click("dialog[open] >> text=Back to the list")

@@ -22,7 +22,7 @@ async def test_an_invited_person_chooses_a_password_and_signs_out_and_in_again(o
     await page.locator("summary", has_text="Ann").click()
     await page.get_by_role("button", name="Sign out").click()
     await page.wait_for_url("**/login/**")
-    await page.get_by_label("Login").fill("ann-of-acme")
+    await page.get_by_label("Login or e-mail").fill("ann-of-acme")
     await page.get_by_label("Password").fill(PASSWORD)
     await page.get_by_role("button", name="Sign in").click()
     await page.wait_for_url("**/console/inbox")

@@ -29,7 +29,12 @@ from tidings.demo.read import Answer, Organisation, Person
 
 _APP_KEY, _AGENT, _KEY_ID = "dingqinghe", 3_456_789_012, "LTAI5tQingheDemo"
 _SIGNATURE, _SIGNATURE_EN = "青禾数据", "Qinghe"
-_TEMPLATES = {"SMS_460001": Template(TEXTS["zh-hans"]), "SMS_460002": Template(TEXTS["en"])}
+_TEMPLATES = {
+    "SMS_460001": Template(TEXTS["zh-hans"]),
+    "SMS_460002": Template(TEXTS["en"]),
+    "SMS_460003": Template("您的验证码为：${code}，请勿泄露。", kind="code"),
+    "SMS_460004": Template("Your code is ${code}. Tell nobody.", kind="code"),
+}
 _MINUTE = 60.0
 
 
@@ -78,6 +83,8 @@ class Receivers:
             "template_code": "SMS_460001",
             "sign_name_en": _SIGNATURE_EN,
             "template_code_en": "SMS_460002",
+            "code_template_code": "SMS_460003",
+            "code_template_code_en": "SMS_460004",
             "endpoint": self.texts.url(""),
         }
 

@@ -37,7 +37,7 @@ async def set_up(api: Api, organisation: Organisation, receivers: Receivers) -> 
     first = next(person.login for person in organisation.people if "administrator" in person.roles)
     administrator = api.by((await api.must("POST", "/tokens", {"person": first, "name": "demo"})).body["token"])
     for login in organisation.signs_in:
-        await sign_up(administrator, login)
+        await sign_up(administrator, login, f"{login}@{organisation.domain}")
     # The account Tidings began with has done its part; from now on people administer.
     await administrator.must("DELETE", "/users/admin")
     return Cast(administrator, sources, organisation.signs_in)

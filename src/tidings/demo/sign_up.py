@@ -11,7 +11,7 @@ PASSWORD = "tidings demo"  # noqa: S105 - of a Tidings that lives for minutes, o
 _FORM_TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="(\w+)"')
 
 
-async def sign_up(administrator: Api, login: str) -> None:
+async def sign_up(administrator: Api, login: str, email: str) -> None:
     """Raises `Unanswered`."""
     link: str = (await administrator.must("POST", f"/users/{login}/invitation")).body["url"]
     try:
@@ -19,7 +19,7 @@ async def sign_up(administrator: Api, login: str) -> None:
         found = _FORM_TOKEN.search(await page.text())
         if found is None:
             raise Unanswered(f"The invitation of {login} leads to no form.")
-        filled = {"csrfmiddlewaretoken": found[1], "login": login, "password": PASSWORD}
+        filled = {"csrfmiddlewaretoken": found[1], "login": login, "email": email, "password": PASSWORD}
         request = administrator.client.post(link).timeout(PATIENCE)
         request = request.header("cookie", page.headers["set-cookie"].partition(";")[0]).header("referer", link)
         request = request.header("content-type", "application/x-www-form-urlencoded")

@@ -45,8 +45,10 @@ def moment(at: datetime | None, *, exact: bool = False) -> SafeString | str:
     age = (timezone.now() - at).total_seconds()
     if exact or abs(age) > RECENT_SECONDS:
         words = formats.date_format(local, "SHORT_DATETIME_FORMAT")
-    elif age < 60:
-        words = gettext("just now") if age > -60 else gettext("in %s") % timesince(timezone.now(), at, depth=1)
+    elif abs(age) < 60:
+        words = gettext("just now") if age >= 0 else gettext("in a moment")
+    elif age < 0:
+        words = gettext("in %s") % timesince(timezone.now(), at, depth=1)
     else:
         words = gettext("%s ago") % timesince(at, depth=1)
     return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), full, words)
