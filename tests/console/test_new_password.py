@@ -32,7 +32,7 @@ def ann(organisation: Organisation, mail_server: Any) -> Any:
     api = Api(organisation.token("root"))
     assert api.put("/channels/email", {"enabled": True, "settings": settings}).status == 200
     account = account_of(organisation.people["ann"], PASSWORD)
-    account.email = f"ann@{organisation.id}.example"
+    account.email, account.home = f"ann@{organisation.id}.example", organisation.tenant
     account.save()
     return account
 
@@ -70,3 +70,12 @@ def test_nobody_can_tell_whether_an_address_is_known(ann: Any, mail_server: Any)
     assert len(mails(mail_server, 1)) == 1
     time.sleep(0.3)
     assert len(mail_server.mails) == 1
+
+
+def test_a_link_leaves_by_no_other_tenants_server(ann: Any, mail_server: Any, other_organisation: Organisation) -> None:
+    """Whoever runs the server can read it, and it opens every tenant they sign in to."""
+    ann.home = other_organisation.tenant
+    ann.save()
+    assert Client().post(ASK, {"email": ann.email}).status_code == 302
+    time.sleep(0.5)
+    assert mail_server.mails == []

@@ -187,3 +187,77 @@ async def test_sessions_that_are_over_are_forgotten_and_the_others_stay(
     await connection.close()
     assert not await in_django(lambda: signed_in(over))
     assert await in_django(lambda: signed_in(still))
+
+
+def test_a_link_made_before_they_joined_another_tenant_opens_neither(
+    organisation: Organisation, other_organisation: Organisation
+) -> None:
+    from tidings.accounts.invite import invite
+
+    ann = organisation.people["ann"]
+    account = account_of(ann)
+    kept = urlsplit(invite(organisation.caller(), "ann")).path
+    assert Client().get(kept).status_code == 200
+    mallory = other_organisation.people["mallory"]
+    mallory.account = account
+    mallory.save()
+    assert Client().get(kept).status_code == 404
+    assert Client().post(kept, {"login": "x", "password": PASSWORD}).status_code == 404
+    assert Client().get(link_of(organisation, "ann")).status_code == 200, "an operator may"
+
+
+def test_who_left_and_comes_back_under_the_same_login_is_somebody_new(
+    organisation: Organisation, console: Callable[..., Any]
+) -> None:
+    from tests.conftest import Api
+
+    client, api = console("bo"), Api(organisation.token("root"))
+    assert api.delete("/users/bo").status == 204
+    assert api.put("/users/bo", {"name": "Another Bo", "roles": ["administrator"]}).status == 201
+    assert client.get("/console/people").status_code == 403
+
+
+def test_what_another_tab_shows_of_another_tenant_changes_nothing_here(
+    organisation: Organisation, other_organisation: Organisation
+) -> None:
+    client = Client(enforce_csrf_checks=True)
+    mallory = other_organisation.people["mallory"]
+    mallory.account = account_of(organisation.people["root"])
+    mallory.save()
+    client.force_login(mallory.account)
+    shown = {"csrfmiddlewaretoken": _form_token(client.get("/console/settings").content.decode())}
+    assert client.post(f"/console/be/{mallory.id}", shown).status_code == 302
+    assert client.post(f"/console/be/{organisation.people['root'].id}", shown).status_code == 403
+
+
+def _form_token(page: str) -> str:
+    return page.partition('"X-CSRFToken": "')[2].partition('"')[0]
+
+
+def test_one_sign_in_is_one_person_of_a_tenant(organisation: Organisation) -> None:
+    client = Client()
+    client.force_login(account_of(organisation.people["ann"]))
+    assert client.post(link_of(organisation, "dan"), {"join": "1"}).status_code == 409
+
+
+def test_names_that_differ_in_case_only_are_one(organisation: Organisation) -> None:
+    from django.db import IntegrityError, transaction
+
+    from tidings.accounts.models import Account
+
+    Account.objects.create(login="Somebody")
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Account.objects.create(login="sOmebody")
+
+
+def test_many_other_tries_do_not_open_what_guesses_closed(organisation: Organisation) -> None:
+    from django.core.cache import cache
+
+    account = account_of(organisation.people["dan"], PASSWORD)
+    for _ in range(5):
+        Client().post(SIGN_IN, {"login": account.login, "password": "a wrong password"})
+    for number in range(1_000):
+        cache.set(f"other-{number}", 1, 300)
+    client = Client()
+    client.post(SIGN_IN, {"login": account.login, "password": PASSWORD})
+    assert not signed_in(client)

@@ -17,6 +17,7 @@ PO = CONSOLE / "locale" / "zh_Hans" / "LC_MESSAGES" / "django.po"
 KEYWORDS = {
     "gettext": None,
     "gettext_lazy": None,
+    "gettext_noop": None,
     "text": None,
     "ngettext": (1, 2),
     "ngettext_lazy": (1, 2),

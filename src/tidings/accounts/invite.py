@@ -33,23 +33,27 @@ def invite(caller: Caller, login: str) -> str:
         text = f"{login} signs in to another organisation too: only they can set a new password, by mail."
         raise Problem(409, "signs_in_elsewhere", text)
     record_change(caller.tenant_id, caller.name, "invite", "user", login, before=None, after=None, stale=())
-    return link_for(person)
+    return link_for(person, by_operator=caller.unlimited)
 
 
-def link_for(person: Person) -> str:
-    return f"{settings().base_url}{PATH}{signing.dumps([str(person.id), _state(person).hex()], salt=_SALT)}"
+def link_for(person: Person, *, by_operator: bool = False) -> str:
+    content = [str(person.id), _state(person).hex(), by_operator]
+    return f"{settings().base_url}{PATH}{signing.dumps(content, salt=_SALT)}"
 
 
 def invited(key: str) -> Person | None:
-    """Whom this key invites; None when it is no key, too old, or used."""
+    """Whom this key invites; None when it is no key, too old, or used, or when its person has come to sign in to
+    another tenant too since an administrator of this one made it."""
     try:
-        person_id, state = signing.loads(key, salt=_SALT, max_age=HOLDS)
+        person_id, state, by_operator = signing.loads(key, salt=_SALT, max_age=HOLDS)
         kept = bytes.fromhex(state)
     except (signing.BadSignature, ValueError, TypeError):
         return None
     people = Person.objects.across_tenants().select_related("account", "tenant")
     person = people.filter(id=UUID(person_id), active=True, departed_at=None).first()
-    return person if person and recognised(kept, _SALT, _text(person)) else None
+    if person is None or not recognised(kept, _SALT, _text(person)):
+        return None
+    return person if by_operator or not _is_elsewhere(person) else None
 
 
 @transaction.atomic
@@ -62,6 +66,10 @@ def accept(key: str, account: Account) -> Person:
     if found is None or (found.account_id is not None and found.account_id != account.id):
         raise not_found("invitation")
     if found.account_id is None:
+        # Who is two people of one tenant would act as either.
+        here = Person.objects.for_tenant(found.tenant_id).filter(account=account, departed_at=None)
+        if here.exists():
+            raise Problem(409, "here_already", "This sign-in is somebody else's in this organisation already.")
         found.account = account
         found.save(update_fields=["account"])
     after = {"account": account.login}

@@ -52,10 +52,16 @@ class Account(AbstractBaseUser):
     login = models.CharField(max_length=100, unique=True)
     email = models.CharField(max_length=320, blank=True)
     """Where a link for a new password is sent."""
+    home = models.ForeignKey(Tenant, models.SET_NULL, null=True, blank=True)
+    """Whose invitation made it: links for a new password leave by this tenant's mail server and no other, since whoever
+    runs the server can read them."""
     is_active = models.BooleanField(default=True)
     is_superuser = models.BooleanField(default=False)
     objects = AccountManager()
     USERNAME_FIELD = "login"
+
+    class Meta:
+        constraints = [models.UniqueConstraint(Lower("login"), name="account_login")]
 
 
 class Person(models.Model):

@@ -111,7 +111,9 @@ def _end_former_tokens(secret: str) -> None:
 
 def _add_account(person: Person, password: str) -> None:
     """A sign-in that is there keeps its password: the setting is for the first start only."""
-    account, _ = Account.objects.get_or_create(login=person.login, defaults={"password": make_password(password)})
+    account, _ = Account.objects.get_or_create(
+        login=person.login, defaults={"password": make_password(password), "home": person.tenant}
+    )
     person.account = account
     person.save(update_fields=["account"])
     record_change(

@@ -323,7 +323,7 @@ def _why_not(problem: Problem) -> str:
 
 def _back(request: Asked) -> str:
     back = request.POST.get("back", "")
-    ours = back.startswith("/console/") and url_has_allowed_host_and_scheme(back, allowed_hosts=None)
+    ours = back.startswith(reverse("home")) and url_has_allowed_host_and_scheme(back, allowed_hosts=None)
     return back if ours else reverse("deliveries")
 
 

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from django.http import HttpResponse
+from django.middleware.csrf import rotate_token
 from django.shortcuts import redirect
 from django.urls import path
 
@@ -22,6 +23,8 @@ def be(request: Asked, person_id: UUID) -> HttpResponse:
     if person_id not in {each.id for each in request.people}:
         raise not_found("user")
     request.session[CHOSEN] = str(person_id)
+    # What other tabs still show is of another tenant: their forms are out of date.
+    rotate_token(request)
     return redirect("home")
 
 

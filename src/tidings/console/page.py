@@ -9,6 +9,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils import timezone, translation
 
 from tidings.accounts.models import SCOPES, Account, Person
@@ -90,7 +91,9 @@ def people_of(request: HttpRequest) -> list[Person]:
         return []
     living = Person.objects.across_tenants().filter(account=user, active=True, departed_at=None)
     chosen = request.session.get(CHOSEN)
-    return sorted(living.select_related("tenant"), key=lambda each: (str(each.id) != chosen, each.tenant.name))
+    return sorted(
+        living.select_related("tenant"), key=lambda each: (str(each.id) != chosen, each.tenant.name, each.login)
+    )
 
 
 def _as_person(request: HttpRequest, people: list[Person]) -> Asked:
@@ -107,4 +110,4 @@ def _asked_to_sign_in(request: HttpRequest) -> HttpResponse:
         return HttpResponse(status=401, headers={"HX-Refresh": "true"})
     if request.user.is_authenticated:
         return show(request, "console/nobody.html", status=403)
-    return redirect_to_login(request.get_full_path() if request.method in ("GET", "HEAD") else "/console/")
+    return redirect_to_login(request.get_full_path() if request.method in ("GET", "HEAD") else reverse("home"))

@@ -1,16 +1,19 @@
 """Signing in, by django-allauth: which of its pages there are, how its mails leave, how second factors are kept."""
 
 import logging
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.urls import urlpatterns as account_pages
 from allauth.mfa.adapter import DefaultMFAAdapter
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest
-from django.urls import include, path
+from django.urls import get_script_prefix, include, path
 from django.utils import translation
 from django.utils.translation import gettext
 
@@ -30,6 +33,7 @@ from tidings.messages.document import Document, Reader
 from tidings.messages.notice import notice
 
 log = logging.getLogger("tidings.console")
+_one_at_a_time = threading.Lock()
 WANTED = {
     "account_login",
     "account_logout",
@@ -48,13 +52,23 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
         """People are invited."""
         return False
 
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> Any:
+        """A password costs most of a second of one of a node's two threads: strangers who guess get one of them at
+        most, and the other keeps serving pages."""
+        if not _one_at_a_time.acquire(blocking=False):
+            raise ValidationError(gettext("Many are signing in just now. Try again in a moment."))
+        try:
+            return super().authenticate(request, **credentials)
+        finally:
+            _one_at_a_time.release()
+
     def get_reset_password_from_key_url(self, key: str) -> str:
         """Never from the Host that a request names: a stranger could have the link sent with their own."""
-        own: str = super().get_reset_password_from_key_url(key)
-        return settings().base_url + own[own.index("/console/") :]
+        own = urlsplit(super().get_reset_password_from_key_url(key)).path
+        return f"{settings().base_url}/{own.removeprefix(get_script_prefix())}"
 
     def send_mail(self, template_prefix: str, email: str, context: Mapping[str, Any]) -> None:
-        """Through the e-mail settings of a tenant that the person belongs to; nothing else here can send mail."""
+        """Through the e-mail settings of the tenant where the sign-in began; nothing else here can send mail."""
         if url := context.get("password_reset_url"):
             _send_link(context["user"], email, url)
 
@@ -62,13 +76,14 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
 def _send_link(account: Account, email: str, url: str) -> None:
     """Aside, so that how long the answer takes does not tell whether there is such a sign-in."""
     channel = CHANNELS["email"]
-    for person in Person.objects.across_tenants().filter(account=account, active=True, departed_at=None):
+    people = Person.objects.across_tenants().filter(account=account, active=True, departed_at=None)
+    for person in people.filter(tenant=account.home):
         with suppress(Problem):
             in_use = settings_in_use(person.tenant_id, channel)
             parcel = parcel_of(_letter(person, url), {"address": email}, in_use)
             send_aside(take_at_once, channel, channel.budgets([parcel]), partial(channel.send, parcel), _told)
             return
-    log.warning("a link for a new password could not be sent: no e-mail is set up where %s works", account.login)
+    log.warning("a link for a new password could not be sent: no e-mail is set up where %s began", account.login)
 
 
 def _letter(person: Person, url: str) -> Document:

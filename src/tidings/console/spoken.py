@@ -145,6 +145,7 @@ MEANINGS: Mapping[str, str | Promise] = {
     "code_expired": text("This code is too old; ask for a new one."),
     "last_administrator": text("The last administrator stays: somebody has to be able to change things."),
     "source_exists": text("There is a source of this name already."),
+    "here_already": text("This sign-in is somebody else's in this organisation already."),
     "signs_in_elsewhere": text("They sign in to another organisation too: only they can set a new password, by mail."),
     "unknown_event_type": text("There is no such event type."),
     "unstorable": text("It holds characters that cannot be kept."),

@@ -4,19 +4,20 @@ from allauth.account.internal.flows.login import perform_login
 from allauth.account.models import Login
 from django import forms
 from django.contrib.auth.password_validation import validate_password
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import path
+from django.urls import path, reverse
 from django.utils import translation
-from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import gettext, gettext_lazy, gettext_noop
 from django.views.decorators.debug import sensitive_post_parameters
 
 from tidings.accounts.invite import accept, invited
-from tidings.accounts.models import Account, Person
+from tidings.accounts.models import Account, Person, Tenant
 from tidings.console.page import show
 
 OWN_SIGN_IN = "join"
+TAKEN = gettext_noop("Somebody signs in by this name already; choose another.")
 
 
 class NewSignIn(forms.Form):
@@ -41,7 +42,7 @@ class NewSignIn(forms.Form):
     def clean_login(self) -> str:
         login = str(self.cleaned_data["login"])
         if Account.objects.filter(login__iexact=login).exclude(id=self.account.id).exists():
-            raise forms.ValidationError(gettext("Somebody signs in by this name already; choose another."))
+            raise forms.ValidationError(gettext(TAKEN))
         return login
 
     def clean(self) -> None:
@@ -72,7 +73,10 @@ def welcome(request: HttpRequest, key: str) -> HttpResponse:
     started = {"login": person.account.login if person.account else person.login, "email": person.email}
     form = NewSignIn(request.POST or None, initial=started, account=person.account)
     if request.method == "POST" and form.is_valid():
-        return _signed_in(request, key, form)
+        try:
+            return _signed_in(request, key, form, person.tenant)
+        except IntegrityError:  # somebody took the name in this very moment
+            form.add_error("login", gettext(TAKEN))
     return show(request, "console/welcome.html", {"form": form, "invited": person, "account": _own(request, person)})
 
 
@@ -82,11 +86,13 @@ def _own(request: HttpRequest, person: Person) -> Account | None:
 
 
 @transaction.atomic
-def _signed_in(request: HttpRequest, key: str, form: NewSignIn) -> HttpResponse:
+def _signed_in(request: HttpRequest, key: str, form: NewSignIn, invited_by: Tenant) -> HttpResponse:
     # In this order: a new password ends the key.
+    if form.account._state.adding:
+        form.account.login, form.account.home = form.cleaned_data["login"], invited_by
     form.account.save()
     accept(key, form.account)
-    answer: HttpResponse = perform_login(request, Login(user=form.kept(), redirect_url="/console/"))
+    answer: HttpResponse = perform_login(request, Login(user=form.kept(), redirect_url=reverse("home")))
     return answer
 
 

@@ -77,7 +77,8 @@ def _somewhere(q: str) -> Q:
 
 @transaction.atomic
 def see_off(caller: Caller, login: str, expected: Expected) -> None:
-    """Departed: known to the records, told nothing, and let in nowhere. Their tokens end for good.
+    """Departed: known to the records, told nothing, and let in nowhere. Their tokens end for good, and their
+    sign-in is nobody's here any more: who comes back under their login is invited anew.
 
     Raises 403, 404, 409 `last_administrator`, 412.
     """
@@ -90,7 +91,8 @@ def see_off(caller: Caller, login: str, expected: Expected) -> None:
     person.departed_at = timezone.now()
     refuse_last(person, before)
     person.version += 1
-    person.save(update_fields=["departed_at", "version"])
+    person.account = None
+    person.save(update_fields=["departed_at", "account", "version"])
     disable_all(points)
     end_codes(person)
     living = Token.objects.for_tenant(caller.tenant_id).filter(person=person, revoked_at=None)

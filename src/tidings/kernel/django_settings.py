@@ -129,8 +129,16 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _base.scheme == "https"
 CSRF_COOKIE_NAME = "tidings_csrf"
 CSRF_TRUSTED_ORIGINS = [f"{_base.scheme}://{_base.netloc}"]
 CSRF_FAILURE_VIEW = "tidings.console.around.refuse_forged"
-# Guesses are counted over all nodes.
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "accounts_cache"}}
+# Guesses are counted over all nodes. Django would throw a third of the counts away when there are 300: what is over is
+# deleted by a node's housekeeping instead.
+_NEVER_CULLED = {"MAX_ENTRIES": 10_000_000}
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "accounts_cache",
+        "OPTIONS": _NEVER_CULLED,
+    }
+}
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
@@ -149,6 +157,7 @@ ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = "login"
 ACCOUNT_USER_MODEL_EMAIL_FIELD = "email"
+ACCOUNT_LOGOUT_REDIRECT_URL = "home"
 ACCOUNT_EMAIL_VERIFICATION = "none"
 # Nobody is written to who has no sign-in here.
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import get_language, gettext
 
@@ -139,7 +140,7 @@ def _done(request: Asked, whose: Whose, channel: str, act: Act) -> HttpResponse:
 
 
 def _is_ours(url: str) -> bool:
-    return url.startswith("/console/") and url_has_allowed_host_and_scheme(url, allowed_hosts=None)
+    return url.startswith(reverse("home")) and url_has_allowed_host_and_scheme(url, allowed_hosts=None)
 
 
 def _version(request: HttpRequest) -> str:
