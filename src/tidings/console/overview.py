@@ -41,8 +41,9 @@ WORST = ("nobody_delivers", "overdue", "channel_failing", "unplanned")
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A trouble in words, and where one looks after it."""
+    """A trouble in words, and where one looks after it. `key` names it in the page, whatever comes before it."""
 
+    key: str
     bad: bool
     text: str
     since: datetime | None
@@ -52,6 +53,7 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Why:
+    key: str
     channel: str
     why: Explained
     count: int
@@ -102,7 +104,8 @@ def overview(request: Asked) -> HttpResponse:
 
 def _said(trouble: Trouble) -> Said:
     text, url, action = _words(trouble)
-    return Said(trouble.kind in WORST, text, trouble.since, url, action)
+    key = f"{trouble.kind}-{trouble.channel}" if trouble.channel else trouble.kind
+    return Said(key, trouble.kind in WORST, text, trouble.since, url, action)
 
 
 def _words(trouble: Trouble) -> tuple[str, str, str]:
@@ -149,6 +152,7 @@ def _words(trouble: Trouble) -> tuple[str, str, str]:
 def _causes(causes: Sequence[Cause], state: str) -> list[Why]:
     return [
         Why(
+            f"{each.channel}-{each.reason}",
             channel_name(each.channel) if each.channel else "",
             explained(each.reason),
             each.count,
