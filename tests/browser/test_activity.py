@@ -41,7 +41,7 @@ async def test_who_does_not_see_all_sees_their_own_appear(open_page: Open, stage
 
 async def test_the_focus_stays_where_it_was_when_something_comes_in(open_page: Open, stage: Stage) -> None:
     await stage.post(
-        titled("T'1 of \"ours\"", type=PENDING, people={"submitter": "ann", "approvers": ["bo"]}), titled("T2", to="ann")
+        titled('T\'1 of "ours"', type=PENDING, people={"submitter": "ann", "approvers": ["bo"]}), titled("T2", to="ann")
     )
     await stage.over()
     for path, part, chosen in (
@@ -96,7 +96,7 @@ async def test_what_failed_is_ticked_and_tried_again(open_page: Open, stage: Sta
     await stage.post(titled("Add-index", to="ann"))
     await stage.over()
     page = await open_page("root", "/console/overview")
-    await page.click("text=Failed for good >> xpath=.. >> a")
+    await page.click("text=Why, and retry")
     assert "no thanks" in await page.inner_text("#deliveries")
     retry = page.locator("button[data-chosen=id]")
     assert await retry.is_disabled()
