@@ -104,6 +104,19 @@ def test_a_card_says_how_the_last_hour_was_in_words(console: Console, organisati
     assert "The provider refuses the credentials" in read
     assert "535 5.7.8 &lt;b&gt;bad&lt;/b&gt; credentials" in page
     assert "25 ms on average" in read
+    assert "health-good" in page
+    for each in range(3):
+        Tally.objects.create(
+            tenant_id=organisation.id,
+            channel="email",
+            minute=now(),
+            what="refused",
+            reason=f"rejected{each}",
+            count=1,
+            ms=5,
+        )
+    page = html(console("carol").get("/console/channels"))
+    assert "health-bad" in page and "Nothing goes through any more. 1,240 messages sent" in page
 
 
 def test_the_cards_take_as_many_queries_whatever_there_is(console: Console, organisation: Any, set_up: Any) -> None:

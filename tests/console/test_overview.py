@@ -51,30 +51,39 @@ def test_all_is_well_in_one_line(console: Console, reachable: Any, database: str
 def test_what_is_not_well_says_what_to_do_and_leads_there(console: Console, reachable: Any, database: str) -> None:
     from tidings.delivery.models import Delivery, Node
 
-    happen(reachable, database, event(to="ann"), event(type="data_change.pending_approval", subject="T9", at=-90))
+    happen(
+        reachable, database,
+        event(to="ann"), event(to="bo"), event(type="data_change.pending_approval", subject="T9", at=-90),
+    )  # fmt: skip
     Delivery.objects.for_tenant(reachable.id).update(due_at=datetime.now(UTC) - timedelta(minutes=9))
+    failed = Delivery.objects.for_tenant(reachable.id).order_by("id")[0].id
+    Delivery.objects.for_tenant(reachable.id).filter(id=failed).update(state="failed", reason="gone")
     hours, tries = hourly.Hours(), tally.Tallies()
     hours.ended(reachable.id, "failed", "webhook", "gone")
     hours.ended(reachable.id, "failed", "webhook", "gone")
     hours.ended(reachable.id, "failed", "of_another_package", "its_own_reason")
-    tries.count(reachable.id, "webhook", "try_later", "connect", 0.2)
+    for _ in range(3):
+        tries.count(reachable.id, "webhook", "try_later", "connect", 0.2)
     counted(database, hours, tries)
     content = console("root").get(OVERVIEW).content.decode()
     page = " ".join(re.sub(r"<[^>]+>", " ", content).split())
     for part in (
         "1 message should have gone and is still here", "Nothing goes through by Webhook. No connection to the receiver",
-        "3 messages failed for good in this hour", "The receiver says that this address is gone for good",
+        "1 message of the last 24 hours failed for good, and nobody has retried it.",
+        "Failures, retried ones included 3", "The receiver says that this address is gone for good",
         "Its own reason", "T9", "nothing goes through",
     ):  # fmt: skip
         assert part in page, part
     assert "Everything is being delivered" not in page
-    for link in ("/console/deliveries?state=pending", "/console/deliveries?state=failed&amp;channel=webhook",
+    for link in ("/console/deliveries?state=pending", "/console/deliveries?state=failed&amp;since=",
                  "/console/channels/webhook", "/console/subjects/ticket/T9"):  # fmt: skip
         assert link in content, link
     assert (
         "/console/channels/webhook"
         not in console("eve").get(OVERVIEW).content.decode().partition("<main")[2].partition("Channels in")[2]
     )
+    [shown] = re.findall(r'href="(/console/deliveries[^"]*since=[^"]*)"', content)
+    assert console("root").get(shown.replace("&amp;", "&")).content.decode().count("The receiver says that") == 1
     Node.objects.all().delete()
     assert "No node delivers, so what comes in only waits." in text(console("root").get(OVERVIEW))
 

@@ -9,7 +9,8 @@ from pydantic import AwareDatetime
 from tidings.api.authenticate import caller
 from tidings.api.deliveries import StandingShown
 from tidings.api.events import SubjectNamed
-from tidings.delivery.overview import Overview, State, overview_of
+from tidings.delivery.health import State
+from tidings.delivery.overview import Overview, overview_of
 from tidings.events.awaiting import Awaiting
 from tidings.kernel.clock import now
 from tidings.kernel.problems import invalid
@@ -42,7 +43,8 @@ class HealthShown(Schema):
 
     channel: str
     state: State = Field(
-        description="failing: nothing went through; trouble: a fifth did not at once; idle: nothing was tried"
+        description="failing: three tries or more since the last that went through; trouble: a fifth did not go "
+        "through at once; idle: nothing was tried"
     )
     sent: int
     try_later: int
@@ -53,7 +55,10 @@ class HealthShown(Schema):
 
 
 class TroubleShown(Schema):
-    kind: Literal["nobody_delivers", "overdue", "channel_failing", "failed", "unplanned", "parked"]
+    """retrying: did not go through and is tried again by itself. failed: for good, of events of the last 24 hours, and
+    not retried; `GET /deliveries/summary` says why."""
+
+    kind: Literal["nobody_delivers", "overdue", "channel_failing", "unplanned", "retrying", "failed", "parked"]
     count: int
     channel: str
     reason: str

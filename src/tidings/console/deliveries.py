@@ -98,8 +98,9 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """What waits, or failed, for one reason. `url` leads to those."""
+    """What waits, or failed, for one reason. `url` leads to those; `key` names it in the page."""
 
+    key: str
     channel: str
     count: int
     words: str
@@ -242,6 +243,7 @@ def _standing(request: Asked) -> dict[str, Any]:
         "standing": found,
         "waiting": [
             Group(
+                f"{each.waits_for}-{each.channel}-{each.reason}",
                 each.channel,
                 each.count,
                 str(WAITS[each.waits_for]),
@@ -253,6 +255,7 @@ def _standing(request: Asked) -> dict[str, Any]:
         ],
         "failing": [
             Group(
+                f"{each.channel}-{each.reason}",
                 each.channel,
                 each.count,
                 "",

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
 from django.http import HttpResponse
@@ -18,7 +18,7 @@ from tidings.console import plots
 from tidings.console.activity.words import type_label
 from tidings.console.page import SEES_ALL, Asked, is_part, page, show
 from tidings.console.templatetags.told import channel_name, explained
-from tidings.delivery.overview import Cause, Health, Overview, Trouble, overview_of
+from tidings.delivery.overview import FAILED_WITHIN, Cause, Health, Overview, Trouble, overview_of
 from tidings.events.awaiting import Awaiting
 from tidings.kernel.clock import now
 from tidings.messages.explain import Explained
@@ -41,8 +41,9 @@ WORST = ("nobody_delivers", "overdue", "channel_failing", "unplanned")
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A trouble in words, and where one looks after it."""
+    """A trouble in words, and where one looks after it. `key` names it in the page, whatever comes before it."""
 
+    key: str
     bad: bool
     text: str
     since: datetime | None
@@ -55,7 +56,6 @@ class Why:
     channel: str
     why: Explained
     count: int
-    url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +87,12 @@ def overview(request: Asked) -> HttpResponse:
         "found": found,
         "spans": [(code, label, code == chosen) for code, (label, _, _) in SPANS.items()],
         "here": request.get_full_path(),
-        "troubles": [_said(each) for each in found.troubles],
+        "troubles": [_said(each, found.until) for each in found.troubles],
         "amounts": plots.bars(moments, [each.sent for each in found.points], [each.failed for each in found.points]),
         "speeds": plots.times(moments, [each.p50 for each in found.points], [each.p99 for each in found.points]),
         "frame": plots,
-        "failures": _causes(found.failures, "failed"),
-        "skips": _causes(found.skips, ""),
+        "failures": _causes(found.failures),
+        "skips": _causes(found.skips),
         "channels": [_channel(each, request.caller.holds(*READERS)) for each in found.channels],
         "awaiting": _awaiting(catalog, found),
         "waiting": found.standing.waiting_count,
@@ -100,12 +100,13 @@ def overview(request: Asked) -> HttpResponse:
     return show(request, f"console/overview/{'_overview' if is_part(request) else 'overview'}.html", context)
 
 
-def _said(trouble: Trouble) -> Said:
-    text, url, action = _words(trouble)
-    return Said(trouble.kind in WORST, text, trouble.since, url, action)
+def _said(trouble: Trouble, until: datetime) -> Said:
+    text, url, action = _words(trouble, until)
+    key = f"{trouble.kind}-{trouble.channel}" if trouble.channel else trouble.kind
+    return Said(key, trouble.kind in WORST, text, trouble.since, url, action)
 
 
-def _words(trouble: Trouble) -> tuple[str, str, str]:
+def _words(trouble: Trouble, until: datetime) -> tuple[str, str, str]:
     count, deliveries = trouble.count, reverse("deliveries")
     match trouble.kind:
         case "nobody_delivers":
@@ -123,13 +124,21 @@ def _words(trouble: Trouble) -> tuple[str, str, str]:
             text = gettext("Nothing goes through by %(channel)s. %(says)s: %(todo)s")
             said = text % {"channel": channel_name(trouble.channel), "says": why.says, "todo": why.todo}
             return said, _channel_url(trouble.channel) or deliveries, gettext("Look at the channel")
+        case "retrying":
+            text = ngettext("%d message waits for another try.", "%d messages wait for another try.", count)
+            return text % count, f"{deliveries}?state=pending", gettext("What waits, and why")
         case "failed":
             text = ngettext(
-                "%d message failed for good in this hour or the one before.",
-                "%d messages failed for good in this hour or the one before.",
+                "%d message of the last 24 hours failed for good, and nobody has retried it.",
+                "%d messages of the last 24 hours failed for good, and nobody has retried them.",
                 count,
             )
-            return text % count, f"{deliveries}?state=failed", gettext("Why, and retry")
+            since = (until - timedelta(hours=FAILED_WITHIN)).isoformat()
+            return (
+                text % count,
+                f"{deliveries}?{urlencode({'state': 'failed', 'since': since})}",
+                gettext("Why, and retry"),
+            )
         case "unplanned":
             text = ngettext(
                 "%d event could not be planned yet, so nobody was told of it.",
@@ -146,13 +155,12 @@ def _words(trouble: Trouble) -> tuple[str, str, str]:
             return text % count, reverse("activity"), gettext("Show")
 
 
-def _causes(causes: Sequence[Cause], state: str) -> list[Why]:
+def _causes(causes: Sequence[Cause]) -> list[Why]:
     return [
         Why(
             channel_name(each.channel) if each.channel else "",
             explained(each.reason),
             each.count,
-            f"{reverse('deliveries')}?{urlencode({'state': state, 'channel': each.channel})}" if state else "",
         )
         for each in causes[:CAUSES]
     ]

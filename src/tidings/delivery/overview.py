@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from tidings.accounts.permissions import SEE_ALL, Caller
 from tidings.channels.models import ChannelSetting
 from tidings.channels.registry import CHANNELS
+from tidings.delivery.health import State, judge
 from tidings.delivery.hourly import UNTIMED, Sum, longest, sums
 from tidings.delivery.tally import Row, lately
 from tidings.delivery.waits import Standing, standing_of
@@ -18,8 +19,9 @@ from tidings.events.awaiting import AllAwaiting, Unresolved, awaiting_of, unreso
 OVERDUE = timedelta(seconds=60)
 """As `docs/operate.md` alerts on it."""
 HEALTH = timedelta(hours=1)
+FAILED_WITHIN = 24
+"""Hours."""
 CAUSES_SHOWN = 20
-State = Literal["off", "idle", "fine", "trouble", "failing"]
 Unit = Literal["hour", "day"]
 
 
@@ -47,8 +49,8 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """Of the last hour, in tries. `state`: off; idle: nothing was tried; failing: nothing went through; trouble: a
-    fifth did not, or had to wait; fine. `reason`: the most frequent of what went wrong."""
+    """Of the last hour, in tries; `state` as `health.judge` says. `reason`: the most frequent of what went wrong, of
+    a channel that fails since it does."""
 
     channel: str
     state: State
@@ -63,9 +65,10 @@ class Health:
 @dataclass(frozen=True, slots=True)
 class Trouble:
     """Something that keeps messages from people, or will. nobody_delivers; overdue: what should have gone a minute ago
-    is still here, since `since`; channel_failing; failed: in this hour and the one before; unplanned; parked."""
+    is still here, since `since`; channel_failing; retrying: did not go through, and is tried again by itself; failed:
+    for good, of the last 24 hours' events, and nobody has retried it; unplanned; parked."""
 
-    kind: Literal["nobody_delivers", "overdue", "channel_failing", "failed", "unplanned", "parked"]
+    kind: Literal["nobody_delivers", "overdue", "channel_failing", "unplanned", "retrying", "failed", "parked"]
     count: int = 0
     channel: str = ""
     reason: str = ""
@@ -98,10 +101,9 @@ def overview_of(caller: Caller, *, unit: Unit, count: int, now: datetime) -> Ove
     times = _times(unit, count, now, zone)
     found = sums(caller.tenant_id, times)
     points = _points(times, found)
-    standing = standing_of(caller, hours=24, now=now)
+    standing = standing_of(caller, hours=FAILED_WITHIN, now=now)
     unresolved = unresolved_of(caller)
     channels = _channels(caller, now)
-    lately_failed = _failed_lately(caller, now) if unit == "day" else sum(each.failed for each in points[-2:])
     return Overview(
         since=times[0],
         until=now,
@@ -115,7 +117,7 @@ def overview_of(caller: Caller, *, unit: Unit, count: int, now: datetime) -> Ove
         awaiting=awaiting_of(caller),
         unresolved=unresolved,
         channels=channels,
-        troubles=_troubles(standing, unresolved, channels, lately_failed, now),
+        troubles=_troubles(standing, unresolved, channels, now),
     )
 
 
@@ -171,11 +173,6 @@ def _causes(found: Sequence[Sum], what: str) -> list[Cause]:
     return sorted(causes, key=lambda each: (-each.count, each.channel, each.reason))[:CAUSES_SHOWN]
 
 
-def _failed_lately(caller: Caller, now: datetime) -> int:
-    found = sums(caller.tenant_id, _times("hour", 2, now, "UTC"))
-    return sum(each.count for each in found if each.at is not None and each.what == "failed")
-
-
 def _channels(caller: Caller, now: datetime) -> list[Health]:
     """Those that are on, and those that were lately."""
     on = set(ChannelSetting.objects.for_tenant(caller.tenant_id).filter(enabled=True).values_list("channel", flat=True))
@@ -193,32 +190,20 @@ def _health(channel: str, on: bool, rows: Sequence[Row]) -> Health:
     tried = counts["sent"] + counts["try_later"] + counts["refused"]
     took = sum(row.ms for row in rows if row.what in ("sent", "try_later", "refused"))
     wrong = [row for row in rows if row.reason and row.what in ("try_later", "refused", "held", "failed")]
+    state: State = judge(rows) if on else "off"
     return Health(
         channel=channel,
-        state=_state(on, counts, tried),
+        state=state,
         sent=counts["sent"],
         try_later=counts["try_later"],
         refused=counts["refused"],
         held=counts["held"],
         average_ms=round(took / tried) if tried else None,
-        reason=max(wrong, key=lambda row: row.count).reason if wrong else "",
+        reason=max(wrong, key=lambda row: (state == "failing" and row.since_sent, row.count)).reason if wrong else "",
     )
 
 
-def _state(on: bool, counts: Mapping[str, int], tried: int) -> State:
-    if not on:
-        return "off"
-    if not tried + counts["held"]:
-        return "idle"
-    if not counts["sent"]:
-        return "failing"
-    not_through = counts["try_later"] + counts["refused"] + counts["held"]
-    return "trouble" if not_through * 5 >= tried + counts["held"] else "fine"
-
-
-def _troubles(
-    standing: Standing, unresolved: Unresolved, channels: Sequence[Health], failed: int, now: datetime
-) -> list[Trouble]:
+def _troubles(standing: Standing, unresolved: Unresolved, channels: Sequence[Health], now: datetime) -> list[Trouble]:
     """The worst first."""
     oldest, found = standing.oldest_due_at, list[Trouble]()
     if not standing.nodes_delivering:
@@ -233,8 +218,10 @@ def _troubles(
     ]
     if unresolved.unplanned:
         found.append(Trouble("unplanned", unresolved.unplanned))
-    if failed:
-        found.append(Trouble("failed", failed))
+    if again := sum(each.count for each in standing.waiting if each.waits_for in ("schedule", "vendor")):
+        found.append(Trouble("retrying", again))
+    if standing.failed_count:
+        found.append(Trouble("failed", standing.failed_count))
     if unresolved.parked:
         found.append(Trouble("parked", unresolved.parked_count))
     return found

@@ -36,9 +36,12 @@ DO UPDATE SET count = t.count + excluded.count, ms = t.ms + excluded.ms,
 _FORGET = "DELETE FROM delivery_tally WHERE minute < now() - interval '30 days'"
 _LATELY = """
 SELECT channel, what, reason, sum(count)::bigint, sum(ms)::bigint, max(minute),
-       coalesce((array_agg(said ORDER BY minute DESC) FILTER (WHERE said <> ''))[1], '')
-FROM delivery_tally
-WHERE tenant_id = %s AND channel = ANY(%s) AND minute >= %s GROUP BY 1, 2, 3 ORDER BY 4 DESC, 1, 2, 3
+       coalesce((array_agg(said ORDER BY minute DESC) FILTER (WHERE said <> ''))[1], ''),
+       coalesce(sum(count) FILTER (WHERE minute > coalesce(last_sent, '-infinity')), 0)::bigint
+FROM (
+    SELECT *, max(minute) FILTER (WHERE what = 'sent') OVER (PARTITION BY channel) AS last_sent FROM delivery_tally
+    WHERE tenant_id = %s AND channel = ANY(%s) AND minute >= %s
+) lately GROUP BY 1, 2, 3 ORDER BY 4 DESC, 1, 2, 3
 """
 
 _NONE = 0, 0.0, ""
@@ -46,7 +49,7 @@ _NONE = 0, 0.0, ""
 
 class Row(Struct, frozen=True):
     """`ms` is how long those tries took together; `last` the minute of the last of them; `said` the vendor's own words,
-    the last that there were."""
+    the last that there were; `since_sent` how many of them were after the minute in which the channel last sent."""
 
     channel: str
     what: What
@@ -55,6 +58,7 @@ class Row(Struct, frozen=True):
     ms: int
     last: datetime
     said: str = ""
+    since_sent: int = 0
 
 
 @dataclass(slots=True)

@@ -10,12 +10,14 @@ from django.utils.timesince import timeuntil
 from django.utils.translation import get_language, gettext, ngettext
 
 from tidings.channels.contract import Channel, Outcome, Refused, Sent, TryLater
+from tidings.delivery.health import judge
 from tidings.delivery.limits import Limit
 from tidings.delivery.tally import Row
 from tidings.kernel.clock import now
 from tidings.messages.explain import explain
 
 A_GOOD_PART = 0.25
+LEVELS = {"idle": "quiet", "fine": "good", "trouble": "mixed", "failing": "bad"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """`level`: quiet, good, or mixed; `says` says it."""
+    """`level`: quiet, good, mixed or bad; `says` says it."""
 
     level: str
     says: str
@@ -65,7 +67,9 @@ def health_of(rows: Sequence[Row]) -> Health:
     if not any((sent, later, held, lost)):
         return Health("quiet", gettext("Nothing was sent in the last hour."), None)
     went = ngettext("%(number)s message sent in the last hour.", "%(number)s messages sent in the last hour.", sent)
-    sentences = [went % _number(sent)]
+    state = judge(rows)
+    sentences = [gettext("Nothing goes through any more.")] if state == "failing" else []
+    sentences.append(went % _number(sent))
     if later:
         again = ngettext("%(number)s try has to be repeated.", "%(number)s tries have to be repeated.", later)
         sentences.append(again % _number(later))
@@ -82,7 +86,7 @@ def health_of(rows: Sequence[Row]) -> Health:
     last = max(wrong, key=lambda row: row.last, default=None)
     trouble = None if last is None else trouble_of(last.reason, last.said, last.last)
     between = "" if get_language() == "zh-hans" else " "
-    return Health("mixed" if wrong else "good", between.join(sentences), trouble)
+    return Health(LEVELS[state], between.join(sentences), trouble)
 
 
 def trouble_of(reason: str, said: str, at: datetime | None = None) -> Trouble:

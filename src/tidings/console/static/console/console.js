@@ -85,6 +85,15 @@ document.addEventListener("change", (event) => {
 document.body.addEventListener("htmx:afterSettle", count);
 count();
 
+// What was unfolded stays so when its part is asked for again. htmx gives the focus back to what has the same id.
+const unfolded = new Set();
+document.body.addEventListener("htmx:beforeSwap", (event) => {
+  for (const one of event.detail.target.querySelectorAll("details[id][open]")) unfolded.add(one.id);
+});
+document.body.addEventListener("htmx:afterSettle", (event) => {
+  for (const one of event.target.querySelectorAll("details[id]")) if (unfolded.delete(one.id)) one.open = true;
+});
+
 // What shows something that changes says hx-trigger="sse:inbox" or "sse:activity", and asks for itself again when there
 // is news. One stream a page, and none while nobody sees it: a browser opens six connections to a host for all its tabs.
 let stream;
