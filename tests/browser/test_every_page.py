@@ -1,4 +1,4 @@
-"""Promises about every page of the menu at once: nobody is kept out, nothing is cut off, and it is light to load."""
+"""Promises about every page of the menus at once: nobody is kept out, nothing is cut off, and it is light to load."""
 
 import gzip
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.scenarios.stage import Stage
 import tidings.console
 from tidings.console.menu import MENU
 
-PATHS = [reverse(entry.name) for _, entries in MENU for entry in entries]
+PATHS = [reverse(entry.name) for _, entries in MENU for entry in entries] + ["/console/account/sessions/"]
 FIRST_LOAD = 300_000
 """Bytes over the wire, of a page with all that it needs, when a browser has nothing yet."""
 

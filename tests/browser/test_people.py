@@ -54,6 +54,7 @@ async def test_who_answers_for_an_instance_is_found_by_typing(open_page: Open, s
     await dialog.get_by_label("DBA").fill("nobody")
     await dialog.get_by_role("button", name="Confirm").click()
     await dialog.get_by_text("nobody here has this login").wait_for()
+    await dialog.locator("#hold-dba:focus").wait_for()
     await dialog.get_by_label("DBA").fill("carol")
     await dialog.get_by_role("button", name="Confirm").click()
     await page.get_by_text("Saved. It holds for every event from now on.").wait_for()

@@ -114,7 +114,9 @@ def test_the_chosen_ones_or_all_that_were_shown_are_marked_read(
     ann = console("ann")
     answer = ann.post(f"{INBOX}/read", {"id": [str(keys[0]), str(keys[1])], "back": f"{INBOX}?show=unread"})
     assert answer["Location"] == f"{INBOX}?show=unread"
-    assert "2 notifications are read now." in text(ann.get(INBOX))
+    page = ann.get(INBOX)
+    assert "2 notifications are read now." in text(page)
+    assert 'data-passing tabindex="-1" autofocus' in page.content.decode(), "who does not see it comes to it at once"
     assert unread(console) == "2"
     # What came in while the page was open is not swallowed.
     ann.post(f"{INBOX}/read", {"all": "1", "until": str(keys[2])})

@@ -80,6 +80,17 @@ def code_of(mail: Any) -> str:
     raise AssertionError("no code came")
 
 
+def test_the_codes_field_takes_the_focus_only_when_it_is_its_turn(console: Console, mail: Any) -> None:
+    assert field_of(act(console, "address", "email", address="ann@new.example")).endswith("autofocus")
+    assert not field_of(console("ann").get(SETTINGS)).endswith("autofocus")
+    assert not field_of(act(console, "switch", "sms")).endswith("autofocus")
+
+
+def field_of(answer: Any) -> str:
+    [field] = re.findall(r'<input [^>]* id="code-email"[^>]*? required[^>]*?(?= aria)', answer.content.decode())
+    return str(field)
+
+
 def test_a_code_that_was_just_sent_says_when_the_next_can_be(console: Console, organisation: Any, mail: Any) -> None:
     act(console, "address", "email", address="ann@new.example")
     content = console("ann").get(SETTINGS).content.decode()

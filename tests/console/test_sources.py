@@ -48,7 +48,7 @@ def park(organisation: Any, number: int = 1, reason: str = "unmapped") -> Any:
 
 def test_a_source_is_made_with_a_token_that_is_shown_once(console: Console, organisation: Any) -> None:
     assert "No source yet" in words(console("root").get("/console/sources"))
-    page = html(console("root").post("/console/sources", {"name": "dms-prod"}))
+    page = html(console("root").post("/console/sources", {"name": "dms-prod"}, follow=True))
     [secret] = set(re.findall(r"tdg_[\w-]{20,}", page))
     from tidings.accounts.tokens import caller_of
 
@@ -67,7 +67,7 @@ def test_every_line_is_one_that_the_api_takes(console: Console, organisation: An
 
     from tidings.events.receive import receive_many, receive_one
 
-    lines = curl_lines(html(console("root").post("/console/sources", {"name": 'it\'s "here"'})))
+    lines = curl_lines(html(console("root").post("/console/sources", {"name": 'it\'s "here"'}, follow=True)))
     assert set(lines) == {"json", "cloudevents", "batch", "preview"}
     for name, line in lines.items():
         assert line[:3] == ["curl", "-X", "POST"]
@@ -108,13 +108,17 @@ def test_a_test_event_passes_the_same_door_and_says_that_it_is_one(
 
 
 def test_another_token_is_made_and_shown_once(console: Console, dms: str) -> None:
-    page = html(console("root").post(f"{dms}/tokens", {"token_name": "second"}))
+    root = console("root")
+    assert root.post(f"{dms}/tokens", {"token_name": "second"})["Location"] == dms
+    assert "tdg_" not in html(root.get("/console/tokens")), "it is shown on the page of its source alone"
+    page = html(root.get(dms))
     assert len(set(re.findall(r"tdg_[\w-]{20,}", page))) == 1
+    assert "tdg_" not in html(root.get(dms)).replace("tdg_...", "")
     assert "second" in page and "tdg_" not in html(console("root").get(dms)).replace("tdg_...", "")
 
 
 def test_an_adapter_says_what_to_do_with_the_address_ready_to_be_copied(console: Console, organisation: Any) -> None:
-    page = html(console("root").post("/console/sources", {"name": "dms-prod"}))
+    page = html(console("root").post("/console/sources", {"name": "dms-prod"}, follow=True))
     assert re.search(r'<code id="url-dms">http://127.0.0.1:8420/api/v1/sources/dms\?token=tdg_', page)
     organisation.people["root"].language = "zh-hans"
     organisation.people["root"].save()

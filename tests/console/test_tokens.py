@@ -25,7 +25,7 @@ def test_everybody_makes_tokens_for_themselves(console: Console, organisation: A
     from tidings.accounts.tokens import caller_of
 
     assert "No token yet" in words(console("ann").get("/console/tokens"))
-    page = html(console("ann").post("/console/tokens", {"name": "laptop", "scope": ["read"]}))
+    page = html(console("ann").post("/console/tokens", {"name": "laptop", "scope": ["read"]}, follow=True))
     caller = caller_of(made(page))
     assert caller is not None and (caller.name, caller.scopes) == ("ann", {"read"})
     later = words(console("ann").get("/console/tokens"))
@@ -35,9 +35,28 @@ def test_everybody_makes_tokens_for_themselves(console: Console, organisation: A
     assert answer.status_code == 403
 
 
+def test_a_page_loaded_again_makes_no_other_token_and_shows_none(console: Console, organisation: Any) -> None:
+    ann = console("ann")
+    assert ann.post("/console/tokens", {"scope": ["read"]})["Location"] == "/console/tokens"
+    assert "tdg_" not in str(dict(ann.session))
+    assert made(html(ann.get("/console/tokens")))
+    assert "tdg_" not in html(ann.get("/console/tokens")) and tokens_of(organisation, "ann").count() == 1
+
+
+def test_a_token_is_not_shown_after_a_minute(console: Console, organisation: Any) -> None:
+    from tidings.kernel.clock import now
+    from tidings.kernel.secrets import seal
+
+    ann = console("ann")
+    session = ann.session
+    session["shown_once"] = seal({"secret": "tdg_late", "of": "", "until": int(now().timestamp()) - 1}).decode()
+    session.save()
+    assert "tdg_" not in html(ann.get("/console/tokens")) and "shown_once" not in ann.session
+
+
 def test_an_administrator_makes_them_for_others_and_sees_all(console: Console, organisation: Any) -> None:
     organisation.source_token("dms-prod")
-    page = html(console("root").post("/console/tokens", {"person": "bo", "scope": ["read", "write"]}))
+    page = html(console("root").post("/console/tokens", {"person": "bo", "scope": ["read", "write"]}, follow=True))
     assert made(page) and tokens_of(organisation, "bo").count() == 1
     later = words(console("root").get("/console/tokens"))
     assert "Bo bo" in later and "dms-prod" in later

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as text
 from tidings.accounts.issue import issue_token, token_of, tokens_seen_by, withdraw_token
 from tidings.accounts.models import SCOPES
 from tidings.console.page import Asked, is_part, page, say, show
+from tidings.console.shown_once import secret_to_show, show_next
 from tidings.console.spoken import spoken
 from tidings.kernel.pages import Page, Part, page_of
 from tidings.kernel.problems import Problem
@@ -43,8 +44,8 @@ def tokens(request: Asked) -> HttpResponse:
         else:
             said = " ".join(spoken(each) for _, each in errors) or problem.detail
         return _page(request, problem=said, status=422)
-    # Shown this once, so not after another request.
-    return _page(request, secret=secret)
+    show_next(request, secret)
+    return redirect("tokens")
 
 
 @page(methods=("GET", "POST"))
@@ -60,12 +61,12 @@ def revoke(request: Asked, token_id: UUID) -> HttpResponse:
     return show(request, template, {"token": token, "scopes": _scopes(token.scopes)})
 
 
-def _page(request: Asked, *, secret: str = "", problem: str = "", status: int = 200) -> HttpResponse:
+def _page(request: Asked, *, problem: str = "", status: int = 200) -> HttpResponse:
     found = page_of(tokens_seen_by(request.caller), Part(request.GET.get("cursor"), PER_PAGE))
     rows = [(token, _scopes(token.scopes)) for token in found.rows]
     context = {
         "page": Page(rows, found.next_cursor),
-        "secret": secret,
+        "secret": secret_to_show(request),
         "problem": problem,
         "written": request.POST,
         "scopes": list(SCOPE_WORDS.items()),

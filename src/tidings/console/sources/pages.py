@@ -16,6 +16,7 @@ from tidings.accounts.issue import create_source, issue_token, sources, tokens_s
 from tidings.accounts.tokens import create_token
 from tidings.catalog.extend import catalog_of
 from tidings.console.page import Asked, page, say, show
+from tidings.console.shown_once import secret_to_show, show_next
 from tidings.console.sources.door import keep_now
 from tidings.console.sources.lines import address, first_event, lines
 from tidings.console.sources.parked import said
@@ -48,7 +49,7 @@ class Arrived:
 
 @page("administrator", methods=("GET", "POST"))
 def all_sources(request: Asked) -> HttpResponse:
-    """And a new one, with its first token, which is shown this once and so not after another request."""
+    """And a new one, with its first token, which its own page shows once."""
     if request.method != "POST":
         return _list(request)
     name = request.POST.get("name", "")
@@ -65,18 +66,20 @@ def all_sources(request: Asked) -> HttpResponse:
             else said(problem)
         )
         return _list(request, problem=text, written=name, status=problem.status)
-    return _source(request, source.name, token=secret)
+    show_next(request, secret, of=source.name)
+    return redirect("source", source.name)
 
 
 @page("administrator")
 def source(request: Asked, name: str) -> HttpResponse:
-    return _source(request, name)
+    return _source(request, name, token=secret_to_show(request, of=name))
 
 
 @page("administrator", methods=("POST",))
 def new_token(request: Asked, name: str) -> HttpResponse:
     _, secret = issue_token(request.caller, source=name, name=request.POST.get("token_name", ""))
-    return _source(request, name, token=secret)
+    show_next(request, secret, of=name)
+    return redirect("source", name)
 
 
 @page("administrator", methods=("POST",))
@@ -105,7 +108,7 @@ def _list(request: Asked, *, problem: str = "", written: str = "", status: int =
     return show(request, "console/sources/list.html", context, status=status)
 
 
-def _source(request: Asked, name: str, *, token: str = "") -> HttpResponse:
+def _source(request: Asked, name: str, *, token: str) -> HttpResponse:
     shown = look_at_source(request.caller, name, limit=LATEST)
     event = first_event(request.person.login, name, now(), gettext("A first event of %(source)s") % {"source": name})
     context = {

@@ -50,6 +50,13 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// A page says nothing when it loads, so whoever comes from a form that was refused stands at the first field to mend.
+function mend(within) {
+  if (!within.querySelector("[autofocus]")) within.querySelector(".is-invalid")?.focus();
+}
+document.body.addEventListener("htmx:afterSettle", (event) => mend(event.target));
+mend(document);
+
 // "All of these": a checkbox with data-all="name" ticks every checkbox of that name in its form or table, and what
 // depends on a choice (data-chosen="name") says how many there are and is off while there are none.
 // data-all-here="name": only those of the same part of a table.
