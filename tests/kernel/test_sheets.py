@@ -45,10 +45,15 @@ def test_a_line_is_found_in_the_file_by_its_number() -> None:
         (b"login,Login\n", "'login' twice"),
         (b"name\nAnn\n", "does not name 'login'"),
         (b'login,name\nann,"Ann\n', "Line 2 cannot be read"),
-        (b"login\n" + b"x\n" * 10_001, "10,001 rows; 10,000 are possible"),
+        (b"login\n" + b"x\n" * 10_001, "more than 10,000 rows"),
+        (b"login\n" + b"\n" * 100_001, "more than 100,000 lines"),
+        (b"\n" * 100_002 + b"login\n", "more than 100,000 lines"),
+        (b"login" + b",login" * 200_000, "'login' twice"),
+        (b"login" + b",x" * 200_000, "'x', which is no column here"),
     ],
 )
 def test_what_is_no_such_table_is_refused_with_what_to_do(content: bytes, says: str) -> None:
+    """At once, however long its lines are and however many."""
     with pytest.raises(Problem) as refused:
         cells(content)
     assert (refused.value.status, refused.value.code) == (422, "unreadable_file")

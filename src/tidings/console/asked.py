@@ -1,4 +1,4 @@
-"""What a filter in a page's address says; what cannot be meant is passed over, so that any link opens."""
+"""What an address or a form says. In a filter what cannot be meant is passed over, so that any link opens."""
 
 from collections.abc import Collection
 from datetime import UTC, datetime
@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from django.http import QueryDict
 from django.utils.dateparse import parse_datetime
+from django.utils.http import url_has_allowed_host_and_scheme
 
 AT_MOST = 500
 _FIRST = datetime(1970, 1, 1, tzinfo=UTC)
@@ -30,6 +31,17 @@ def time_in(said: QueryDict, name: str, zone: str) -> datetime | None:
     if found is None:
         return None
     try:
-        return max(found if found.tzinfo else found.replace(tzinfo=ZoneInfo(zone)), _FIRST)
+        # In UTC already here: in the last hours of the year 9999 there is no such time in every zone.
+        return max((found if found.tzinfo else found.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC), _FIRST)
     except OverflowError:
         return None
+
+
+def number_in(text: str) -> int | None:
+    """A number as our own forms write it, such as a version; None for all else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+
+
+def is_ours(url: str, below: str = "/console/") -> bool:
+    """Whether it leads to a page of ours, below this one, and can stand in a header."""
+    return url.startswith(below) and url.isprintable() and url_has_allowed_host_and_scheme(url, allowed_hosts=None)

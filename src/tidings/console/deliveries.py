@@ -12,14 +12,13 @@ from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import path, reverse
 from django.utils.functional import Promise
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from tidings.catalog.extend import catalog_of
 from tidings.catalog.features import Catalog
 from tidings.channels.registry import CHANNELS
 from tidings.console.activity.words import RETRIABLE, WAITS, Try, tries, type_label
-from tidings.console.asked import given, one_of, time_in
+from tidings.console.asked import given, is_ours, number_in, one_of, time_in
 from tidings.console.page import Asked, is_part, page, say, show
 from tidings.console.templatetags.told import explained
 from tidings.delivery.find import Shown, Which, count_deliveries, deliveries_page
@@ -326,8 +325,7 @@ def _why_not(problem: Problem) -> str:
 
 def _back(request: Asked) -> str:
     back = request.POST.get("back", "")
-    ours = back.startswith(reverse("home")) and url_has_allowed_host_and_scheme(back, allowed_hosts=None)
-    return back if ours else reverse("deliveries")
+    return back if is_ours(back) else reverse("deliveries")
 
 
 def _key(text: str) -> UUID | None:
@@ -338,7 +336,7 @@ def _key(text: str) -> UUID | None:
 
 
 def _number(text: str | None) -> int:
-    return min(int(text), 10**9) if text and text.isascii() and text.isdigit() else 0
+    return number_in(text or "") or 0
 
 
 urlpatterns = [

@@ -9,11 +9,11 @@ from uuid import UUID
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import path, reverse
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext, ngettext
 
 from tidings.catalog.extend import catalog_of
 from tidings.catalog.features import Catalog
+from tidings.console.asked import is_ours
 from tidings.console.page import Asked, is_part, page, say, show
 from tidings.delivery.read_inbox import Item, asks_to_act, worded
 from tidings.events.inbox import Row, Which, count_unread, inbox, mark_all_read, mark_read
@@ -110,8 +110,7 @@ def read(request: Asked) -> HttpResponse:
         done = mark_read(request.person, [key for key in chosen if key])
     say(request, ngettext("%d notification is read now.", "%d notifications are read now.", done) % done)
     back = request.POST.get("back", "")
-    here = url_has_allowed_host_and_scheme(back, allowed_hosts=None) and back.startswith(reverse("inbox"))
-    return redirect(back if here else "inbox")
+    return redirect(back if is_ours(back, reverse("inbox")) else "inbox")
 
 
 @page(methods=("POST",))

@@ -9,6 +9,7 @@ from django.urls import path
 from django.utils.translation import gettext
 
 from tidings.accounts.models import Tenant
+from tidings.console.asked import number_in
 from tidings.console.page import Asked, page, say, show
 from tidings.console.spoken import spoken
 from tidings.directory.countries import spelled
@@ -28,9 +29,9 @@ def organisation(request: Asked) -> HttpResponse:
         sms_countries=[each for each in post.get("sms_countries", "").replace(",", " ").split() if each],
         fallback=post.get("fallback") == "on",
     )
-    version = post.get("version", "")
+    version = number_in(post.get("version", ""))
     try:
-        put_tenant_settings(request.caller, wanted, Expected(int(version) if version.isdecimal() else 0))
+        put_tenant_settings(request.caller, wanted, Expected(version or 0))
     except Problem as problem:
         if problem.status not in (409, 422):
             raise

@@ -102,8 +102,12 @@ WITH_VALUE = (
         text("has %(cells)s cells, and there are %(columns)s columns: is a quote missing?"),
     ),
     (
-        re.compile(r"Nothing was read\. The file has (?P<rows>[\d,]+) rows; (?P<most>[\d,]+) are .*"),
-        text("Nothing was read. The file has %(rows)s rows; %(most)s are possible. Split it."),
+        re.compile(r"Nothing was read\. The file has more than (?P<most>[\d,]+) rows\. Split it\."),
+        text("Nothing was read. The file has more than %(most)s rows. Split it."),
+    ),
+    (
+        re.compile(r"Nothing was read\. The file has more than (?P<most>[\d,]+) lines\. .*"),
+        text("Nothing was read. The file has more than %(most)s lines. Take out those that are empty."),
     ),
     (
         re.compile(r"Nothing was read\. Line (?P<line>\d+) cannot be read: .*"),
@@ -123,6 +127,9 @@ WITH_VALUE = (
     ),
 )
 
+TURNED_AT_MOST = 2_000
+"""Characters. What people wrote stands in some of these texts, and the search for where it ends takes the square of its
+length."""
 
 # What a problem means, by its code, for who does not read English: the act's own words say more of the case at hand.
 MEANINGS: Mapping[str, str | Promise] = {
@@ -191,7 +198,7 @@ def meant(problem: Problem) -> str:
 
 def spoken(problem: str) -> str:
     """As it came where nothing better is known."""
-    if get_language() == "en":
+    if get_language() == "en" or len(problem) > TURNED_AT_MOST:
         return problem
     for pattern, translated in WITH_VALUE:
         if found := pattern.fullmatch(problem):

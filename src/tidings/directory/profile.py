@@ -16,6 +16,8 @@ from tidings.kernel.problems import invalid
 
 LOGIN_LENGTH = 100
 TEXT_LENGTH = 200
+NAMED_LENGTH = 100
+"""Of what cannot be used, where it is named."""
 # What people and systems write, and the language it stands for.
 LANGUAGES: Mapping[str, str] = {
     "en": "en",
@@ -110,7 +112,8 @@ def timezones() -> frozenset[str]:
 
 def _roles(roles: Sequence[str]) -> list[str]:
     if unknown := sorted(set(roles) - set(SYSTEM_ROLES)):
-        raise InvalidField(f"has {', '.join(unknown)}, which is not known; the roles are: {', '.join(SYSTEM_ROLES)}")
+        named = ", ".join(unknown)[:NAMED_LENGTH]
+        raise InvalidField(f"has {named}, which is not known; the roles are: {', '.join(SYSTEM_ROLES)}")
     return [role for role in SYSTEM_ROLES if role in roles]
 
 

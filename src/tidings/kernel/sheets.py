@@ -4,13 +4,17 @@ import codecs
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from tidings.kernel.problems import Problem, invalid
 
 CONTENT_TYPE = "text/csv; charset=utf-8"
 ROWS_AT_MOST = 10_000
+LINES_AT_MOST = 100_000
+"""With the empty ones, which Excel saves where a cell once held something."""
 SEPARATORS = ",;\t"
 # What Excel saves: with a byte order mark, or in the code page of a Chinese Windows, which GB18030 contains.
 _MARKS = (
@@ -45,14 +49,16 @@ def read_sheet(content: bytes, columns: Collection[str], *, needs: Collection[st
     text, encoding = _decoded(content)
     hint, body = _hinted(text)
     separator = hint or _separator_of(body, {*columns, *ignores})
-    lines = list(_lines(body, separator, skipped=1 if hint else 0))
-    if not lines:
+    lines = _lines(body, separator, skipped=1 if hint else 0)
+    first = next(lines, None)
+    if first is None:
         raise _unreadable("The file is empty: its first line names the columns.")
-    named = tuple(cell.strip().lower() for cell in lines[0].cells)
+    named = tuple(cell.strip().lower() for cell in first.cells)
     _check_columns(named, columns, needs, ignores)
-    if len(lines) - 1 > ROWS_AT_MOST:
-        raise _unreadable(f"The file has {len(lines) - 1:,} rows; {ROWS_AT_MOST:,} are possible. Split it.")
-    return Sheet(named, tuple(lines[1:]), encoding, separator)
+    rows = tuple(islice(lines, ROWS_AT_MOST + 1))
+    if len(rows) > ROWS_AT_MOST:
+        raise _unreadable(f"The file has more than {ROWS_AT_MOST:,} rows. Split it.")
+    return Sheet(named, rows, encoding, separator)
 
 
 def write_sheet(columns: Sequence[str], rows: Iterable[Sequence[str]], *, for_excel: bool = False) -> bytes:
@@ -109,6 +115,8 @@ def _lines(text: str, separator: str, *, skipped: int) -> Iterator[Line]:
     before = 0
     try:
         for cells in reader:
+            if before > LINES_AT_MOST:
+                raise _unreadable(f"The file has more than {LINES_AT_MOST:,} lines. Take out those that are empty.")
             start, before = before + 1, reader.line_num
             if any(cell.strip() for cell in cells):
                 yield Line(start + skipped, tuple(unguarded(cell.strip()) for cell in cells))
@@ -122,7 +130,7 @@ def _check_columns(
     possible = f"The columns are: {', '.join(columns)}."
     if unknown := [name for name in named if name not in columns and name not in ignores]:
         raise _unreadable(f"The first line names {unknown[0][:100]!r}, which is no column here. {possible}")
-    if twice := [name for name in named if named.count(name) > 1]:
+    if twice := [name for name, times in Counter(named).items() if times > 1]:
         raise _unreadable(f"The first line names {twice[0]!r} twice.")
     if missing := [name for name in needs if name not in named]:
         raise _unreadable(f"The first line does not name {missing[0]!r}, which has to be there. {possible}")

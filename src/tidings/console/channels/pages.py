@@ -14,6 +14,7 @@ from tidings.channels.check import MASK
 from tidings.channels.configure import ShownChannel, channel_of, channels_of, configure, known_channel
 from tidings.channels.contract import Field
 from tidings.channels.registry import CHANNELS
+from tidings.console.asked import number_in
 from tidings.console.channels.form import Form, given, label_of, said, stored_form, written_form
 from tidings.console.channels.words import (
     Gauge,
@@ -221,7 +222,7 @@ def _lately(request: Asked, codes: list[str]) -> list[Row]:
 
 def _expected(request: Asked) -> Expected:
     version = request.POST.get("version", "")
-    return Expected(int(version) if version.isascii() and version.isdigit() and len(version) < 10 else 0)
+    return Expected(number_in(version) or 0)
 
 
 def _made(shown: ShownChannel) -> list[tuple[str, str]]:

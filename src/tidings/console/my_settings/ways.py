@@ -5,13 +5,12 @@ from collections.abc import Callable, Mapping
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import get_language, gettext
 
 from tidings.channels.configure import known_channel, settings_of
 from tidings.channels.contract import Channel
 from tidings.channels.try_out import try_out
+from tidings.console.asked import is_ours
 from tidings.console.my_settings.sheet import Whose, sheet
 from tidings.console.my_settings.told import Told, told_of_outcome, told_of_problem
 from tidings.console.page import Asked, is_part, page, say, show
@@ -133,14 +132,10 @@ def _done(request: Asked, whose: Whose, channel: str, act: Act) -> HttpResponse:
             if text:
                 (messages.success if told.well else messages.error)(request, f"{_name(kind)}: {text}")
         back = request.POST.get("back", "")
-        return redirect("settings" if whose.own or not _is_ours(back) else back)
+        return redirect("settings" if whose.own or not is_ours(back) else back)
     answer = show(request, "console/_methods.html", {"sheet": sheet(whose, shown, {kind.code: told})})
     answer["HX-Trigger"] = CHANGED
     return answer
-
-
-def _is_ours(url: str) -> bool:
-    return url.startswith(reverse("home")) and url_has_allowed_host_and_scheme(url, allowed_hosts=None)
 
 
 def _version(request: HttpRequest) -> str:

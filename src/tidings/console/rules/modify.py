@@ -9,6 +9,7 @@ from typing import Any
 from django.http import HttpResponse
 from django.utils.translation import gettext
 
+from tidings.catalog.extend import catalog_of
 from tidings.console.changed import Line
 from tidings.console.page import Asked, go, is_part, page, say, show
 from tidings.console.rules.asked import back_to, version_in
@@ -17,7 +18,7 @@ from tidings.console.rules.tell import shown_preview
 from tidings.console.rules.words import HINTS, Named, difference, names_of, people_in, role_name, title_of
 from tidings.directory.members import members
 from tidings.kernel.ids import made_at
-from tidings.kernel.problems import Problem
+from tidings.kernel.problems import Problem, not_found
 from tidings.kernel.versions import Expected
 from tidings.planning.preview import preview_rule
 from tidings.rules.change import Wanted, change_rule, content
@@ -98,6 +99,9 @@ def users(request: Asked, event_type: str) -> HttpResponse:
 def people(request: Asked) -> HttpResponse:
     """Found while somebody types: to be added to a rule, without those who are chosen already; or as suggestions for
     the filter of the list."""
+    event_type, suggested = request.GET.get("event_type", ""), "user" in request.GET
+    if not suggested and event_type not in catalog_of(request.caller.tenant_id).event_types:
+        raise not_found("rule")
     typed = (request.GET.get("search") or request.GET.get("user", "")).replace("\0", "")[:200].strip()
     chosen = set(request.GET.getlist("additional_users"))
     found = list(members(request.caller, search=typed).order_by("login")[: FOUND_AT_MOST + 1]) if typed else []
@@ -105,9 +109,9 @@ def people(request: Asked) -> HttpResponse:
         "typed": typed,
         "found": [one for one in found[:FOUND_AT_MOST] if one.login not in chosen],
         "more": len(found) > FOUND_AT_MOST,
-        "event_type": request.GET.get("event_type", ""),
+        "event_type": event_type,
     }
-    return show(request, f"console/rules/{'_suggested' if 'user' in request.GET else '_found'}.html", context)
+    return show(request, f"console/rules/{'_suggested' if suggested else '_found'}.html", context)
 
 
 @page(*EDITORS, methods=("POST",))

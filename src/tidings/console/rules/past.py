@@ -12,6 +12,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext, gettext_lazy
 
 from tidings.audit.models import Change
+from tidings.console.asked import number_in
 from tidings.console.changed import Line
 from tidings.console.page import Asked, go, is_part, page, say, show
 from tidings.console.rules.asked import version_in
@@ -85,16 +86,16 @@ def restore(request: Asked, event_type: str) -> HttpResponse:
     """What it would change, and who would be told then; once that is confirmed, the rule as it was."""
     if request.method == "POST":
         return _restored(request, event_type)
-    rule, version = rule_of(request.caller, event_type), request.GET.get("version", "")
+    rule, version = rule_of(request.caller, event_type), number_in(request.GET.get("version", ""))
     changes = history(request.caller, event_type)
-    then = content_at(changes, int(version)) if version.isdecimal() and len(version) < 10 else None
+    then = None if version is None else content_at(changes, version)
     if then is None:
         raise not_found("version of this rule")
     names = names_of(request.caller.tenant_id, people_in(then, content(rule)))
     context = {
         "rule": rule,
         "title": title_of(rule),
-        "version": int(version),
+        "version": version,
         "lines": difference(content(rule), then, names),
         # Tried with what can come back.
         "form": Form(
@@ -112,10 +113,9 @@ def restore(request: Asked, event_type: str) -> HttpResponse:
 
 
 def _restored(request: Asked, event_type: str) -> HttpResponse:
-    try:
-        wanted = int(request.POST.get("restore", ""))
-    except ValueError:
-        raise invalid(gettext("This form is not whole. Load the page again.")) from None
+    wanted = number_in(request.POST.get("restore", ""))
+    if wanted is None:
+        raise invalid(gettext("This form is not whole. Load the page again."))
     try:
         restored = restore_rule(request.caller, event_type, wanted, Expected(version_in(request)))
     except Problem as problem:

@@ -8,6 +8,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext, ngettext
 
+from tidings.console.asked import number_in
 from tidings.console.page import Asked, go, is_part, page, say, show
 from tidings.console.rules.asked import back_to, version_in
 from tidings.console.rules.look import DONE, EDITORS, in_list, rows_of
@@ -89,9 +90,10 @@ def undo(request: Asked) -> HttpResponse:
 
 def _versions(request: Asked) -> Mapping[str, int]:
     pairs = [each.rpartition(":") for each in request.POST.getlist("rule")]
-    if not pairs or not all(version.isdigit() for _, _, version in pairs):
+    versions = {event_type: number for event_type, _, version in pairs if (number := number_in(version)) is not None}
+    if not versions or len(versions) < len(pairs):
         raise invalid(gettext("This form is not whole. Load the page again."))
-    return {event_type: int(version) for event_type, _, version in pairs}
+    return versions
 
 
 def _conflict(request: Asked, event_type: str, enabled: bool) -> HttpResponse:

@@ -14,6 +14,7 @@ from django.utils.translation import get_language, gettext, ngettext
 
 from tidings.catalog.extend import catalog_of
 from tidings.catalog.features import SYSTEM_FEATURE, Catalog
+from tidings.console.asked import number_in
 from tidings.console.page import Asked, page, say, show
 from tidings.console.sources.door import AGAIN_AT_MOST, read_parked_again
 from tidings.console.sources.mapping import given_people, given_rows, rows_of, written_rows
@@ -81,7 +82,7 @@ def mapping(request: Asked, name: str) -> HttpResponse:
     rows = rows_of(shown, _words(request, name))
     if request.method == "POST":
         version = request.POST.get("version", "")
-        expected = Expected(int(version) if version.isascii() and version.isdigit() and len(version) < 10 else 0)
+        expected = Expected(number_in(version) or 0)
         rows_given, people = given_rows(shown.parts, request.POST), given_people(request.POST)
         try:
             put_mapping(request.caller, name, shown.adapter, rows_given, people, expected)
