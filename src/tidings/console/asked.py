@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from django.http import QueryDict
+from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 from django.utils.http import url_has_allowed_host_and_scheme
 
@@ -42,6 +43,10 @@ def number_in(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
-def is_ours(url: str, below: str = "/console/") -> bool:
+def is_ours(url: str, below: str = "") -> bool:
     """Whether it leads to a page of ours, below this one, and can stand in a header."""
-    return url.startswith(below) and url.isprintable() and url_has_allowed_host_and_scheme(url, allowed_hosts=None)
+    return (
+        url.startswith(below or reverse("home"))
+        and url.isprintable()
+        and url_has_allowed_host_and_scheme(url, allowed_hosts=None)
+    )
