@@ -99,7 +99,8 @@ def users(request: Asked, event_type: str) -> HttpResponse:
 def people(request: Asked) -> HttpResponse:
     """Found while somebody types: to be added to a rule, without those who are chosen already; or as suggestions for
     the filter of the list."""
-    event_type, suggested = request.GET.get("event_type", ""), "search" not in request.GET
+    event_type = request.GET.get("event_type", "")
+    suggested = "user" in request.GET or not event_type
     if not suggested and event_type not in catalog_of(request.caller.tenant_id).event_types:
         raise not_found("rule")
     typed = (request.GET.get("search") or request.GET.get("user", "")).replace("\0", "")[:200].strip()
