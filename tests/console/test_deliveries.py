@@ -174,6 +174,28 @@ def test_all_that_fit_are_tried_again_a_slice_at_a_time(
     assert states(reachable).count("pending") == 7
 
 
+def test_a_retry_is_found_in_the_audit_by_what_was_retried(console: Console, failed: Any) -> None:
+    from tidings.delivery.models import Delivery
+
+    one, *others = [
+        str(each.id) for each in Delivery.objects.for_tenant(failed.id).filter(state="failed").order_by("id")
+    ]
+    root = console("root")
+    root.post(f"{DELIVERIES}/{one}/retry")
+    audit = "/console/audit?kind=delivery"
+    assert one in text(root.get(f"{audit}&key={one}"))
+    root.post(f"{DELIVERIES}/retry-all", {"state": "failed", "channel": "webhook"})
+    page = root.get(audit)
+    read = text(page).partition("Before and after")[2]
+    assert f"Retried + added: {len(others)}" in read and all(each in read for each in others)
+    assert "Channel + added: Webhook" in read and "State failed → becomes pending" in read
+    assert not re.search(r"<a [^>]*>\s*</a>", page.content.decode())
+    failed.people["root"].language = "zh-hans"
+    failed.people["root"].save()
+    chinese = text(root.get(audit))
+    assert "已重试" in chinese and "状态 失败" in chinese and "Retried" not in chinese
+
+
 def test_it_works_without_scripts_too(console: Console, failed: Any) -> None:
     client = console("root")
     assert "3 deliveries are tried again" in text(client.get(f"{DELIVERIES}/retry-all?state=failed"))
