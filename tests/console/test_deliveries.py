@@ -54,6 +54,17 @@ def failed(reachable: Any, database: str) -> Any:
 # the list
 
 
+def test_what_failed_is_not_said_to_be_tried_again_by_itself(console: Console, failed: Any) -> None:
+    from tidings.delivery.models import Delivery
+
+    Delivery.objects.for_tenant(failed.id).filter(state="failed").update(reason="timeout")
+    root = console("root")
+    one = Delivery.objects.for_tenant(failed.id).filter(state="failed").order_by("id")[0]
+    for path in (f"{DELIVERIES}?state=failed", DELIVERIES, f"/console/activity/{str(one.id)[:31]}00000"):
+        page = text(root.get(path))
+        assert "See why the receiver is slow, then retry it by hand." in page and "by itself" not in page, path
+
+
 def test_while_there_is_none_it_says_what_to_do(console: Console) -> None:
     assert "Nothing was sent yet" in text(console("root").get(DELIVERIES))
     assert "Open my settings" in text(console("ann").get(DELIVERIES))
