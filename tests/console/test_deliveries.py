@@ -185,6 +185,23 @@ def test_all_that_fit_are_tried_again_a_slice_at_a_time(
     assert states(reachable).count("pending") == 7
 
 
+def test_where_nothing_can_be_tried_again_nothing_is_said_to_go_out(console: Console, failed: Any) -> None:
+    failed.people["ann"].active = False
+    failed.people["ann"].save()
+    done = text(console("root").post(f"{DELIVERIES}/retry-all", {"state": "failed"}))
+    assert "Nothing could be tried again." in done and "3 are left as they are. This person is switched off" in done
+    assert "They go out now" not in done and "0 are" not in done
+
+
+def test_administrators_get_from_a_name_to_the_persons_page(console: Console, failed: Any) -> None:
+    link = 'href="/console/people/ann"'
+    assert link in console("root").get(DELIVERIES).content.decode()
+    assert link not in console("carol").get(DELIVERIES).content.decode()
+    failed.people["ann"].departed_at = datetime.now(UTC)
+    failed.people["ann"].save()
+    assert link not in console("root").get(DELIVERIES).content.decode()
+
+
 def test_a_retry_is_found_in_the_audit_by_what_was_retried(console: Console, failed: Any) -> None:
     from tidings.delivery.models import Delivery
 
