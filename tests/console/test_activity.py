@@ -90,6 +90,14 @@ def test_filters_stand_in_the_address(console: Console, reachable: Any, database
     assert ("No event fits these filters" in page) is not found
 
 
+def test_the_names_of_sources_are_for_those_who_see_all(console: Console, reachable: Any, database: str) -> None:
+    from tidings.accounts.models import Source
+
+    Source.objects.create(tenant_id=reachable.id, name="payroll")
+    assert "payroll" in text(console("eve").get(ACTIVITY))
+    assert "payroll" not in console("ann").get(ACTIVITY).content.decode()
+
+
 def test_what_is_unplanned_and_what_is_parked_stands_above(console: Console, reachable: Any, database: str) -> None:
     from tidings.events.models import Event, Parked
     from tidings.kernel.ids import uuid7

@@ -54,6 +54,17 @@ def failed(reachable: Any, database: str) -> Any:
 # the list
 
 
+def test_what_failed_is_not_said_to_be_tried_again_by_itself(console: Console, failed: Any) -> None:
+    from tidings.delivery.models import Delivery
+
+    Delivery.objects.for_tenant(failed.id).filter(state="failed").update(reason="timeout")
+    root = console("root")
+    one = Delivery.objects.for_tenant(failed.id).filter(state="failed").order_by("id")[0]
+    for path in (f"{DELIVERIES}?state=failed", DELIVERIES, f"/console/activity/{str(one.id)[:31]}00000"):
+        page = text(root.get(path))
+        assert "See why the receiver is slow, then retry it by hand." in page and "by itself" not in page, path
+
+
 def test_while_there_is_none_it_says_what_to_do(console: Console) -> None:
     assert "Nothing was sent yet" in text(console("root").get(DELIVERIES))
     assert "Open my settings" in text(console("ann").get(DELIVERIES))
@@ -172,6 +183,45 @@ def test_all_that_fit_are_tried_again_a_slice_at_a_time(
     done = text(answer)
     assert "7 are tried again." in done and "1 is left as it is. This person is switched off" in done
     assert states(reachable).count("pending") == 7
+
+
+def test_where_nothing_can_be_tried_again_nothing_is_said_to_go_out(console: Console, failed: Any) -> None:
+    failed.people["ann"].active = False
+    failed.people["ann"].save()
+    done = text(console("root").post(f"{DELIVERIES}/retry-all", {"state": "failed"}))
+    assert "Nothing could be tried again." in done and "3 are left as they are. This person is switched off" in done
+    assert "They go out now" not in done and "0 are" not in done
+
+
+def test_administrators_get_from_a_name_to_the_persons_page(console: Console, failed: Any) -> None:
+    link = 'href="/console/people/ann"'
+    assert link in console("root").get(DELIVERIES).content.decode()
+    assert link not in console("carol").get(DELIVERIES).content.decode()
+    failed.people["ann"].departed_at = datetime.now(UTC)
+    failed.people["ann"].save()
+    assert link not in console("root").get(DELIVERIES).content.decode()
+
+
+def test_a_retry_is_found_in_the_audit_by_what_was_retried(console: Console, failed: Any) -> None:
+    from tidings.delivery.models import Delivery
+
+    one, *others = [
+        str(each.id) for each in Delivery.objects.for_tenant(failed.id).filter(state="failed").order_by("id")
+    ]
+    root = console("root")
+    root.post(f"{DELIVERIES}/{one}/retry")
+    audit = "/console/audit?kind=delivery"
+    assert one in text(root.get(f"{audit}&key={one}"))
+    root.post(f"{DELIVERIES}/retry-all", {"state": "failed", "channel": "webhook"})
+    page = root.get(audit)
+    read = text(page).partition("Before and after")[2]
+    assert f"Retried + added: {len(others)}" in read and all(each in read for each in others)
+    assert "Channel + added: Webhook" in read and "State failed → becomes pending" in read
+    assert not re.search(r"<a [^>]*>\s*</a>", page.content.decode())
+    failed.people["root"].language = "zh-hans"
+    failed.people["root"].save()
+    chinese = text(root.get(audit))
+    assert "已重试" in chinese and "状态 失败" in chinese and "Retried" not in chinese
 
 
 def test_it_works_without_scripts_too(console: Console, failed: Any) -> None:

@@ -97,3 +97,21 @@ def test_the_api_tells_them_all(api: Any) -> None:
     assert set(told) == set(every_reason())
     assert told["gone"]["en"]["says"] == "The receiver says that this address is gone for good"
     assert "可" in told["channel_off"]["zh-hans"]["todo"] and api(token="").get("/reasons").status == 401
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_nothing_is_said_to_go_by_itself_of_what_failed_for_good(language: str) -> None:
+    for words in every_reason().values():
+        assert not re.search(r"by itself|becomes one message|自动|合并为", words[language].todo_failed)
+        assert words[language].todo_failed
+    assert "by hand" in explain("connect", "en").todo_failed and "手动重试" in explain("connect", "zh-hans").todo_failed
+    gone = explain("gone", language)
+    assert gone.todo_failed == gone.todo
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_pages_are_called_what_they_are_called(language: str) -> None:
+    said = " ".join(each[language].todo for each in every_reason().values())
+    assert (
+        ("Notice management" in said or "“通知管理”" in said) and "under Channels" not in said and "“渠道”" not in said
+    )

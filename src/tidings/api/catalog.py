@@ -61,6 +61,7 @@ class CatalogShown(Schema):
 class Words(Schema):
     says: str
     todo: str
+    todo_failed: str = Field(description="of a message that failed for good: nothing tries it again by itself")
 
 
 class ReasonShown(Schema):

@@ -42,6 +42,7 @@ KINDS: Mapping[str, str | Promise] = {
     "event": text("Event"),
     "delivery": text("Delivery"),
     "tenant": text("Organisation"),
+    "mapping": text("Mapping"),
 }
 ACTIONS: Mapping[str, str | Promise] = {
     "create": text("created"),

@@ -11,6 +11,8 @@ from django.utils.translation import gettext_lazy as text
 
 from tidings.catalog.features import built_in
 from tidings.channels.registry import CHANNELS
+from tidings.console.templatetags.tidings import STATES
+from tidings.messages.explain import explain
 
 # Parts of what can be changed; another is called by its name.
 PARTS: Mapping[str, str | Promise] = {
@@ -52,6 +54,19 @@ PARTS: Mapping[str, str | Promise] = {
     "disabled": text("Switched off"),
     "disabled_reason": text("Why it was switched off"),
     "line": text("Line"),
+    "state": text("State"),
+    "retried": text("Retried"),
+    "deliveries": text("Deliveries"),
+    "outcome": text("Outcome"),
+    "recipient": text("Recipient"),
+    "event_type": text("Event"),
+    "since": text("From"),
+    "until": text("Until"),
+}
+OUTCOMES: Mapping[str, str | Promise] = {
+    "sent": text("The provider took it"),
+    "try_later": text("Not now"),
+    "refused": text("Refused"),
 }
 LANGUAGES = {"en": "English", "zh-hans": "简体中文"}
 # What rises by itself, and what is said elsewhere.
@@ -136,4 +151,10 @@ def _word(part: str, value: Any) -> str:
         return role_name(value)
     if part in ("methods", "contact_points", "contact_points_changed", "channel") and (kind := CHANNELS.get(value)):
         return kind.label.get(get_language() or "en", kind.label["en"])
+    if part == "state" and value in STATES:
+        return str(STATES[value][2])
+    if part == "outcome" and value in OUTCOMES:
+        return str(OUTCOMES[value])
+    if part == "reason" and (why := explain(value, get_language() or "en")).todo:
+        return why.says
     return LANGUAGES.get(value, value) if part == "language" else value[:LENGTH]

@@ -142,6 +142,7 @@ def deliveries(request: Asked) -> HttpResponse:
         "here": request.get_full_path(),
         "sees_all": sees_all,
         "may_retry": request.caller.holds(*EDITORS),
+        "opens_people": request.caller.holds("administrator"),
     }
     if is_part(request):
         return show(request, "console/deliveries/_list.html", context)

@@ -53,7 +53,8 @@ WHERE r.person_id = (SELECT id FROM accounts_person WHERE tenant_id = %(tenant)s
 _SHOWN = """
 WITH page AS MATERIALIZED (SELECT d.*, e.type {chosen} LIMIT %(limit)s)
 SELECT d.id, d.type, s.kind, s.key, s.title, s.url, p.login, p.name, d.channel, d.state, d.due_at,
-       coalesce(d.reason, ''), coalesce(d.provider_id, ''), {waits_for}, coalesce(d.attempts, '[]')::text
+       coalesce(d.reason, ''), coalesce(d.provider_id, ''), {waits_for}, p.departed_at IS NOT NULL,
+       coalesce(d.attempts, '[]')::text
 FROM page d JOIN events_subject s ON s.id = d.subject_id JOIN accounts_person p ON p.id = d.person_id
 ORDER BY d.id DESC
 """
@@ -102,6 +103,8 @@ class Shown:
     reason: str
     provider_id: str
     waits_for: WaitsFor
+    departed: bool
+    """Whether its recipient is gone, and has no page any more."""
     attempts: Sequence[dict[str, Any]]
 
     @property

@@ -5,7 +5,7 @@ counted from there (`claim.py`), and so is the age of what must not be older tha
 schedule starts over.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -21,6 +21,8 @@ from tidings.kernel.clock import now
 from tidings.kernel.problems import Problem, invalid
 
 AT_MOST = 10_000
+NAMED = 50
+"""Deliveries that the record of changes names, of many that were retried at once."""
 RETRIABLE = ("failed", "cancelled")
 WAKE_CHANNEL = "tidings_due"
 
@@ -46,7 +48,8 @@ judged AS MATERIALIZED (
         attempts = coalesce(d.attempts, '[]') || %(marker)s::jsonb
     FROM judged j WHERE j.id = d.id AND j.refused = '' AND d.state IN ('failed', 'cancelled')
 )
-SELECT refused, count(*), min(id::text) FROM judged GROUP BY refused
+SELECT refused, count(*), min(id::text), (array_agg(id::text ORDER BY id DESC))[1:%(named)s]
+FROM judged GROUP BY refused
 """
 WHAT_TO_DO: Mapping[str, str] = {
     "content_expired": "What it said is no longer kept, so it cannot be sent again.",
@@ -61,11 +64,13 @@ WHAT_TO_DO: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Retried:
-    """`refused` counts by reason; `last` is set when there may be more to look at after it."""
+    """`refused` counts by reason; `last` is set when there may be more to look at after it; `ids` are those of the
+    newest that were retried, `NAMED` of them at most."""
 
     retried: int
     refused: Mapping[str, int]
     last: UUID | None
+    ids: Sequence[str] = ()
 
 
 @transaction.atomic
@@ -98,23 +103,28 @@ def retry_deliveries(caller: Caller, which: Which, *, after: UUID | None = None,
         )
     done = _retry(caller, choose(caller.tenant_id, which, recipient=which.recipient, after=after), limit=limit)
     if done.retried:
-        asked = {name: value for name, value in msgspec.to_builtins(which).items() if value is not None}
-        _record(caller, "", asked, {"state": "pending", "retried": done.retried})
+        said = msgspec.to_builtins(which)
+        asked = {name: said[name] for name in said if name not in ("state", "ids") and said[name] is not None}
+        told = {"state": "pending", "retried": done.retried, **asked, "deliveries": list(done.ids)}
+        _record(caller, done.ids[0] if done.retried == 1 else "", {"state": which.state}, told)
     return done
 
 
 def _retry(caller: Caller, chosen: Chosen, *, limit: int) -> Retried:
     marker = msgspec.json.encode([{"at": now(), "outcome": "retried_by", "by": caller.name}]).decode()
     with connection.cursor() as cursor:
-        cursor.execute(_RETRY.format(chosen=chosen.sql), {**chosen.parameters, "limit": limit, "marker": marker})
+        cursor.execute(
+            _RETRY.format(chosen=chosen.sql), {**chosen.parameters, "limit": limit, "marker": marker, "named": NAMED}
+        )
         rows = cursor.fetchall()
-    counts = {refused: count for refused, count, _ in rows}
+    counts = {refused: count for refused, count, _, _ in rows}
+    ids = next((ids for refused, _, _, ids in rows if not refused), ())
     retried = counts.pop("", 0)
     if retried:
         tally.count_now(caller.tenant_id, "", "retried", retried, now())
         transaction.on_commit(_wake)
     full = retried + sum(counts.values()) >= limit
-    return Retried(retried, counts, UUID(min(least for _, _, least in rows)) if full else None)
+    return Retried(retried, counts, UUID(min(least for _, _, least, _ in rows)) if full else None, ids)
 
 
 def _one(tenant_id: UUID, delivery_id: UUID) -> Chosen:
@@ -130,5 +140,5 @@ def _wake() -> None:
 
 
 def _record(caller: Caller, key: str, before: dict[str, Any], after: dict[str, Any]) -> None:
-    kind = "delivery" if key else "deliveries"
-    record_change(caller.tenant_id, caller.name, "retry", kind, key, before=before, after=after, stale=())
+    """`key` is empty for many at once: `after` says which were asked for, and names the newest."""
+    record_change(caller.tenant_id, caller.name, "retry", "delivery", key, before=before, after=after, stale=())

@@ -39,7 +39,7 @@ ROLES_OF_SOMETHING = ("data_owner", "instance_dba")
 JOINS = ("because_join", "because_last_join", "of_join", "of_last_join")
 NAMES_SHOWN = 3
 
-VALUE_TABLES = ("risk", "environment", "exec_mode", "reason", "reason_todo")
+VALUE_TABLES = ("risk", "environment", "exec_mode", "reason", "reason_todo", "reason_todo_failed")
 SHARED_TABLES = ("labels", "because", *VALUE_TABLES)
 
 
@@ -195,6 +195,7 @@ class _Reader:
         event_types = [name for name in self.tables if name not in SHARED_TABLES]
         for event_type in event_types:
             self._only(event_type, {"headline", "todo"})
+        self._only("reason_todo_failed", set(self._table("reason")))
         self._only("labels", {*PLAIN_LABELS, *FILLED_LABELS})
         return Wording(
             language=self.code,

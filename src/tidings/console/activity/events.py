@@ -1,6 +1,6 @@
 """What came in, as it comes in; and one event with all that became of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -111,7 +111,7 @@ def activity(request: Asked) -> HttpResponse:
     context |= {
         "catalog": catalog,
         "features": catalog.features.values(),
-        "sources": Source.objects.for_tenant(request.caller.tenant_id).order_by("name").values_list("name", flat=True),
+        "sources": _sources(request) if request.caller.sees_all else (),
         "states": STATES.items(),
         "unresolved": unresolved_of(request.caller) if request.caller.sees_all else None,
     }
@@ -140,6 +140,11 @@ def event(request: Asked, event_id: UUID) -> HttpResponse:
         "here": request.get_full_path(),
     }
     return show(request, f"console/activity/{'_record' if is_part(request) else 'event'}.html", context)
+
+
+def _sources(request: Asked) -> Iterable[str]:
+    """What an organisation has connected is for those who see all of it."""
+    return Source.objects.for_tenant(request.caller.tenant_id).order_by("name").values_list("name", flat=True)
 
 
 def _rows(request: Asked, catalog: Catalog, events: Sequence[Event]) -> list[Row]:
