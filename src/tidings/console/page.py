@@ -12,7 +12,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone, translation
 
 from tidings.accounts.models import SCOPES, Account, Person
-from tidings.accounts.permissions import Caller
+from tidings.accounts.permissions import Caller, who_may
 from tidings.kernel.problems import forbidden
 
 SEES_ALL = ("administrator", "dba", "security_administrator")
@@ -48,7 +48,7 @@ def page(*roles: str, methods: tuple[str, ...] = ("GET",)) -> Callable[[View], V
                 return _asked_to_sign_in(request)
             asked = _as_person(request, people)
             if roles and not asked.caller.holds(*roles):
-                raise forbidden(", ".join(roles))
+                raise forbidden(who_may(*roles))
             return view(asked, *path, **named)
 
         answer.roles = roles  # type: ignore[attr-defined]
