@@ -49,6 +49,27 @@ def test_a_change_is_told_with_who_when_what_and_what_it_was(console: Console, c
     assert "<b>Anna" not in console().get(AUDIT).content.decode()
 
 
+def test_settings_scopes_and_codes_are_told_in_words(console: Console, api: Any, organisation: Any) -> None:
+    settings = {"host": "mail.example.com", "security": "starttls", "from": "notices@example.com", "password": "secret"}
+    assert api("root").put("/channels/email", {"enabled": True, "settings": settings | {"username": "u"}}).status == 200
+    organisation.people["root"].language = "zh-hans"
+    organisation.people["root"].save()
+    console("root").post("/console/tokens", {"scope": ["events:write"]})
+    page = text(console().get(AUDIT))
+    assert "设置：邮件服务器 + 新增： mail.example.com" in page
+    assert "新密钥 + 新增： 密码" in page
+    assert "发送事件" in page and "events:write" not in page
+
+
+def test_what_came_of_a_try_is_told_in_words() -> None:
+    from tidings.console.changed import difference
+
+    after = {"outcome": "try_later", "reason": "template_refused", "by": "code"}
+    told = {line.label: line.after for line in difference(None, after)}
+    assert told["Result"] == "to be tried again" and told["Confirmed by"] == "a code"
+    assert told["Reason"] not in ("", "template_refused")
+
+
 @pytest.mark.parametrize(
     ("query", "there", "not_there"),
     [
@@ -107,7 +128,8 @@ def test_what_is_filtered_can_be_taken_along(console: Console, changed: Any) -> 
 def test_only_administrators_see_it(console: Console) -> None:
     for path in (AUDIT, f"{AUDIT}/changes.csv", f"{AUDIT}/changes.ndjson"):
         for login in ("ann", "carol", "eve"):
-            assert console(login).get(path).status_code == 403
+            answer = console(login).get(path)
+            assert answer.status_code == 403 and "Only administrators may do this." in answer.content.decode()
         assert "/login" in console("").get(path).headers["Location"]
 
 

@@ -229,7 +229,7 @@ def test_three_reasons_read_as_a_list() -> None:
         "You get this because you are one of its approvers, you are a data owner of rm-1/shop, and you are a DBA."
     )
     assert wording("zh-hans").because(reasons) == (
-        "您收到此消息，是因为您是审批人之一，您是 rm-1/shop 的数据 Owner，并且您是 DBA。"
+        "您收到此消息，是因为您是审批人之一，您是 rm-1/shop 的数据Owner，并且您是 DBA。"
     )
 
 

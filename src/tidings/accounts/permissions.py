@@ -20,6 +20,10 @@ SEE_ALL = ("administrator", "dba", "security_administrator")
 """Roles that see the events, deliveries and subjects of the whole tenant."""
 
 
+def who_may(*roles: str) -> str:
+    return " and ".join(PLURAL[role] for role in roles)
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """`person` is None for a source's token, and for the command line (`unlimited`)."""
@@ -44,7 +48,7 @@ class Caller:
 
     def require_role(self, *roles: str) -> None:
         if not self.holds(*roles):
-            raise forbidden(" and ".join(PLURAL[role] for role in roles))
+            raise forbidden(who_may(*roles))
 
     def require_change(self) -> None:
         """A change is answered with what was changed as it stands now, and so is one that came too late: who may not

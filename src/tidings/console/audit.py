@@ -11,11 +11,14 @@ from django.urls import path
 from django.utils import timezone
 from django.utils.dateparse import parse_date
 from django.utils.functional import Promise
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as text
 
 from tidings.accounts.models import Person
 from tidings.audit.find import Which, as_lines, as_sheet, changes, for_a_file
 from tidings.audit.models import Change
+from tidings.channels.field_words import in_language
+from tidings.channels.registry import CHANNELS
 from tidings.console.changed import Line, difference
 from tidings.console.page import Asked, page, show
 from tidings.kernel.downloads import ROWS_AT_MOST, download
@@ -41,6 +44,7 @@ KINDS: Mapping[str, str | Promise] = {
     "feature": text("Feature"),
     "event": text("Event"),
     "delivery": text("Delivery"),
+    "deliveries": text("Deliveries"),
     "tenant": text("Organisation"),
     "mapping": text("Mapping"),
 }
@@ -161,7 +165,7 @@ def _names(request: Asked, found: Iterable[Change]) -> Mapping[str, str]:
 
 
 def _told(change: Change, names: Mapping[str, str]) -> Told:
-    lines = difference(change.before, change.after)
+    lines = difference(change.before, change.after, _settings(change.key) if change.kind == "channel" else {})
     return Told(
         change,
         made_at(change.id),
@@ -171,6 +175,13 @@ def _told(change: Change, names: Mapping[str, str]) -> Told:
         lines[:LINES_AT_MOST],
         max(len(lines) - LINES_AT_MOST, 0),
     )
+
+
+def _settings(channel: str) -> Mapping[str, str]:
+    """What its fields are called."""
+    kind = CHANNELS.get(channel)
+    language = get_language() or "en"
+    return {each.name: in_language(each.words.label, language) for each in kind.settings} if kind else {}
 
 
 def _for_excel(found: Iterable[Change]) -> bytes:

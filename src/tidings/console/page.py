@@ -14,7 +14,7 @@ from django.utils import timezone, translation
 from django.utils.encoding import iri_to_uri
 
 from tidings.accounts.models import SCOPES, Account, Person
-from tidings.accounts.permissions import Caller
+from tidings.accounts.permissions import Caller, who_may
 from tidings.kernel.problems import forbidden, invalid
 
 SEES_ALL = ("administrator", "dba", "security_administrator")
@@ -50,7 +50,7 @@ def page(*roles: str, methods: tuple[str, ...] = ("GET",)) -> Callable[[View], V
                 return _asked_to_sign_in(request)
             asked = _as_person(request, people)
             if roles and not asked.caller.holds(*roles):
-                raise forbidden(", ".join(roles))
+                raise forbidden(who_may(*roles))
             _refuse_nul(asked)
             return view(asked, *path, **named)
 

@@ -6,22 +6,17 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import path
 from django.utils.translation import gettext
-from django.utils.translation import gettext_lazy as text
 
 from tidings.accounts.issue import issue_token, token_of, tokens_seen_by, withdraw_token
 from tidings.accounts.models import SCOPES
 from tidings.console.page import Asked, is_part, page, say, show
 from tidings.console.shown_once import secret_to_show, show_next
 from tidings.console.spoken import spoken
+from tidings.console.templatetags.tidings import SCOPE_WORDS, scope_name
 from tidings.kernel.pages import Page, Part, page_of
 from tidings.kernel.problems import Problem
 
 PER_PAGE = 50
-SCOPE_WORDS = {
-    "read": text("read what this person may see"),
-    "write": text("change what this person may change"),
-    "events:write": text("send events"),
-}
 
 
 @page(methods=("GET", "POST"))
@@ -77,7 +72,7 @@ def _page(request: Asked, *, problem: str = "", status: int = 200) -> HttpRespon
 
 
 def _scopes(scopes: list[str]) -> list[str]:
-    return [str(SCOPE_WORDS.get(scope, scope)) for scope in scopes]
+    return [scope_name(scope) for scope in scopes]
 
 
 urlpatterns = [

@@ -145,7 +145,7 @@ def _known(parts: Sequence[str], row: Mapping[str, Any]) -> tuple[list[str], str
 def _types(catalog: Catalog) -> list[tuple[str, str]]:
     language = get_language() or "en"
     return [
-        (code, f"{each.feature_labels[language]}: {each.labels[language]}")
+        (code, f"{each.feature_labels[language]}{gettext(': ')}{each.labels[language]}")
         for code, each in catalog.event_types.items()
         if each.feature != SYSTEM_FEATURE
     ]

@@ -21,6 +21,12 @@ STATES = {
     "cancelled": ("secondary", "x", gettext_lazy("cancelled")),
     "skipped": ("yellow", "info-circle", gettext_lazy("skipped")),
 }
+# What a token may do.
+SCOPE_WORDS = {
+    "read": gettext_lazy("read what this person may see"),
+    "write": gettext_lazy("change what this person may change"),
+    "events:write": gettext_lazy("send events"),
+}
 RECENT_SECONDS = 6 * 86_400
 
 
@@ -58,6 +64,11 @@ def moment(at: datetime | None, *, exact: bool = False) -> SafeString | str:
 def state_badge(state: str) -> SafeString:
     colour, shape, words = STATES.get(state, ("secondary", "info-circle", state))
     return format_html('<span class="badge bg-{}-lt">{} {}</span>', colour, icon(shape, "sm"), words)
+
+
+@register.filter
+def scope_name(scope: str) -> str:
+    return str(SCOPE_WORDS.get(scope, scope))
 
 
 @register.simple_tag
