@@ -345,6 +345,18 @@ def test_one_test_at_a_time_so_that_a_slow_one_leaves_room_for_pages(
     assert outcomes == [200]
 
 
+def test_administrators_do_not_keep_on_testing(api: Any, organisation: Any, local_calls: None) -> None:
+    """Each test may hold one of the few threads of a node for seconds."""
+    from tidings.channels.testing.webhook_receiver import WebhookReceiver
+
+    with aside(WebhookReceiver(SECRET)) as receiver:
+        reach(organisation, "bo", url=receiver.url("/{login}"))
+        answers = [api("root").post("/channels/webhook/test", {"to": "bo"}).body for _ in range(11)]
+        assert len(receiver.arrivals) == 10
+    assert [answer["outcome"] for answer in answers] == [*["sent"] * 10, "try_later"]
+    assert answers[10]["reason"] == "too_many_tests"
+
+
 def _test_elsewhere(token: str) -> int:
     from django.db import connections
     from django.test import Client

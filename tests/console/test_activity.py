@@ -201,6 +201,18 @@ def test_its_record_is_asked_for_again_while_something_is_open(console: Console,
     assert part.lstrip().startswith('<div id="record"') and "<html" not in part
 
 
+def test_of_a_great_many_who_were_not_told_the_first_are_shown_and_the_others_counted(
+    console: Console, reachable: Any, database: str
+) -> None:
+    nobody = [f"nobody-{number}" for number in range(900)]
+    [key] = happen(reachable, database, titled("Many", type=PENDING, people={"submitter": "ann", "approvers": nobody}))
+    for path in (f"{ACTIVITY}/{key}", "/console/subjects/ticket/many"):
+        answer = console("root", part=True).get(path)
+        said = text(answer)
+        assert said.count("nobody-") < 40 and "and 8" in said, path
+        assert len(answer.content) < 50_000
+
+
 # a subject
 
 

@@ -158,6 +158,15 @@ def test_an_edit_of_somebody_else_is_shown_and_not_lost(console: Console, api: A
     assert api("root").get("/users/ann").body["name"] == "Annabel"
 
 
+@pytest.mark.parametrize("unsaid", [{}, {"version": "", "seen": ""}])
+def test_a_form_that_does_not_say_what_it_was_made_from_is_shown_first(
+    console: Console, api: Any, unsaid: dict[str, str]
+) -> None:
+    answer = console().post(f"{PEOPLE}/ann", {**PROFILE, "name": "Annabel", **unsaid})
+    assert "Name Ann → becomes Annabel" in text(answer, 412)
+    assert api("root").get("/users/ann").body["name"] == "Ann"
+
+
 def test_methods_that_were_switched_meanwhile_are_no_edit_of_somebody_else(console: Console, mail_on: Any) -> None:
     client = console()
     page = client.get(f"{PEOPLE}/ann")

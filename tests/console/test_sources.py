@@ -89,7 +89,7 @@ def test_a_source_shows_what_it_sent_last(console: Console, organisation: Any, d
     page = words(console("root").get(dms))
     assert "seen-1" in page and "other-1" not in page
     assert "Data change: Data change successful" in page
-    assert "seen-1" in words(console("root", part=True).get(f"{dms}/latest"))
+    assert "seen-1" in words(console("root", part=True).get("/console/sources-latest/dms-prod"))
     assert "just now" in words(console("root").get("/console/sources"))
 
 
@@ -97,7 +97,7 @@ def test_a_test_event_passes_the_same_door_and_says_that_it_is_one(
     console: Console, api: Any, organisation: Any, dms: str
 ) -> None:
     root = console("root")
-    assert root.post(f"{dms}/try")["Location"] == dms
+    assert root.post("/console/sources-try/dms-prod")["Location"] == dms
     [kept] = api("root").get("/events?source=dms-prod").body["items"]
     record = api("root").get(f"/events/{kept['id']}").body
     assert record["event"]["subject"]["title"] == "Test event of dms-prod"
@@ -109,7 +109,7 @@ def test_a_test_event_passes_the_same_door_and_says_that_it_is_one(
 
 def test_another_token_is_made_and_shown_once(console: Console, dms: str) -> None:
     root = console("root")
-    assert root.post(f"{dms}/tokens", {"token_name": "second"})["Location"] == dms
+    assert root.post("/console/sources-tokens/dms-prod", {"token_name": "second"})["Location"] == dms
     assert "tdg_" not in html(root.get("/console/tokens")), "it is shown on the page of its source alone"
     page = html(root.get(dms))
     assert len(set(re.findall(r"tdg_[\w-]{20,}", page))) == 1
@@ -131,11 +131,11 @@ def test_a_signing_key_is_kept_unless_the_box_is_ticked(console: Console, organi
     def stored() -> bool:
         return Intake.objects.for_tenant(organisation.id).filter(sealed__isnull=False).exists()
 
-    console("root").post(f"{dms}/secret", {"secret": "my dms key"})
+    console("root").post("/console/sources-secret/dms-prod", {"secret": "my dms key"})
     assert stored() and "my dms key" not in html(console("root").get(dms))
-    console("root").post(f"{dms}/secret", {"secret": ""})
+    console("root").post("/console/sources-secret/dms-prod", {"secret": ""})
     assert stored()
-    console("root").post(f"{dms}/secret", {"secret": "", "remove": "1"})
+    console("root").post("/console/sources-secret/dms-prod", {"secret": "", "remove": "1"})
     assert not stored()
 
 
@@ -147,47 +147,49 @@ def test_words_that_were_parked_are_mapped_and_read_again(
 ) -> None:
     one = park(organisation)
     assert "1 payload waits to be understood." in words(console("root").get(dms))
-    page = html(console("root").get(f"{dms}/parked"))
+    page = html(console("root").get("/console/sources-parked/dms-prod"))
     assert "The payload uses words that nobody has mapped yet" in page and "came 2 times" in page
     assert "&lt;b&gt;Archive" in page and "<b>Archive" not in page
-    form = html(console("root").get(f"{dms}/mapping?adapter=dms&for={one.id}"))
+    form = html(console("root").get(f"/console/sources-mapping/dms-prod?adapter=dms&for={one.id}"))
     assert ">数据归档</textarea>" in form
     row = {f"{part}-0": word for part, word in WORDS.items()}
     wrong = {"adapter": "dms", "version": "0", "row": "0", "type-0": "data_change.succesful", **row}
-    refused = words(console("root").post(f"{dms}/mapping", wrong), 422)
+    refused = words(console("root").post("/console/sources-mapping/dms-prod", wrong), 422)
     assert "did you mean" in refused and "data_change.successful" in refused
-    saved = console("root").post(f"{dms}/mapping", {**wrong, "type-0": "data_change.successful"})
-    assert saved["Location"] == f"{dms}/parked"
+    saved = console("root").post("/console/sources-mapping/dms-prod", {**wrong, "type-0": "data_change.successful"})
+    assert saved["Location"] == "/console/sources-parked/dms-prod"
     root = console("root")
-    root.post(f"{dms}/parked/again")
-    assert "1 payload became events." in words(root.get(f"{dms}/parked"))
-    assert "Became 1 event" in words(console("root").get(f"{dms}/parked?resolved=1"))
+    root.post("/console/sources-again/dms-prod")
+    assert "1 payload became events." in words(root.get("/console/sources-parked/dms-prod"))
+    assert "Became 1 event" in words(console("root").get("/console/sources-parked/dms-prod?resolved=1"))
     [kept] = api("root").get("/events?source=dms-prod").body["items"]
     assert kept["subject"]["title"] == "<b>Archive</b>"
 
 
 def test_what_stays_unread_is_said(console: Console, organisation: Any, dms: str) -> None:
     one, root = park(organisation), console("root")
-    root.post(f"{dms}/parked/again", {"id": str(one.id)})
-    assert "1 still waits." in words(root.get(f"{dms}/parked"))
+    root.post("/console/sources-again/dms-prod", {"id": str(one.id)})
+    assert "1 still waits." in words(root.get("/console/sources-parked/dms-prod"))
     park(organisation, 2, "test_message")
-    assert html(console("root").get(f"{dms}/parked")).count("/parked/again") == 2  # all, and the first
+    assert (
+        html(console("root").get("/console/sources-parked/dms-prod")).count("/sources-again/") == 2
+    )  # all, and the first
 
 
 def test_rows_of_words_are_changed_dropped_and_never_lost(console: Console, api: Any, dms: str) -> None:
     rows = [{"event": ["已撤回", "Withdrawn"], "type": "data_change.rejected"}, {"event": "评论", "type": None}]
     api("root").put("/sources/dms-prod/mapping", {"adapter": "dms", "rows": rows, "ignored_people": ["1"]})
-    assert ">已撤回\nWithdrawn</textarea>" in html(console("root").get(f"{dms}/mapping"))
+    assert ">已撤回\nWithdrawn</textarea>" in html(console("root").get("/console/sources-mapping/dms-prod"))
     written = {
         "adapter": "dms", "version": "1", "row": ["0", "1", "2"], "event-0": "已撤回\r\n Recalled ",
         "type-0": "data_change.rejected", "event-1": "评论", "type-1": "", "drop-1": "1", "event-2": "", "type-2": "",
         "ignored_people": "1\r\n2\r\n",
     }  # fmt: skip
-    assert console("root").post(f"{dms}/mapping", written)["Location"] == dms
+    assert console("root").post("/console/sources-mapping/dms-prod", written)["Location"] == dms
     now = api("root").get("/sources/dms-prod/mapping").body
     assert now["rows"] == [{"event": ["已撤回", "Recalled"], "type": "data_change.rejected"}]
     assert now["ignored_people"] == ["1", "2"]
-    late = html(console("root").post(f"{dms}/mapping", {**written, "event-0": "mine"}), 409)
+    late = html(console("root").post("/console/sources-mapping/dms-prod", {**written, "event-0": "mine"}), 409)
     assert "Somebody changed this meanwhile" in late and ">mine</textarea>" in late
     assert 'name="version" value="2"' in late
 
@@ -204,7 +206,12 @@ def test_pages_of_sources_take_as_many_queries_whatever_there_is(
 
     def counted() -> list[int]:
         counts = []
-        for path in ("/console/sources", dms, f"{dms}/parked", f"{dms}/mapping"):
+        for path in (
+            "/console/sources",
+            dms,
+            "/console/sources-parked/dms-prod",
+            "/console/sources-mapping/dms-prod",
+        ):
             root.get(path)
             with queries() as sent:
                 root.get(path)
@@ -221,12 +228,22 @@ def test_pages_of_sources_take_as_many_queries_whatever_there_is(
 
 
 def test_only_administrators_of_the_same_organisation_see_them(console: Console, dms: str) -> None:
-    for path in ("/console/sources", dms, f"{dms}/parked", f"{dms}/mapping"):
+    for path in ("/console/sources", dms, "/console/sources-parked/dms-prod", "/console/sources-mapping/dms-prod"):
         for login in ("ann", "carol", "eve"):
             assert console(login).get(path).status_code == 403
-    for path in (dms, f"{dms}/parked", f"{dms}/mapping", f"{dms}/latest"):
+    for path in (
+        dms,
+        "/console/sources-parked/dms-prod",
+        "/console/sources-mapping/dms-prod",
+        "/console/sources-latest/dms-prod",
+    ):
         assert console("mallory").get(path).status_code == 404
-    for path in (f"{dms}/try", f"{dms}/parked/again", f"{dms}/secret", f"{dms}/tokens"):
+    for path in (
+        "/console/sources-try/dms-prod",
+        "/console/sources-again/dms-prod",
+        "/console/sources-secret/dms-prod",
+        "/console/sources-tokens/dms-prod",
+    ):
         assert console("carol").post(path).status_code == 403
         assert console("mallory").post(path, {"secret": "x"}).status_code in (404, 422)
 
@@ -236,3 +253,17 @@ def test_a_name_with_a_slash_is_a_name(console: Console, organisation: Any) -> N
     page = html(console("root").get("/console/sources"))
     assert 'href="/console/sources/dms/prod"' in page
     assert "dms/prod" in words(console("root").get("/console/sources/dms/prod"))
+
+
+@pytest.mark.parametrize("name", ["dms/tokens", "dms/latest", "dms/mapping", "dms/parked/again", "tokens", "a..b/...c"])
+def test_a_name_may_end_like_an_act_of_a_page(console: Console, organisation: Any, name: str) -> None:
+    organisation.source_token(name)
+    root = console("root")
+    for act in ("sources", "sources-parked", "sources-mapping", "sources-latest"):
+        assert root.get(f"/console/{act}/{name}").status_code == 200
+
+
+@pytest.mark.parametrize("name", [".", "..", "../people", "a/./b", "dms/.."])
+def test_a_name_that_no_page_could_be_asked_for_by_is_refused(console: Console, api: Any, name: str) -> None:
+    assert "no URL leads there" in words(console("root").post("/console/sources", {"name": name}), 422)
+    assert api("root").post("/sources", {"name": name}).status == 422

@@ -82,6 +82,9 @@ def create_source(caller: Caller, name: str) -> Source:
     name = _checked_name(name, "source", at_most=SOURCE_NAME_LENGTH)
     if name.lower() == RESERVED_SOURCE:
         raise invalid(f"{name!r} is where our own notices come from; choose another name.")
+    if not {".", ".."}.isdisjoint(name.split("/")):
+        problem = "has a step in it, . or .. between slashes: no URL leads there"
+        raise invalid(f"This name cannot be used: it {problem}.", [{"field": "name", "problem": problem}])
     lock_tenant(caller.tenant_id)
     if Source.objects.for_tenant(caller.tenant_id).filter(name=name).exists():
         raise Problem(

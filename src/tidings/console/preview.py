@@ -16,8 +16,9 @@ from tidings.catalog.extend import catalog_of
 from tidings.catalog.features import Catalog, EventType
 from tidings.channels.gallery.pieces import example_parcel, shapes
 from tidings.channels.registry import CHANNELS
+from tidings.console.first import First
 from tidings.console.page import Asked, is_part, page, show
-from tidings.console.rules.tell import Silence, Some, silence, some
+from tidings.console.rules.tell import Silence, Some, silences, some
 from tidings.console.rules.words import called, full_name
 from tidings.delivery.told import record_of
 from tidings.events.content import content_of
@@ -69,7 +70,7 @@ class Result:
     label: str
     event_type: str
     told: Some
-    silent: tuple[Silence, ...]
+    silent: First[Silence]
     since: Since | None
 
 
@@ -132,7 +133,7 @@ def _result(request: Asked, text: str, chosen: UUID | None) -> Result:
         label=_label(about),
         event_type=about.code,
         told=some(planned.plan.recipients),
-        silent=tuple(silence(skip) for skip in planned.plan.skips),
+        silent=silences(planned.plan.skips),
         since=_since(request, chosen, told) if chosen else None,
     )
 

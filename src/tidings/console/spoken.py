@@ -25,6 +25,7 @@ CONSTANT = (
     text("must be 16 to 100 letters, digits, - and _; leave it out to have one made"),
     text("is no time zone; write it as the IANA database does, such as Asia/Shanghai or UTC"),
     text("says nothing: name at least one word"),
+    text("has a step in it, . or .. between slashes: no URL leads there"),
     # people, resources and files of them
     text("must begin with + and the country's code and go on in digits, such as +86 138 0013 8000"),
     text("has too few or too many digits for its country"),

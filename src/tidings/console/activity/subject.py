@@ -9,6 +9,7 @@ from django.http import HttpResponse
 
 from tidings.catalog.extend import catalog_of
 from tidings.console.activity.words import Person, Silence, silences, status_label, told, tone_of, type_label
+from tidings.console.first import First
 from tidings.console.page import Asked, is_part, page, show
 from tidings.delivery.told import told_of
 from tidings.events.find import subject_of, visible_events
@@ -30,7 +31,7 @@ class Step:
     number: int
     is_status: bool
     people: Sequence[Person]
-    silent: Sequence[Silence]
+    silent: First[Silence]
 
 
 @page()

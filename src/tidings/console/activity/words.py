@@ -10,6 +10,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext, gettext_lazy
 
 from tidings.catalog.features import Catalog
+from tidings.console.first import First, first
 from tidings.console.rules.tell import because
 from tidings.console.rules.words import called, full_name, role_name
 from tidings.console.templatetags.told import channel_name, explained
@@ -137,19 +138,18 @@ def told(recipients: Iterable[Mapping[str, Any]]) -> list[Person]:
     ]
 
 
-def silences(skips: Iterable[Mapping[str, Any]]) -> list[Silence]:
-    return [
-        Silence(
-            each.get("person", ""),
-            role_name(each["role"]) if each.get("role") else "",
-            explained(each["reason"]),
-        )
-        for each in skips
-    ]
+def silences(skips: Iterable[Mapping[str, Any]]) -> First[Silence]:
+    """What holds for everybody or a whole role comes before single people."""
+    return first(sorted(skips, key=lambda each: bool(each.get("person"))), _silence)
 
 
 def tries(attempts: Iterable[Mapping[str, Any]]) -> list[Try]:
     return [_try(each) for each in attempts]
+
+
+def _silence(skip: Mapping[str, Any]) -> Silence:
+    role = role_name(skip["role"]) if skip.get("role") else ""
+    return Silence(skip.get("person", ""), role, explained(skip["reason"]))
 
 
 def _send(one: Mapping[str, Any]) -> Send:

@@ -45,7 +45,8 @@ class Form:
 
     @property
     def expected(self) -> Expected:
-        return Expected(if_match=frozenset({self.version}) if self.version else None)
+        """Also a form that names no version is not put on top of what it may never have seen."""
+        return Expected(if_match=frozenset({self.version}))
 
     def profile(self) -> Profile:
         return Profile(**self.values)

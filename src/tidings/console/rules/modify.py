@@ -101,9 +101,9 @@ def people(request: Asked) -> HttpResponse:
     the filter of the list."""
     event_type = request.GET.get("event_type", "")
     suggested = "user" in request.GET or not event_type
-    if not suggested and event_type not in catalog_of(request.caller.tenant_id).event_types:
-        raise not_found("rule")
     typed = (request.GET.get("search") or request.GET.get("user", "")).replace("\0", "")[:200].strip()
+    if typed and not suggested and event_type not in catalog_of(request.caller.tenant_id).event_types:
+        raise not_found("rule")
     chosen = set(request.GET.getlist("additional_users"))
     found = list(members(request.caller, search=typed).order_by("login")[: FOUND_AT_MOST + 1]) if typed else []
     context = {

@@ -6,15 +6,13 @@ from datetime import datetime
 
 from django.utils.translation import gettext
 
+from tidings.console.first import SHOWN_AT_MOST, First, first
 from tidings.console.rules.words import role_name, warnings
 from tidings.console.templatetags.told import channel_name, explained
 from tidings.messages.explain import Explained
 from tidings.planning.plan import Because, Recipient, Skip
 from tidings.planning.preview import RulePreview, Tried
 from tidings.planning.stand_in import stands_for
-
-SHOWN_AT_MOST = 30
-"""People of one list; the others are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +62,7 @@ class TriedEvent:
     added: Some
     removed: Some
     kept: Some
-    silent: tuple[Silence, ...]
+    silent: First[Silence]
 
     @property
     def told(self) -> int:
@@ -116,7 +114,12 @@ def _reason(because: Because) -> str:
     return gettext("%(role)s of %(of)s") % {"role": role, "of": because.of} if because.of else role
 
 
-def silence(skip: Skip) -> Silence:
+def silences(skips: Iterable[Skip]) -> First[Silence]:
+    """What holds for everybody or a whole role comes before single people."""
+    return first(sorted(skips, key=lambda each: bool(each.person)), _silence)
+
+
+def _silence(skip: Skip) -> Silence:
     return Silence(skip.person or (role_name(skip.role) if skip.role else ""), explained(skip.reason))
 
 
@@ -129,7 +132,7 @@ def _tried(one: Tried) -> TriedEvent:
         some(found.added),
         some(found.removed),
         some([wanted for _, wanted in found.kept]),
-        tuple(silence(skip) for skip in found.wanted.skips),
+        silences(found.wanted.skips),
     )
 
 

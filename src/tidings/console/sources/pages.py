@@ -156,9 +156,10 @@ def _labels() -> dict[str, str]:
 
 urlpatterns = [
     path("sources", all_sources, name="sources"),
-    path("sources/<path:name>/tokens", new_token, name="source-token"),
-    path("sources/<path:name>/try", try_it, name="source-try"),
-    path("sources/<path:name>/latest", latest, name="source-latest"),
+    # What is done comes before the name, which may end like any of these.
+    path("sources-tokens/<path:name>", new_token, name="source-token"),
+    path("sources-try/<path:name>", try_it, name="source-try"),
+    path("sources-latest/<path:name>", latest, name="source-latest"),
     *parked_pages,
     path("sources/<path:name>", source, name="source"),
 ]

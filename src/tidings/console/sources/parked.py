@@ -165,8 +165,8 @@ def _uuid(text: str) -> UUID | None:
 
 
 urlpatterns = [
-    path("sources/<path:name>/parked", parked, name="source-parked"),
-    path("sources/<path:name>/parked/again", again, name="source-again"),
-    path("sources/<path:name>/mapping", mapping, name="source-mapping"),
-    path("sources/<path:name>/secret", secret, name="source-secret"),
+    path("sources-parked/<path:name>", parked, name="source-parked"),
+    path("sources-again/<path:name>", again, name="source-again"),
+    path("sources-mapping/<path:name>", mapping, name="source-mapping"),
+    path("sources-secret/<path:name>", secret, name="source-secret"),
 ]
