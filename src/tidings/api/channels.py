@@ -177,7 +177,8 @@ def put_channel(request: HttpRequest, response: HttpResponse, channel: str, body
 
 @router.post("/channels/{channel}/test", response=OutcomeShown)
 def test_channel(request: HttpRequest, channel: str, body: TestWanted) -> dict[str, str]:
-    """Sends a message now, whether the channel is on or not, and waits 15 seconds at most for what comes of it."""
+    """Sends a message now, whether the channel is on or not, and waits 15 seconds at most for what comes of it. Ten
+    in ten minutes."""
     return shown_outcome(try_channel(caller(request), channel, body.to))
 
 

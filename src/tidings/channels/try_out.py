@@ -13,6 +13,7 @@ from tidings.messages.wording import wording
 
 
 def try_out(
+    tenant_id: UUID,
     channel: Channel,
     reader: Reader,
     contact: Values,
@@ -27,7 +28,7 @@ def try_out(
     document = notice(
         "test", uuid7(), reader, now(), headline=words.label("test_headline"), todo=words.label("test_body")
     )
-    with at_once(room) as send_now:
+    with at_once(tenant_id, room) as send_now:
         parcel = parcel_of(document, contact, settings)
         return send_now(channel, [*channel.budgets([parcel]), *also], lambda wire: channel.send(parcel, wire))
 

@@ -25,4 +25,4 @@ def try_channel(caller: Caller, code: str, login: str) -> Outcome:
     settings = settings_of(caller.tenant_id, one)
     person, contact = reach(caller.tenant_id, login, code)
     often = Budget(f"test:{caller.tenant_id}", TESTS, TESTS_PER, "too_many_tests")
-    return try_out(one, reader_of(person), contact, settings, take_at_once, also=[often])
+    return try_out(caller.tenant_id, one, reader_of(person), contact, settings, take_at_once, also=[often])

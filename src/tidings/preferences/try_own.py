@@ -42,7 +42,7 @@ def try_own(caller: Caller, channel: str, room: Room) -> tuple[Outcome, bool]:
         text = f"There is no address for {kind.code} yet: PUT /api/v1/me/notification-settings gives one."
         raise Problem(409, "contact_missing", text)
     often = Budget(f"test:{person.id}", TESTS, TESTS_PER, "too_many_tests")
-    outcome = try_out(kind, reader_of(person), contact, settings, room, also=[often])
+    outcome = try_out(caller.tenant_id, kind, reader_of(person), contact, settings, room, also=[often])
     return outcome, isinstance(outcome, Sent) and _confirm(caller, person.login, kind, point.id, bytes(point.sealed))
 
 

@@ -7,15 +7,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import get_language, gettext
 
-from tidings.channels.configure import known_channel, settings_of
+from tidings.channels.configure import known_channel
 from tidings.channels.contract import Channel
-from tidings.channels.try_out import try_out
 from tidings.console.asked import is_ours
 from tidings.console.my_settings.sheet import Whose, sheet
 from tidings.console.my_settings.told import Told, told_of_outcome, told_of_problem
 from tidings.console.page import Asked, is_part, page, say, show
 from tidings.delivery.budget import take_at_once
-from tidings.directory.reach import reach, reader_of
+from tidings.delivery.try_channel import try_channel
 from tidings.kernel.problems import Problem
 from tidings.preferences.send_code import send_code
 from tidings.preferences.shape import Shown, Wanted
@@ -79,10 +78,7 @@ def test(request: HttpRequest, whose: Whose, kind: Channel) -> tuple[Shown | Non
     if whose.own:
         outcome, verified = try_own(whose.caller, kind.code, take_at_once)
     else:
-        whose.caller.require("administrator")
-        person, contact = reach(whose.caller.tenant_id, whose.login, kind.code)
-        in_use, verified = settings_of(whose.caller.tenant_id, kind), False
-        outcome = try_out(kind, reader_of(person), contact, in_use, take_at_once)
+        outcome, verified = try_channel(whose.caller, kind.code, whose.login), False
     return None, told_of_outcome(outcome, verified=verified)
 
 
