@@ -45,6 +45,7 @@ def test_the_page_says_what_a_file_holds_and_what_was_handed_in(console: Console
     page = text(console().get(IMPORTS))
     assert "login , name , email" in page
     assert "No file was handed in" in page
+    assert 'href="/console/people.csv" download' in console().get(IMPORTS).content.decode()
     checked(console)
     assert "people.csv People, 4 rows" in text(console().get(IMPORTS))
 
@@ -78,10 +79,12 @@ def test_rows_are_narrowed_down_by_what_becomes_of_them(console: Console) -> Non
 def test_it_is_done_as_shown(console: Console, api: Any) -> None:
     where = checked(console)
     client = console()
+    before = text(client.get(where))
+    assert "Do it: 2 rows" in before and "Throw away" in before
     assert "Doing what was shown: 0 of 4 rows" in text(client.post(f"{where}/apply", follow=True))
     go_on(console(part=True), where)
     page = text(client.get(where))
-    assert "2 rows were done." in page
+    assert "2 rows were done." in page and "Throw away" not in page
     assert "amy new done" in page
     assert api("root").get("/users/ann").body["name"] == "Ann Li"
     page = text(client.post(f"{where}/check", follow=True))
@@ -159,6 +162,12 @@ def test_resources_are_handed_in_by_dbas_and_people_are_not(console: Console, ap
         assert console("mallory").post(f"{people}/{act}").status_code == 404
         assert console("ann").post(f"{people}/{act}").status_code == 403
     assert console("ann").get(IMPORTS).status_code == console("eve").get(IMPORTS).status_code == 403
+
+
+def test_rows_stand_in_the_order_of_the_file(console: Console) -> None:
+    where = checked(console, "instance,database,dba\nrm-1,orders,\nrm-1,,carol\n", "resources", "carol")
+    page = text(console("carol").get(where))
+    assert page.index("2 rm-1/orders") < page.index("3 rm-1 ")
 
 
 def test_cells_are_text(console: Console) -> None:

@@ -33,6 +33,7 @@ def test_an_empty_inbox_says_what_will_come_and_what_to_do(console: Console) -> 
     page = text(console("ann").get(INBOX))
     assert "Nothing yet" in page
     assert "Open my settings" in page
+    assert "Mark all as read" not in page, "there is nothing to be marked"
 
 
 def test_an_item_says_what_where_who_why_and_where_it_also_went(
@@ -119,7 +120,10 @@ def test_the_chosen_ones_or_all_that_were_shown_are_marked_read(
     assert 'data-passing tabindex="-1" autofocus' in page.content.decode(), "who does not see it comes to it at once"
     assert unread(console) == "2"
     # What came in while the page was open is not swallowed.
-    ann.post(f"{INBOX}/read", {"all": "1", "until": str(keys[2])})
+    page = ann.get(f"{INBOX}?show=unread").content.decode()
+    assert page.count(f'name="back" value="{INBOX}?show=unread"') == 2
+    answer = ann.post(f"{INBOX}/read", {"all": "1", "until": str(keys[2]), "back": f"{INBOX}?show=unread"})
+    assert answer["Location"] == f"{INBOX}?show=unread"
     assert unread(console) == "1"
 
 

@@ -95,6 +95,13 @@ def test_a_search_that_hits_another_tab_only_opens_that_one(console: Console) ->
     }
 
 
+def test_how_many_were_found_is_read_out(console: Console) -> None:
+    found = rows(console().get(RULES, {"q": "orchestration"}))
+    page = console(part=True).get(RULES, {"q": "orchestration"}).content.decode()
+    assert f'id="rules-said" role="status">{len(found)} rules<' in page
+    assert 'hx-select-oob="#rules-said:innerHTML"' in page
+
+
 def test_an_empty_list_says_what_to_do(console: Console) -> None:
     assert "No rule here is like that" in text_of(console().get(RULES, {"q": "nothing like it"}))
 

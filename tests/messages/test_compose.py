@@ -104,6 +104,10 @@ def test_a_notice_of_ours_says_the_reason_in_words_and_an_event_of_others_says_n
     for language, words in (("en", "The mail server knows no such mailbox"), ("zh-hans", "邮件服务器表示没有此邮箱")):
         ours = composed(language, event_type="tidings.contact_point_disabled", details={"reason": "no_such_address"})
         assert {fact.key: fact.value for fact in ours.facts}["reason"] == words
+        names = {"channel_en": "SMS", "channel_zh-hans": "短信"}
+        named = composed(language, event_type="tidings.channel_failing", title="SMS: +86 **13", details=names)
+        assert named.headline.endswith({"en": "SMS: +86 **13", "zh-hans": "短信: +86 **13"}[language])
+        assert "8812" not in ours.facts[0].value, "its key tells nobody anything"
     newer = composed(event_type="tidings.channel_failing", details={"reason": "of_a_newer_node", "risk": "LOW"})
     assert [(fact.key, fact.value) for fact in newer.facts if fact.key not in ("what", "when")] == [
         ("reason", "of a newer node")

@@ -55,7 +55,7 @@ def _body(occasion: Occasion, words: Wording, timezone: str) -> tuple[str, tuple
         body = _bodies[key] = (
             words.headline(
                 occasion.event_type,
-                cut(occasion.title, TITLE_AT_MOST),
+                cut(_title(occasion, words.language), TITLE_AT_MOST),
                 feature_label=occasion.feature_labels.get(words.language, ""),
                 event_label=occasion.event_labels.get(words.language, ""),
             ),
@@ -67,20 +67,32 @@ def _body(occasion: Occasion, words: Wording, timezone: str) -> tuple[str, tuple
     return body
 
 
+def _title(occasion: Occasion, language: str) -> str:
+    """That of a notice of ours begins with what a channel is called in English."""
+    here, english = (occasion.details.get(f"channel_{each}") for each in (language, "en"))
+    title, ours = occasion.title, occasion.event_type.startswith(OWN_TYPES)
+    if ours and isinstance(here, str) and isinstance(english, str) and title.startswith(english):
+        return here + title.removeprefix(english)
+    return title
+
+
 def facts_of(occasion: Occasion, words: Wording, timezone: str) -> tuple[Fact, ...]:
     """What may be told of it, a line each; what is not known has none."""
     label = words.label
     feature = occasion.feature_labels.get(words.language, "")
     event = occasion.event_labels.get(words.language, "")
+    ours = occasion.event_type.startswith(OWN_TYPES)
+    # A notice of ours has a key that tells nobody anything, and is about a person who submitted nothing.
+    what = f"{feature} · {event}" if ours else f"{feature} {cut(occasion.subject_id, 60)} · {event}"
     facts = [
-        Fact("what", label("what"), f"{feature} {cut(occasion.subject_id, 60)} · {event}"),
+        Fact("what", label("what"), what),
         Fact("where", label("where"), _where(occasion.resources, label("cut"))),
-        Fact("submitter", label("submitter"), _person(occasion.submitter, words)),
+        Fact("submitter", label("concerns" if ours else "submitter"), _person(occasion.submitter, words)),
         Fact("actor", label("actor"), _person(occasion.actor, words) if occasion.actor != occasion.submitter else ""),
         Fact("when", label("when"), clock_time(occasion.time, timezone)),
     ]
     details = occasion.details
-    shown = OWN_DETAILS if occasion.event_type.startswith(OWN_TYPES) else SHOWN_DETAILS
+    shown = OWN_DETAILS if ours else SHOWN_DETAILS
     facts += [Fact(name, label(name), _detail(name, details[name], words)) for name in shown if name in details]
     return tuple([fact for fact in facts if fact.value])
 

@@ -16,8 +16,9 @@ LANGUAGES: tuple[str, ...] = ("en", "zh-hans")
 
 PLAIN_LABELS = (
     "what", "subject", "where", "when", "status", "risk", "environment", "affected_rows", "comment",
-    "approval_node", "exec_mode", "window", "to_do", "why", "open", "submitter", "approvers", "actor", "somebody",
-    "cut", "test_headline", "test_body", "custom_todo", "code_subject", "code_why", "farewell_body", "unsubscribe",
+    "approval_node", "exec_mode", "window", "to_do", "why", "open", "submitter", "concerns", "approvers", "actor",
+    "somebody", "cut", "test_headline", "test_body", "custom_todo", "code_subject", "code_why", "farewell_body",
+    "unsubscribe",
     "unsubscribe_question", "unsubscribe_effect", "unsubscribe_button", "unsubscribed", "unsubscribed_return",
     "unsubscribe_former", "unsubscribe_former_todo",
     "unsubscribe_broken", "unsubscribe_broken_todo", "reason",

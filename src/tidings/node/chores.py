@@ -126,6 +126,7 @@ class Chores:
                     "contact_point_disabled",
                     f"{point.id}-{version}",
                     title=f"{_label(point.channel)}: {shown}",
+                    channel=point.channel,
                     reason=reason,
                     people=People(submitter=member.login),
                 )
@@ -164,7 +165,8 @@ class Chores:
         """Once an hour, tenant, channel and reason: one person's robot must not hide the channel's own trouble."""
         if not job.system:
             key = f"{job.channel}-{reason}-{now():%Y%m%d%H}"
-            self._tell(job.tenant_id, _notice("channel_failing", key, title=_label(job.channel), reason=reason))
+            event = _notice("channel_failing", key, title=_label(job.channel), channel=job.channel, reason=reason)
+            self._tell(job.tenant_id, event)
 
     def unplanned(self, tenant_id: UUID, event: UUID) -> None:
         self._tell(tenant_id, _notice("event_unplanned", str(event), title=str(event)))
@@ -230,7 +232,12 @@ def _label(channel: str) -> str:
     return CHANNELS[channel].label["en"] if channel in CHANNELS else channel
 
 
-def _notice(status: str, key: str, *, title: str, reason: str = "", people: People | None = None) -> Event:
-    """A message says the reason in its reader's language."""
-    subject, details = Subject(kind="notice", id=key, title=title), {"reason": reason} if reason else {}
+def _notice(
+    status: str, key: str, *, title: str, channel: str = "", reason: str = "", people: People | None = None
+) -> Event:
+    """A message says the reason, and what the channel is called, in its reader's language."""
+    subject = Subject(kind="notice", id=key, title=title)
+    details = {"reason": reason} if reason else {}
+    if channel in CHANNELS:
+        details |= {f"channel_{language}": label for language, label in CHANNELS[channel].label.items()}
     return Event(f"{status}-{key}", f"tidings.{status}", subject, SOURCE, people=people or People(), details=details)

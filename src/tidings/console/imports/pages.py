@@ -94,7 +94,7 @@ def one_import(request: Asked, import_id: UUID) -> HttpResponse:
         fate=fate if fate in one.counts else None,
         outcome=outcome if outcome in one.counts else None,
     )
-    cut = page_of(found, Part(request.GET.get("cursor"), PER_PAGE), by="id")
+    cut = page_of(found, Part(request.GET.get("cursor"), PER_PAGE), by="line")
     busy = one.state in ("checking", "applying")
     context = {
         **_standing(one),
@@ -138,7 +138,7 @@ def rows_csv(request: Asked, import_id: UUID) -> HttpResponse:
     """Those that were refused or left, to be mended and handed in again."""
     one, which = import_of(request.caller, import_id), request.GET.get("which")
     found = rows_of(one, outcome="left") if which == "left" else rows_of(one, fate="refused")
-    cut = page_of(found, Part(None, ROWS_AT_MOST), by="id")
+    cut = page_of(found, Part(None, ROWS_AT_MOST), by="line")
     return download(request, "refused.csv", as_sheet(one, cut.rows, for_excel=True), cut.next_cursor)
 
 

@@ -110,6 +110,7 @@ def rules(request: Asked) -> HttpResponse:
             for code, label in TABS.items()
         ],
         "current": current,
+        "count": len(rows),
         "groups": [(called(those[0].rule.feature_labels), those) for those in _grouped(rows)],
         "features": _features(catalog),
         "roles": [(role, called(about.labels)) for role, about in built_in().roles.items()],
