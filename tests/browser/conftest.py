@@ -65,9 +65,8 @@ async def open_page(browser: Any, stage: Stage) -> AsyncIterator[Open]:  # noqa:
 
 async def ready(page: Any) -> None:
     """What htmx has put in its place answers to keys and clicks: nobody is as quick as a test."""
-    await page.wait_for_function(
-        "!document.querySelector('.htmx-request, .htmx-swapping, .htmx-settling, .htmx-added')"
-    )
+    busy = ".htmx-request, .htmx-swapping, .htmx-settling, .htmx-added"
+    await page.wait_for_selector(busy, state="detached")
 
 
 async def barriers(page: Any) -> list[str]:

@@ -215,13 +215,13 @@ def test_a_retry_is_found_in_the_audit_by_what_was_retried(console: Console, fai
     root.post(f"{DELIVERIES}/retry-all", {"state": "failed", "channel": "webhook"})
     page = root.get(audit)
     read = text(page).partition("Before and after")[2]
-    assert f"Retried + added: {len(others)}" in read and all(each in read for each in others)
+    assert f"Sent again + added: {len(others)}" in read and all(each in read for each in others)
     assert "Channel + added: Webhook" in read and "State failed → becomes pending" in read
     assert not re.search(r"<a [^>]*>\s*</a>", page.content.decode())
     failed.people["root"].language = "zh-hans"
     failed.people["root"].save()
     chinese = text(root.get(audit))
-    assert "已重试" in chinese and "状态 失败" in chinese and "Retried" not in chinese
+    assert "已重新发送" in chinese and "状态 失败" in chinese and "Sent again" not in chinese
 
 
 def test_it_works_without_scripts_too(console: Console, failed: Any) -> None:

@@ -254,9 +254,9 @@ def test_an_id_with_what_cannot_be_seen_is_refused(text: str) -> None:
         assert "id` holds a control or an invisible character" in problem.detail
 
 
-@pytest.mark.parametrize("text", [".", "..", "a/..", "../people", "a/./b"])
-def test_an_id_that_has_a_step_in_a_path_is_refused_for_a_subject(text: str) -> None:
-    assert "has a step in it" in refusal(example(subject={"kind": "ticket", "id": text})).detail
+@pytest.mark.parametrize("text", [".", ".."])
+def test_an_id_that_is_a_step_in_a_path_is_refused_for_a_subject(text: str) -> None:
+    assert "is a step in a path" in refusal(example(subject={"kind": "ticket", "id": text})).detail
     assert read(example(id=text)).event.id == text
 
 
