@@ -61,8 +61,9 @@ async def test_who_answers_for_an_instance_is_found_by_typing(open_page: Open, s
     held = await _as_root(stage, "GET", "/instances/rm-orders")
     assert (held["dba"], held["owners"]) == ("carol", ["dan"])
     await page.get_by_role("link", name="Modify rm-orders").click()
+    await dialog.wait_for()
     await page.keyboard.press("Escape")
-    assert await page.get_by_role("dialog").count() == 0
+    await dialog.wait_for(state="hidden")
 
 
 async def test_people_are_found_while_one_types_and_invited(open_page: Open) -> None:
