@@ -4,7 +4,7 @@ invited; and no page of it has a barrier or is wider than a phone."""
 from typing import Any
 
 import pytest
-from tests.browser.conftest import DESK, PHONE, Open, barriers
+from tests.browser.conftest import DESK, PHONE, Open, barriers, ready
 from tests.delivery.given import in_django
 from tests.scenarios.stage import Stage
 
@@ -48,6 +48,8 @@ async def test_who_answers_for_an_instance_is_found_by_typing(open_page: Open, s
     opener = page.get_by_role("link", name="Modify rm-orders")
     await opener.click()
     dialog = page.get_by_role("dialog", name="rm-orders")
+    await dialog.wait_for()
+    await ready(page)
     await dialog.get_by_label("DBA").press_sequentially("Caro")
     await dialog.locator("datalist option[value=carol]").wait_for(state="attached")
     assert await barriers(page) == []
@@ -55,11 +57,17 @@ async def test_who_answers_for_an_instance_is_found_by_typing(open_page: Open, s
     await dialog.get_by_role("button", name="Confirm").click()
     await dialog.get_by_text("nobody here has this login").wait_for()
     await dialog.locator("#hold-dba:focus").wait_for()
+    await ready(page)
     await dialog.get_by_label("DBA").fill("carol")
     await dialog.get_by_role("button", name="Confirm").click()
     await page.get_by_text("Saved. It holds for every event from now on.").wait_for()
     held = await _as_root(stage, "GET", "/instances/rm-orders")
     assert (held["dba"], held["owners"]) == ("carol", ["dan"])
+    await page.get_by_role("link", name="Modify rm-orders").click()
+    await page.wait_for_selector("dialog[open] #dialog-title")
+    await page.keyboard.press("Escape")
+    await page.wait_for_selector("dialog[open]", state="detached")
+    assert await page.get_by_role("link", name="Modify rm-orders").evaluate("(it) => it === document.activeElement")
 
 
 async def test_people_are_found_while_one_types_and_invited(open_page: Open) -> None:
