@@ -9,7 +9,7 @@ from tests.delivery.given import event
 from tests.scenarios.stage import Stage
 
 from tidings.channels.testing.webhook_receiver import Reply
-from tidings.console import deliveries
+from tidings.console import retry
 from tidings.node import live
 
 PENDING = "data_change.pending_approval"
@@ -112,7 +112,7 @@ async def test_what_failed_is_ticked_and_tried_again(open_page: Open, stage: Sta
 async def test_all_that_failed_is_tried_again_with_its_progress_in_sight(
     open_page: Open, stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deliveries, "SLICE", 2)
+    monkeypatch.setattr(retry, "SLICE", 2)
     stage.answers("ann", *[Reply(400)] * 5, Reply())
     await stage.post(*(event(to="ann") for _ in range(5)))
     await stage.over()

@@ -9,7 +9,7 @@ import pytest
 from tests.api.given import end, event, happen, lose_content, queries
 from tests.delivery.given import reach
 
-from tidings.console import deliveries as pages
+from tidings.console import retry as pages
 
 DELIVERIES = "/console/deliveries"
 Console = Callable[..., Any]

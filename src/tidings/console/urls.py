@@ -15,6 +15,7 @@ AREAS = (
     "inbox",
     "activity.urls",
     "deliveries",
+    "retry",
     "overview",
     "my_settings.urls",
     "people.urls",

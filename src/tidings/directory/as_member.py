@@ -34,4 +34,5 @@ def _point(point: ContactPoint) -> Point:
         verified=point.verified_at is not None,
         disabled=point.disabled_at is not None,
         left=point.left_at is not None,
+        assumed=point.assumed,
     )
