@@ -1,5 +1,6 @@
 """Who gets in, and how."""
 
+import gzip
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -261,3 +262,10 @@ def test_many_other_tries_do_not_open_what_guesses_closed(organisation: Organisa
     client = Client()
     client.post(SIGN_IN, {"login": account.login, "password": PASSWORD})
     assert not signed_in(client)
+
+
+def test_pages_are_compressed_for_who_takes_them_so(console: Callable[..., Any]) -> None:
+    client = console("root")
+    plain, small = client.get("/console/rules"), client.get("/console/rules", headers={"Accept-Encoding": "gzip"})
+    assert small["Content-Encoding"] == "gzip" and len(small.content) < len(plain.content) / 5
+    assert b"Notification" in gzip.decompress(small.content)

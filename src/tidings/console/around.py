@@ -2,12 +2,13 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
+from django.middleware.gzip import GZipMiddleware
 from django.template.loader import render_to_string
 from django.urls import get_script_prefix, reverse
 from django.utils import timezone, translation
@@ -28,6 +29,8 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
+# With a length that says nothing of what is in it (BREACH): https://docs.djangoproject.com/en/5.2/ref/middleware/
+_compress = GZipMiddleware(lambda _request: HttpResponse())
 HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": POLICY,
     "X-Frame-Options": "DENY",
@@ -63,7 +66,7 @@ class ConsoleMiddleware:
             _add_messages(request, response)
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
-        return response
+        return cast(HttpResponse, _compress.process_response(request, response))
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         return _shown(request, _problem_of(error)) if _is_page(request) else None
