@@ -167,3 +167,5 @@ ACCOUNT_RATE_LIMITS = {"login": "300/m/ip", "login_failed": "60/m/ip,5/5m/key", 
 MFA_ADAPTER = "tidings.console.sign_in.SecondFactor"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Tidings"
+# A telephone may be half a minute off.
+MFA_TOTP_TOLERANCE = 1
