@@ -136,7 +136,7 @@ async def test_whatever_a_provider_says_is_recorded(desk: Desk, words: str) -> N
 
 @asynccontextmanager
 async def recording(url: str) -> AsyncIterator[tuple[Recorder, list[Result]]]:
-    recorder, heard, lasting = Recorder(), list[Result](), Lasting(url, "record")
+    recorder, heard, lasting = Recorder[Result](list), list[Result](), Lasting(url, "record")
     task = asyncio.create_task(recorder.run(lasting, heard.extend))
     yield recorder, heard
     assert not task.done()

@@ -13,6 +13,7 @@ from tidings.delivery.policy import Held
 from tidings.delivery.together import Calls
 from tidings.kernel.secrets import unseal
 from tidings.messages.compose import compose
+from tidings.messages.document import Document
 from tidings.preferences.link import unsubscribe_url
 
 _UNSUBSCRIBE = frozenset(code for code, channel in CHANNELS.items() if channel.unsubscribes)
@@ -61,6 +62,10 @@ async def _try(channel: Channel, job: Job, wire: Wire, opened: Opened, now: date
     return await channel.send(parcel_of(job, opened, now, base_url), wire)
 
 
+def document_of(job: Job, now: datetime) -> Document:
+    return compose(job.story.occasion, reader_of(job.member, job.because), newer=job.newer, now=now)
+
+
 def parcel_of(job: Job, opened: Opened, now: datetime, base_url: str, receipts_url: str = "") -> Parcel:
     """Raises `SecretUnreadable`."""
     contact, leave = opened.open(job.point.sealed), ""
@@ -68,7 +73,7 @@ def parcel_of(job: Job, opened: Opened, now: datetime, base_url: str, receipts_u
         leave = unsubscribe_url(base_url, job.tenant_id, job.member.id, job.channel, contact)
     return Parcel(
         identity=job.id,
-        document=compose(job.story.occasion, reader_of(job.member, job.because), newer=job.newer, now=now),
+        document=job.document or document_of(job, now),
         contact=contact,
         settings=opened.open(job.settings),
         now=now,

@@ -11,7 +11,7 @@ from tidings.catalog.features import EventType
 from tidings.directory.lookup import Involved, Named
 from tidings.directory.people import Member, Point
 from tidings.events.event import Event, PersonKey, PersonRef
-from tidings.messages.document import SOMEBODY, Newer, Occasion, Reader
+from tidings.messages.document import SOMEBODY, Document, Newer, Occasion, Reader
 from tidings.planning.plan import Because
 
 # Some platforms send a number or a mail address where a login belongs. A number of 16 digits is an Alibaba Cloud UID.
@@ -74,6 +74,8 @@ class Job:
     """Seconds on the loop's clock when this node accepted it; 0 for what was claimed from the table."""
     waits_for: str = ""
     """The record says already that it is held, for this reason."""
+    document: Document | None = None
+    """What its reader gets, once it is composed."""
     tried: bool = False
     """Its try is over, and its result is on the way to the record."""
 

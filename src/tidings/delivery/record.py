@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -92,21 +92,29 @@ def storable(text: str) -> str:
     return text if text.isprintable() else "".join(each if each.isprintable() else " " for each in text)
 
 
-class Recorder:
-    """Collects results and writes them; while the database is away it keeps them and tries again."""
+T = TypeVar("T")
 
-    def __init__(self) -> None:
+
+class Recorder(Generic[T]):
+    """Collects what came of tries, and judges and writes it many at once: one after the other, each between two calls
+    to vendors, cost three times as much. While the database is away results are kept and written later. `judge` must
+    not raise."""
+
+    def __init__(self, judge: Callable[[Sequence[T]], list[Result]]) -> None:
+        self._judge = judge
+        self._tried: list[T] = []
         self._results: list[Result] = []
         self._some = asyncio.Event()
         self._many = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
 
-    def add(self, result: Result) -> None:
-        self._results.append(result)
-        self._idle.clear()
-        self._some.set()
-        if len(self._results) >= AT_MOST:
+    def add(self, tried: T) -> None:
+        self._tried.append(tried)
+        if len(self._tried) == 1:
+            self._idle.clear()
+            self._some.set()
+        elif len(self._tried) >= AT_MOST:
             self._many.set()
 
     async def flushed(self) -> None:
@@ -116,12 +124,14 @@ class Recorder:
         """Write until cancelled; `written` hears of each batch that is durable."""
         while True:
             await self._some.wait()
-            if len(self._results) < AT_MOST:
+            if len(self._tried) + len(self._results) < AT_MOST:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(WITHIN):
                         await self._many.wait()
-            batch = self._results[: 5 * AT_MOST]
             self._many.clear()
+            self._results += self._judge(self._tried)
+            self._tried.clear()
+            batch = self._results[: 5 * AT_MOST]
             try:
                 await record(await connection.live(), batch)
             except psycopg.Error as error:
@@ -130,7 +140,7 @@ class Recorder:
                 continue
             del self._results[: len(batch)]
             written(batch)
-            if not self._results:
+            if not (self._results or self._tried):
                 self._some.clear()
                 self._idle.set()
 

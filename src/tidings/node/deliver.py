@@ -4,15 +4,19 @@ import asyncio
 import logging
 import random
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from uuid import UUID
+
+from msgspec import Struct
 
 from tidings.channels.contract import Budget, Outcome, Refused, Sent, TryLater
 from tidings.channels.registry import CHANNELS
 from tidings.channels.remember import SharedMemory
 from tidings.delivery import budget, fallback
-from tidings.delivery.attempt import Opened, attempt, attempt_limited
+from tidings.delivery.attempt import Opened, attempt, attempt_limited, document_of
 from tidings.delivery.job import Job
 from tidings.delivery.lanes import Lanes
 from tidings.delivery.policy import Held, Next, decide, hold
@@ -29,8 +33,20 @@ from tidings.node.counting import Counting
 from tidings.node.life import Life
 
 log = logging.getLogger("tidings.node")
+COMPOSED_TOGETHER = 64
 ASKED_AFTER = {code: channel.asks_after[0] for code, channel in CHANNELS.items() if channel.asks_after}
 """By channel: how long after a message was sent its provider is asked what became of it."""
+
+
+class Tried(Struct, frozen=True):
+    """What came of a try, or that there was none. `at` is when it began; `began` and `ended` are seconds on the loop's
+    clock."""
+
+    job: Job
+    verdict: Outcome | Held
+    at: datetime
+    began: float
+    ended: float
 
 
 class Deliverer:
@@ -52,11 +68,12 @@ class Deliverer:
         self._vendors, self._budgets, self._taking = vendors, budgets, asyncio.Lock()
         self._when_recorded = when_recorded
         self._loop = asyncio.get_running_loop()
-        self._opened, self._recorder = Opened(), Recorder()
+        self._opened, self._recorder = Opened(), Recorder(self._judge)
         self._ways: dict[tuple[UUID, str], SharedMemory] = {}
         self._calls, self.counting = Calls(self.take_budgets), counting
         self.lanes = Lanes(self._send)
         self.held: dict[UUID, Job] = {}
+        self._to_compose: deque[Job] = deque()
         self._looking: dict[UUID, Job] = {}
         """Those that want another way once their end is recorded."""
 
@@ -66,6 +83,7 @@ class Deliverer:
 
     def take(self, job: Job) -> None:
         self.held[job.id] = job
+        self._to_compose.append(job)
         self.lanes.put(job)
 
     def let_go(self, job: Job) -> None:
@@ -104,18 +122,43 @@ class Deliverer:
             self.let_go(job)
             return
         at, began = now(), self._loop.time()
+        if job.document is None:
+            self._compose(at)
         way, base_url = self.way(job.tenant_id, job.channel), self._settings.base_url
         verdict = (
             await attempt_limited(job, self._calls, way, self._opened, now=at, base_url=base_url)
             if job.channel in LIMITED
             else await attempt(job, way, self._opened, now=at, base_url=base_url)
         )
-        if isinstance(verdict, Held):
-            self._hold(job, verdict, at)
-        else:
-            self._judge(job, verdict, at, self._loop.time() - began)
+        job.tried = True
+        self._recorder.add(Tried(job, verdict, at, began, self._loop.time()))
 
-    def _judge(self, job: Job, outcome: Outcome, at: datetime, seconds: float) -> None:
+    def _compose(self, at: datetime) -> None:
+        """The documents of the next jobs, in the order in which they came: one after the other, each between two calls
+        to vendors, cost half as much again."""
+        for _ in range(min(COMPOSED_TOGETHER, len(self._to_compose))):
+            job = self._to_compose.popleft()
+            if self.held.get(job.id) is job:
+                # What cannot be composed fails in its own try, which makes an outcome of it.
+                with suppress(Exception):
+                    job.document = document_of(job, at)
+
+    def _judge(self, batch: Sequence[Tried]) -> list[Result]:
+        """What is written of them. One that cannot be judged is let go of: who looks for orphans has it tried again."""
+        results = []
+        for one in batch:
+            try:
+                verdict = one.verdict
+                results.append(
+                    self._hold(one.job, verdict, one.at) if isinstance(verdict, Held) else self._end(one, verdict)
+                )
+            except Exception:
+                log.exception("a try could not be judged", extra={"delivery": str(one.job.id)})
+                self.let_go(one.job)
+        return results
+
+    def _end(self, tried: Tried, outcome: Outcome) -> Result:
+        job, at, seconds = tried.job, tried.at, tried.ended - tried.began
         age = at - (job.since or made_at(job.id))
         following = decide(
             outcome,
@@ -127,20 +170,18 @@ class Deliverer:
         )
         if following.state == "sent" and job.channel in ASKED_AFTER:
             following = Next("sent", wait=ASKED_AFTER[job.channel])
-        job.tried = True
-        took = timedelta(seconds=seconds)
-        self._recorder.add(result_of(job.id, job.lease, outcome, following, at=at, took=took))
         metrics.attempts(job.channel, type(outcome).__name__, following.reason).inc()
         said = "" if isinstance(outcome, Sent) else storable(outcome.said)
         self.counting.tries.count(job.tenant_id, job.channel, WHAT[type(outcome)], following.reason, seconds, said)
         if following.state == "sent":
             took_in_all = None if job.since else age.total_seconds() + seconds
             self.counting.hours.sent(job.tenant_id, job.channel, took_in_all)
-        if job.accepted and following.state == "sent":
-            metrics.sent_seconds(job.channel).observe(self._loop.time() - job.accepted)
+            if job.accepted:
+                metrics.sent_seconds(job.channel).observe(tried.ended - job.accepted)
         self._follow_up(job, outcome, following)
+        return result_of(job.id, job.lease, outcome, following, at=at, took=timedelta(seconds=seconds))
 
-    def _hold(self, job: Job, verdict: Held, at: datetime) -> None:
+    def _hold(self, job: Job, verdict: Held, at: datetime) -> Result:
         age = at - (job.since or made_at(job.id))
         following = hold(
             verdict,
@@ -148,15 +189,14 @@ class Deliverer:
             schedule=self._settings.retry_schedule,
             gives_up_after=CHANNELS[job.channel].gives_up_after,
         )
-        job.tried = True
         new = job.waits_for != verdict.reason
         since = Wait(at, verdict.reason) if new else None
-        self._recorder.add(held(job.id, job.lease, following, since=since))
         if new:
             # A message that waits for an hour is looked at many times; it is one.
             metrics.HOLDS.labels(job.channel, verdict.reason).inc()
             self.counting.tries.count(job.tenant_id, job.channel, "held", verdict.reason)
         self._follow_up(job, None, following)
+        return held(job.id, job.lease, following, since=since)
 
     def _follow_up(self, job: Job, outcome: Outcome | None, following: Next) -> None:
         """What else a verdict leads to; done aside."""
