@@ -120,8 +120,8 @@ class Scenario:
     """`lacks` says in words what this machine must have for it and has not; empty when it can be played."""
 
     act: Act
-    own_database: bool
-    lacks: Callable[[], str]
+    own_database: bool = False
+    lacks: Callable[[], str] = str
 
     @property
     def name(self) -> str:

@@ -213,13 +213,14 @@ class Installation:
     # what is there
 
     async def rows(self, query: str, *values: Any, within: float = START_WITHIN) -> list[tuple[Any, ...]]:
-        """Asked until the database answers."""
+        """Asked until the database answers, so it must stand to be done twice."""
         async with asyncio.timeout(within):
             while True:
                 try:
                     connection = await connect(self.postgres.url, name="stage")
                     try:
-                        return await (await connection.execute(query, values)).fetchall()
+                        cursor = await connection.execute(query, values)
+                        return await cursor.fetchall() if cursor.description else []
                     finally:
                         await connection.close()
                 except psycopg.OperationalError:
