@@ -9,7 +9,7 @@ ARGS   ?=
 export UV_NO_PROGRESS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint format types arch bench pictures check assets lock clean
+.PHONY: help demo serve test lint format types arch bench faults pictures check assets lock clean
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^## / {printf "\n%s\n", substr($$0, 4)} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ arch: $(READY) ## the import contracts
 
 bench: $(ASSETS) ## speed and memory, as ratios
 	$(BIN)/python -m bench $(ARGS)
+
+faults: $(ASSETS) ## what it stands up to, killed and cut in every way, into docs/reliability.md (ARGS='--only NAME')
+	$(BIN)/python -m faults $(ARGS)
 
 pictures: $(ASSETS) ## pictures of the console, into docs/pictures
 	$(BIN)/python -m pictures $(ARGS)

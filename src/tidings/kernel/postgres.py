@@ -277,15 +277,19 @@ def _wait_until_ready(place: Place, url: str, *, launched: bool = False) -> bool
 
 def _stop(place: Place) -> None:
     """A fast shutdown. What does not end in time is ended hard: nothing committed is lost, the next start recovers."""
-    began, asked = time.monotonic(), None
+    began = headed = time.monotonic()
+    asked = None
     while _server_lives(place):
-        waited, postmaster = time.monotonic() - began, _postmaster(place)
-        wanted = signal.SIGINT if waited < STOP_MAY_TAKE else signal.SIGQUIT
+        now, postmaster = time.monotonic(), _postmaster(place)
+        wanted = signal.SIGINT if now - began < STOP_MAY_TAKE else signal.SIGQUIT
         if postmaster is not None and asked != (postmaster, wanted):
             with suppress(ProcessLookupError):
                 os.kill(postmaster, wanted)
             asked = (postmaster, wanted)
-        if postmaster is None and waited > ORPHANS_MAY_TAKE and not _kill_orphans(place):
+        if postmaster is not None:
+            headed = now
+        # At the very end it has taken its file away and is not gone yet.
+        if now - headed > ORPHANS_MAY_TAKE and not _kill_orphans(place):
             _log.warning("PostgreSQL in %s runs where it cannot be stopped from: another container?", place.folder)
             return
         time.sleep(0.01)

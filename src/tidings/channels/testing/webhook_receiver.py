@@ -24,7 +24,7 @@ MEMBERS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A call whose signature was right. `attempt` counts the calls with this identity, from 1."""
+    """A call whose signature was right, and the answer to it. `attempt` counts the calls with this identity, from 1."""
 
     path: str
     identity: str
@@ -33,6 +33,7 @@ class Arrival:
     headers: Mapping[str, str]
     body: bytes
     payload: Mapping[str, Any]
+    reply: Reply = Reply()  # noqa: RUF009 - frozen
 
 
 class WebhookReceiver(HttpServer):
@@ -69,8 +70,7 @@ class WebhookReceiver(HttpServer):
         return self.arrivals
 
     def reply(self, request: Request) -> Reply:
-        refused = self._checked(request.method, request.target, request.headers, request.body)
-        return refused or self._scripted(request.target)
+        return self._checked(request.method, request.target, request.headers, request.body)
 
     def _scripted(self, path: str) -> Reply:
         replies = self.script.get(path, (Reply(),))
@@ -78,8 +78,8 @@ class WebhookReceiver(HttpServer):
         self._asked[path] += 1
         return reply
 
-    def _checked(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply | None:
-        """Keep the call if it is as the specification says; otherwise the answer to it."""
+    def _checked(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
+        """Keep the call if it is as the specification says, and answer as the script has it; otherwise say why not."""
         secret = self._secrets.get(path, self._secret)
         if problem := _unsigned(f"http://{headers.get('host', '')}{path}", secret, headers, body):
             self.complaints.append(problem)
@@ -90,11 +90,12 @@ class WebhookReceiver(HttpServer):
             return Reply(400, problem.encode())
         identity = headers["webhook-id"]
         self._attempts[identity] += 1
+        reply = self._scripted(path)
         self.arrivals.append(
-            Arrival(path, identity, self._attempts[identity], datetime.now(UTC), headers, body, payload)
+            Arrival(path, identity, self._attempts[identity], datetime.now(UTC), headers, body, payload, reply)
         )
         self._came.set()
-        return None
+        return reply
 
 
 def _unsigned(url: str, secret: str, headers: Mapping[str, str], body: bytes) -> str:

@@ -1,7 +1,12 @@
-"""An installation of real processes: `tidings serve`, `web` and `worker` on one data folder, with its embedded
-PostgreSQL; each can be killed at any moment and started again. Set up over the API, as an operator would."""
+"""An installation of real processes: `tidings serve`, `web` and `worker` on one database; each can be killed at any
+moment and started again. Set up over the API, as an operator would.
+
+`bench/stage.py` is another thing on purpose: there the receiver is a process of its own and nothing is checked, so that
+what is measured is Tidings.
+"""
 
 import asyncio
+import base64
 import json
 import os
 import secrets
@@ -11,114 +16,136 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
-from uuid import UUID
 
 import psutil
 import psycopg
 from pyreqwest.client import Client, ClientBuilder
-from tests.delivery.given import SECRET
 
 from tidings.channels.testing.webhook_receiver import WebhookReceiver
 from tidings.kernel.database import connect
-from tidings.kernel.postgres import start
+from tidings.kernel.postgres import Running, start
 
+ROOT = Path(__file__).parents[1]
 Kind = Literal["serve", "web", "worker"]
-START_WITHIN = 60.0
+START_WITHIN = 180.0
+"""Seconds: other work on the same machine is no fault of Tidings."""
 # Many quick tries: what fails here fails because of a fault, and faults end.
-SCHEDULE = ",".join(["0.5", "1", *["2"] * 30])
+SCHEDULE = ",".join(["0.5", "1", *["2"] * 60])
+SECRET = "whsec_" + base64.b64encode(b"x" * 32).decode()
 
 
 @dataclass
 class Process:
-    """One node. `port` is 0 for a worker."""
+    """One node. `port` is 0 for a worker. `armed`: as `faults.node` reads it."""
 
     kind: Kind
     port: int
     popen: "subprocess.Popen[bytes]"
+    armed: str = ""
 
     @property
     def name(self) -> str:
         """As it signs its lease."""
         return f"{socket.gethostname()}/{self.popen.pid}"
 
+    @property
+    def lives(self) -> bool:
+        return self.popen.poll() is None
+
 
 @dataclass
 class Installation:
     folder: Path
-    environment: Mapping[str, str]
-    url: str
+    environment: dict[str, str]
+    postgres: Running
+    cluster: Path
     receiver: WebhookReceiver
     client: Client
     admin: str
     token: str = ""
     processes: list[Process] = field(default_factory=list)
-    kills: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
+    """What was done to it, and how often."""
     may_repeat: Counter[str] = field(default_factory=Counter)
-    """By webhook-id: how often the holder of a delivery was killed before it had recorded what became of it."""
+    """By delivery (hex): how often its holder was lost before it had recorded what became of it."""
 
     # processes
 
-    def run(self, kind: Kind, port: int = 0) -> Process:
+    def run(self, kind: Kind, port: int = 0, armed: str = "") -> Process:
         if kind != "worker" and not port:
             with socket.socket() as free:
                 free.bind(("127.0.0.1", 0))
                 port = free.getsockname()[1]
-        process = Process(kind, port, self._popen(kind, port))
+        process = Process(kind, port, self._popen(kind, port, armed), armed)
         self.processes.append(process)
         return process
 
-    def again(self, process: Process) -> None:
+    def again(self, process: Process, armed: str = "") -> None:
         """Start it anew, as a supervisor does."""
-        process.popen = self._popen(process.kind, process.port)
+        process.popen, process.armed = self._popen(process.kind, process.port, armed), armed
 
-    def _popen(self, kind: Kind, port: int) -> "subprocess.Popen[bytes]":
-        command = [sys.executable, "-m", "tidings.cli.main", kind, *(["--port", str(port)] if port else [])]
+    def _popen(self, kind: Kind, port: int, armed: str) -> "subprocess.Popen[bytes]":
+        # What nobody wants to fail at a named step is what an operator runs.
+        program = "faults.node" if armed else "tidings.cli.main"
+        environment = self.environment | ({"PYTHONPATH": str(ROOT), "FAULTS_STEP": armed} if armed else {})
+        command = [sys.executable, "-m", program, kind, *(["--port", str(port)] if port else [])]
         with (self.folder / f"{kind}-{port}.log").open("ab") as log:
-            return subprocess.Popen(command, env=self.environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            return subprocess.Popen(command, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
 
-    async def kill(self, process: Process) -> None:
-        """As a crash does: nothing is said to anybody. What it held may be sent again, once."""
+    async def kill(self, process: Process) -> list[str]:
+        """As a crash does: nothing is said to anybody. What it held may be sent again, once: those, as hex."""
         process.popen.kill()
         process.popen.wait()
-        self.kills[process.kind] += 1
-        await self._note_what_it_held(process)
+        self.faults[f"{process.kind} killed"] += 1
+        return await self.note_what_it_held(process)
 
-    async def freeze(self, process: Process) -> None:
+    async def freeze(self, process: Process) -> list[str]:
         """As a machine that is suspended: it does not know that time passes."""
         process.popen.send_signal(signal.SIGSTOP)
-        await self._note_what_it_held(process)
+        self.faults[f"{process.kind} suspended"] += 1
+        return await self.note_what_it_held(process)
 
     def thaw(self, process: Process) -> None:
         process.popen.send_signal(signal.SIGCONT)
 
-    async def _note_what_it_held(self, process: Process) -> None:
-        for (delivery,) in await self.rows(
+    async def stop(self, process: Process, within: float = 60.0) -> None:
+        """As a supervisor does: it says how it ends, and may repeat nothing."""
+        process.popen.terminate()
+        await self.ended(process, within)
+        assert process.popen.returncode == 0, self.log(process)
+        self.faults[f"{process.kind} stopped"] += 1
+
+    async def ended(self, process: Process, within: float) -> None:
+        try:
+            async with asyncio.timeout(within):
+                while process.lives:
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            raise AssertionError(f"{process.kind} did not end:\n{self.log(process)}") from None
+
+    async def note_what_it_held(self, process: Process) -> list[str]:
+        rows = await self.rows(
             "SELECT d.id FROM delivery_delivery d JOIN delivery_node n ON n.id = d.lease"
             " WHERE d.state = 'sending' AND n.name = %s",
             process.name,
-        ):
-            self.may_repeat[f"msg_{delivery.hex}"] += 1
-
-    def kill_postmaster(self) -> None:
-        """Nobody but the nodes starts it again."""
-        cluster = self.folder / "data" / "postgres" / "cluster"
-        pid = int((cluster / "postmaster.pid").read_text().split("\n", 1)[0])
-        assert psutil.Process(pid).cwd() == str(cluster.resolve())
-        os.kill(pid, signal.SIGKILL)
-        self.kills["postmaster"] += 1
+        )
+        held = [row[0].hex for row in rows]
+        self.may_repeat.update(held)
+        return held
 
     async def ready(self, process: Process, within: float = START_WITHIN) -> None:
         """Wait until it would keep an event sent now; a worker, until it has its lease."""
         try:
             async with asyncio.timeout(within):
                 while not await self._is_ready(process):
-                    if process.popen.poll() is not None:
+                    if not process.lives:
                         raise AssertionError(f"{process.kind} ended by itself:\n{self.log(process)}")
                     await asyncio.sleep(0.1)
         except TimeoutError:
@@ -137,7 +164,21 @@ class Installation:
         return (self.folder / f"{process.kind}-{process.port}.log").read_text(errors="replace")[-3_000:]
 
     def ended_by_themselves(self) -> list[str]:
-        return [self.log(process) for process in self.processes if process.popen.poll() is not None]
+        return [self.log(process) for process in self.processes if not process.lives]
+
+    # the database
+
+    def stop_database(self, how: signal.Signals) -> None:
+        """SIGINT is `pg_ctl stop -m fast`, SIGQUIT `-m immediate`, SIGKILL a crash. An embedded one is started again by
+        the nodes and by nobody else, one of its own by `start_database`."""
+        pid = int((self.cluster / "postmaster.pid").read_text().split("\n", 1)[0])
+        assert psutil.Process(pid).cwd() == str(self.cluster.resolve())
+        os.kill(pid, how)
+        words = {signal.SIGINT: "stopped (fast)", signal.SIGQUIT: "stopped (immediate)", signal.SIGKILL: "killed"}
+        self.faults[f"PostgreSQL {words[how]}"] += 1
+
+    async def start_database(self) -> None:
+        await asyncio.to_thread(self.postgres.revive)
 
     # calls
 
@@ -153,29 +194,30 @@ class Installation:
         is_json = "json" in (answer.headers.get("content-type") or "")
         return answer.status, json.loads(content) if is_json and content else content
 
+    async def must(self, through: Process, method: str, path: str, body: Any = None) -> Any:
+        """As the administrator; what it answers."""
+        status, answer = await self.call(through, method, f"/api/v1{path}", body, seconds=30)
+        assert status < 300, (method, path, status, answer)
+        return answer
+
     async def set_up(self, through: Process, *logins: str) -> None:
         """The channel on, a webhook for each of these people, a source."""
-
-        async def must(method: str, path: str, body: Any) -> Any:
-            status, answer = await self.call(through, method, f"/api/v1{path}", body)
-            assert status < 300, (method, path, status, answer)
-            return answer
-
-        await must("PUT", "/channels/webhook", {"enabled": True, "settings": {}})
+        await self.must(through, "PUT", "/channels/webhook", {"enabled": True, "settings": {}})
         for login in logins:
-            await must("PUT", f"/users/{login}", {"name": login.title()})
+            await self.must(through, "PUT", f"/users/{login}", {"name": login.title()})
             webhook = {"url": self.receiver.url(f"/{login}"), "secret": SECRET}
-            await must("PUT", f"/users/{login}/notification-settings", {"methods": ["webhook"], "webhook": webhook})
-        self.token = (await must("POST", "/sources", {"name": "dms"}))["token"]
+            methods = {"methods": ["webhook"], "webhook": webhook}
+            await self.must(through, "PUT", f"/users/{login}/notification-settings", methods)
+        self.token = (await self.must(through, "POST", "/sources", {"name": "dms"}))["token"]
 
     # what is there
 
-    async def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+    async def rows(self, query: str, *values: Any, within: float = START_WITHIN) -> list[tuple[Any, ...]]:
         """Asked until the database answers."""
-        async with asyncio.timeout(START_WITHIN):
+        async with asyncio.timeout(within):
             while True:
                 try:
-                    connection = await connect(self.url, name="stage")
+                    connection = await connect(self.postgres.url, name="stage")
                     try:
                         return await (await connection.execute(query, values)).fetchall()
                     finally:
@@ -187,6 +229,18 @@ class Installation:
         rows = await self.rows("SELECT state, count(*) FROM delivery_delivery GROUP BY state")
         return Counter(dict(rows))
 
+    async def nothing_due(self, within: float) -> float:
+        """Seconds until nothing is in anybody's hands, and nothing that waits is due."""
+        due = "SELECT count(*) FROM delivery_delivery WHERE state = 'sending' OR state = 'pending' AND due_at <= now()"
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(within):
+                while await self.rows(due) != [(0,)]:
+                    await asyncio.sleep(0.2)
+        except TimeoutError:
+            raise AssertionError(f"due, and not sent within {within:.0f} s: {await self.states()}") from None
+        return time.monotonic() - began
+
     async def over(self, within: float) -> None:
         """Wait until nothing is on its way any more."""
         try:
@@ -194,7 +248,7 @@ class Installation:
                 while (states := await self.states())["pending"] + states["sending"]:
                     await asyncio.sleep(0.3)
         except TimeoutError:
-            raise AssertionError(f"still on their way: {await self.states()}") from None
+            raise AssertionError(f"still on their way after {within:.0f} s: {await self.states()}") from None
 
     async def ledger(self) -> dict[str, Any]:
         """What `tidings check --ledger` says."""
@@ -203,21 +257,8 @@ class Installation:
             *command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
         said, complaint = await process.communicate()
-        assert process.returncode == 0, (said, complaint)
+        assert said, complaint.decode()
         return dict(json.loads(said))
-
-    def repeats(self) -> Counter[str]:
-        """How often more than once each message arrived."""
-        return Counter({identity: times - 1 for identity, times in self.arrivals().items() if times > 1})
-
-    def arrivals(self) -> Counter[str]:
-        """By webhook-id, whoever it was for."""
-        return Counter(one.identity for one in self.receiver.arrivals)
-
-    async def sent(self) -> dict[str, UUID]:
-        """The webhook-id of each delivery that was sent, and the event it is about."""
-        rows = await self.rows("SELECT id FROM delivery_delivery WHERE state = 'sent'")
-        return {f"msg_{row[0].hex}": UUID(int=row[0].int >> 20 << 20) for row in rows}
 
 
 def _new_folder() -> Path:
@@ -228,8 +269,11 @@ def _new_folder() -> Path:
 
 
 @asynccontextmanager
-async def installation() -> AsyncIterator[Installation]:
-    """An empty one: no process yet, but the database is up, and stays as long as this lasts."""
+async def installation(
+    *, own_database: bool = False, settings: Mapping[str, str] | None = None
+) -> AsyncIterator[Installation]:
+    """An empty one: no process yet, but the database is up, and its users' last release does not stop it as long as
+    this lasts. `own_database`: the nodes are given a URL and cannot start it; `settings` are the nodes' own."""
     folder = _new_folder()
     admin = f"tdg_{secrets.token_urlsafe(32)}"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TIDINGS_")}
@@ -241,10 +285,15 @@ async def installation() -> AsyncIterator[Installation]:
         "TIDINGS_RETRY_SCHEDULE": SCHEDULE,
     }
     environment.pop("DJANGO_SETTINGS_MODULE", None)
-    postgres = await asyncio.to_thread(start, folder / "data")
+    data = folder / ("server" if own_database else "data")
+    postgres = await asyncio.to_thread(start, data)
+    if own_database:
+        environment["TIDINGS_DATABASE_URL"] = postgres.url
+    environment |= settings or {}
+    cluster = data / "postgres" / "cluster"
     try:
         async with WebhookReceiver(SECRET) as receiver, ClientBuilder().no_proxy().build() as client:
-            stage = Installation(folder, environment, postgres.url, receiver, client, admin)
+            stage = Installation(folder, environment, postgres, cluster, receiver, client, admin)
             try:
                 yield stage
             finally:

@@ -1,0 +1,1 @@
+"""`make faults`: what Tidings does while its parts are killed, frozen, restarted and lied to, with counts."""

@@ -1,0 +1,1 @@
+"""A module for each kind of fault; every function in here that `@scenario` names is played."""
