@@ -1,14 +1,17 @@
 """A lasting connection is there again after the server has ended it, before anybody has to hear of it."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import psycopg
 import pytest
+from faults.proxy import Proxy
+from psycopg.conninfo import conninfo_to_dict
 
 from tidings.kernel import database as module
-from tidings.kernel.database import Connection, Lasting, connect
+from tidings.kernel.database import Connection, Lasting, NoAnswer, connect, for_the_log, in_words, with_keepalives
 
 Kill = Callable[[], Coroutine[Any, Any, None]]
 
@@ -101,3 +104,98 @@ async def test_what_cannot_be_reached_is_an_error_at_once(lasting: Lasting) -> N
     away = Lasting("postgresql://nobody@/none?host=/nonexistent", "away")
     with pytest.raises(psycopg.OperationalError):
         await away.live()
+
+
+# a way that loses what is sent
+
+
+@pytest.fixture
+async def proxy(database: str) -> AsyncIterator[Proxy]:
+    async with Proxy.to_database(database) as proxy:
+        yield proxy
+
+
+async def test_a_connection_over_which_nothing_comes_any_more_is_given_up_and_made_anew(
+    proxy: Proxy, database: str
+) -> None:
+    lasting = Lasting(proxy.database_url(database), "lasting", patience=0.3)
+    first = await backend(await lasting.live())
+    assert proxy.forget() == 1
+    live, began = await lasting.live(), time.monotonic()
+    with pytest.raises(NoAnswer):
+        await live.execute("SELECT 1")
+    assert 0.3 <= time.monotonic() - began < 2
+    assert live.closed
+    assert await backend(await lasting.live()) != first
+    await lasting.close()
+
+
+async def test_a_transaction_ends_with_the_connection(proxy: Proxy, database: str) -> None:
+    connection = await connect(proxy.database_url(database), name="lost", patience=0.3)
+    with pytest.raises(NoAnswer):
+        async with connection.transaction():
+            await connection.execute("SELECT 1")
+            proxy.forget()
+            await connection.execute("SELECT 1")
+    assert connection.closed
+
+
+async def test_what_takes_too_long_is_ended_by_the_server_and_the_connection_stays(database: str) -> None:
+    async with await connect(database, name="slow", patience=0.5) as connection:
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            await connection.execute("SELECT pg_sleep(3)")
+        assert await backend(connection)
+
+
+async def test_to_listen_in_silence_is_no_fault(database: str) -> None:
+    async with await connect(database, name="listens", patience=0.2) as connection:
+        await connection.execute("LISTEN silence")
+        assert [each async for each in connection.notifies(timeout=0.6)] == []
+        assert await backend(connection)
+
+
+async def test_those_who_miss_it_at_once_make_one_connection(proxy: Proxy, database: str) -> None:
+    lasting = Lasting(proxy.database_url(database), "lasting")
+    found = await asyncio.gather(*(lasting.live() for _ in range(20)))
+    assert len({id(each) for each in found}) == proxy.calls == 1
+    await lasting.close()
+
+
+async def test_a_database_that_takes_no_calls_is_asked_once_for_all_who_wait(proxy: Proxy, database: str) -> None:
+    lasting = Lasting(proxy.database_url(database), "lasting")
+    await proxy.turn("silent")
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await asyncio.gather(*(lasting.live() for _ in range(20)))
+    assert proxy.calls == 1
+    await proxy.turn("open")
+    assert await backend(await lasting.live())
+    await lasting.close()
+
+
+def test_the_system_watches_over_tcp_unless_the_url_says_otherwise() -> None:
+    plain = conninfo_to_dict(with_keepalives("postgresql://t@db/t"))
+    assert (plain["keepalives_idle"], plain["tcp_user_timeout"]) == ("10", "20000")
+    own = conninfo_to_dict(with_keepalives("postgresql://t@db/t?keepalives_idle=99"))
+    assert (own["keepalives_idle"], own["keepalives_count"]) == ("99", "3")
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (psycopg.errors.DiskFull("could not extend file"), "the database's disk is full"),
+        (psycopg.errors.CannotConnectNow("starting"), "the database is starting, stopping or recovering"),
+        (psycopg.errors.ReadOnlySqlTransaction("INSERT"), "the database may only be read: is it a standby?"),
+        (psycopg.errors.UndefinedTable("of a name"), "UndefinedTable (42P01)"),
+        (NoAnswer("x"), "the database does not answer"),
+        (psycopg.OperationalError("refused"), "the database cannot be reached"),
+    ],
+)
+def test_an_error_of_the_database_is_said_in_words(error: psycopg.Error, words: str) -> None:
+    assert in_words(error) == words
+
+
+def test_the_log_has_the_last_words_of_a_connection_that_was_not_made() -> None:
+    error = psycopg.OperationalError("connection failed:\nFATAL:  sorry, too many clients already\n")
+    assert for_the_log(error) == "the database cannot be reached: FATAL:  sorry, too many clients already"
+    assert for_the_log(psycopg.errors.DiskFull("secret value")) == "the database's disk is full"

@@ -15,7 +15,7 @@ import psycopg
 
 from tidings.channels.contract import Remembered
 from tidings.channels.memory import WayOut
-from tidings.kernel.database import Lasting
+from tidings.kernel.database import Lasting, for_the_log
 from tidings.kernel.ids import uuid7
 from tidings.kernel.secrets import SecretUnreadable, seal, unseal
 
@@ -99,7 +99,7 @@ class SharedMemory(WayOut):
                     await self._write(_LET_GO, *self._place(key))
                 return value
         except psycopg.Error as error:
-            log.warning("what is remembered of %s cannot be read: %s", self.channel, type(error).__name__)
+            log.warning("what is remembered of %s cannot be read: %s", self.channel, for_the_log(error))
             return self._keep_copy(key, await make())
         try:
             made = await make()
@@ -135,7 +135,7 @@ class SharedMemory(WayOut):
         try:
             await (await self.lasting.live()).execute(statement, values)
         except psycopg.Error as error:
-            log.warning("what is remembered of %s cannot be kept: %s", self.channel, type(error).__name__)
+            log.warning("what is remembered of %s cannot be kept: %s", self.channel, for_the_log(error))
 
     def _place(self, key: str) -> tuple[UUID, str, str]:
         return self.tenant_id, self.channel, key

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from tidings.channels.contract import Outcome, Refused, Sent, TryLater
 from tidings.delivery.policy import Next
-from tidings.kernel.database import Connection, Lasting, plain_array, text_array
+from tidings.kernel.database import Connection, Lasting, for_the_log, plain_array, text_array
 
 log = logging.getLogger("tidings.delivery")
 AT_MOST = 200
@@ -135,7 +135,7 @@ class Recorder(Generic[T]):
             try:
                 await record(await connection.live(), batch)
             except psycopg.Error as error:
-                log.warning("%d results wait for the database: %s", len(self._results), type(error).__name__)
+                log.warning("%d results wait for the database: %s", len(self._results), for_the_log(error))
                 await asyncio.sleep(0.5)
                 continue
             del self._results[: len(batch)]

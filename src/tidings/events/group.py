@@ -15,6 +15,7 @@ import psycopg
 from msgspec import Struct
 
 from tidings.events.event import Incoming
+from tidings.kernel.database import for_the_log, in_words
 from tidings.kernel.problems import Problem
 
 log = logging.getLogger("tidings.events")
@@ -59,6 +60,14 @@ Keep_group = Callable[[Sequence[Submission]], Awaitable[Sequence[Verdict]]]
 
 def unavailable(detail: str) -> Problem:
     return Problem(503, "unavailable", detail, headers={"Retry-After": "2"})
+
+
+def not_kept(error: psycopg.Error) -> Problem:
+    return unavailable(f"{sentence(in_words(error))}; nothing was kept. Send again.")
+
+
+def sentence(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def stopped() -> Problem:
@@ -161,8 +170,8 @@ async def _kept(group: Sequence[Submission], keep: Keep_group) -> Sequence[Verdi
         log.warning("an event was refused by the database: %s", error.diag.message_primary)
         return [Problem(422, "unstorable", "PostgreSQL cannot store a value of this event.")]
     except psycopg.Error as error:
-        log.error("a group of %d events could not be kept: %s", len(group), type(error).__name__)
-        return [unavailable("The database cannot be reached; nothing was kept. Send again.")] * len(group)
+        log.error("a group of %d events could not be kept: %s", len(group), for_the_log(error))
+        return [not_kept(error)] * len(group)
     except Exception:
         if len(group) > 1:
             return None

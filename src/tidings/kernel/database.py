@@ -1,41 +1,127 @@
 """Connections to PostgreSQL, outside the ORM."""
 
+import asyncio
 import select
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 import psycopg
 from psycopg import AsyncConnection
-from psycopg.conninfo import make_conninfo
+from psycopg.abc import PQGen
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.errors import _WaitTimeout
 from psycopg.rows import TupleRow
 
 T = TypeVar("T")
-Connection = AsyncConnection[TupleRow]
 REPLAN_AT_LEAST_EVERY = 300.0
 """Seconds."""
 LOOK_AFTER = 0.2
 """Seconds in which a connection was not asked for: then it is looked at before it is used again."""
+PATIENCE = 20.0
+"""Seconds in which a statement must have its answer, unless somebody has more or less."""
+CANCELLED_BY_THE_SERVER = 0.8
+"""Of the patience: so what a lock or a slow disk holds up is ended by the server, and its connection stays."""
+# What the system is asked to find out about the other side of a TCP connection, in seconds and (tcp_user_timeout)
+# milliseconds: without, it takes two hours to notice a host that vanished while nothing was said, and 15 minutes when
+# something was. Whoever sets them in the URL has the last word. libpq ignores them on a Unix socket.
+KEPT_ALIVE: Mapping[str, str] = {
+    "keepalives": "1",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "20000",
+}
+# The same for the server's end, which else would keep the locks and the place of a node that vanished.
+_NOTICE_US_GONE = (
+    "SET idle_in_transaction_session_timeout = '30s'; SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5;"
+    "SET tcp_keepalives_count = 3; SET tcp_user_timeout = 20000;"
+)
 
 
-async def connect(url: str, *, name: str) -> Connection:
+class NoAnswer(psycopg.OperationalError):
+    """The server said nothing for as long as somebody had patience; the connection is given up. What was asked may
+    have been done."""
+
+
+# By SQLSTATE, or by its class: https://www.postgresql.org/docs/current/errcodes-appendix.html
+_WORDS: Mapping[str, str] = {
+    "53100": "the database's disk is full",
+    "53200": "the database has no memory left",
+    "53300": "the database takes no more connections: raise its max_connections",
+    "57014": "the database takes too long",
+    "57P": "the database is starting, stopping or recovering",
+    "25006": "the database may only be read: is it a standby?",
+    "28": "the database refuses our name or password",
+    "3D000": "the database does not exist",
+    "58": "the database cannot read or write its files; its own log says why",
+}
+
+
+def in_words(error: psycopg.Error) -> str:
+    """Why the database did not do it, for whoever asked; never what it says itself, which may quote values."""
+    if isinstance(error, NoAnswer | psycopg.errors.ConnectionTimeout):
+        return "the database does not answer"
+    state = error.sqlstate or ""
+    known = next((words for begin, words in _WORDS.items() if state.startswith(begin)), "")
+    if known or not state:
+        return known or "the database cannot be reached"
+    return f"{type(error).__name__} ({state})"
+
+
+def for_the_log(error: psycopg.Error) -> str:
+    """The same, with the last words of a connection that could not be made: who reads the log can do something."""
+    lines = [] if error.sqlstate or isinstance(error, NoAnswer) else str(error).strip().splitlines()
+    return f"{in_words(error)}: {lines[-1].strip()}" if lines else in_words(error)
+
+
+class Connection(AsyncConnection[TupleRow]):
+    """No statement waits for ever: a firewall that forgot a connection, or a host that stands still, tells nobody."""
+
+    patience = PATIENCE
+
+    async def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:  # noqa: ASYNC109
+        """As psycopg has it, which waits at one place for all that it asks. Unlike a cancellation, which would first
+        be told to the server, this asks nobody."""
+        try:
+            return await super().wait(gen, interval, self.patience if timeout is None else timeout)
+        except _WaitTimeout:
+            if timeout is not None:
+                raise
+            self.pgconn.finish()
+        raise NoAnswer(f"the database said nothing for {self.patience:g} seconds")
+
+
+async def connect(url: str, *, name: str, patience: float = PATIENCE) -> Connection:
     """One lasting connection in autocommit mode; transactions are opened where they are meant.
 
     Statements are prepared at first use: each process runs few, and runs them for ever. `application_name` shows in
-    `pg_stat_activity` who holds what.
+    `pg_stat_activity` who holds what. `patience`: seconds each statement may take.
     """
-    connection = await AsyncConnection.connect(
-        url, autocommit=True, prepare_threshold=0, application_name=f"tidings {name}", connect_timeout=5
+    connection = await Connection.connect(
+        with_keepalives(url),
+        autocommit=True,
+        prepare_threshold=0,
+        application_name=f"tidings {name}",
+        connect_timeout=5,
     )
+    connection.patience = patience
     # A statement planned while the tables were small would scan them whole for ever after: on these connections every
     # statement is a set of probes, so only plans that stay right as the tables grow are allowed.
     await connection.execute(
         "SET synchronous_commit = on; SET jit = off; SET timezone = 'UTC';"
-        "SET enable_seqscan = off; SET enable_mergejoin = off; SET plan_cache_mode = force_generic_plan",
+        "SET enable_seqscan = off; SET enable_mergejoin = off; SET plan_cache_mode = force_generic_plan;"
+        f"{_NOTICE_US_GONE} SET statement_timeout = {int(patience * CANCELLED_BY_THE_SERVER * 1000)}",
         prepare=False,
     )
     return connection
+
+
+def with_keepalives(url: str) -> str:
+    """The same, with what it does not say about TCP."""
+    given = conninfo_to_dict(url)
+    return make_conninfo(url, **{name: value for name, value in KEPT_ALIVE.items() if name not in given})
 
 
 def django_conninfo() -> str:
@@ -55,7 +141,9 @@ class Lasting:
     url: str
     name: str
     revive: Callable[[], Awaitable[None]] | None = None
+    patience: float = PATIENCE
     _connection: Connection | None = None
+    _making: "asyncio.Future[Connection] | None" = None
     _replan_at: float = 0.0
     _replan_after: float = 0.5
     _asked_for: float = 0.0
@@ -67,17 +155,12 @@ class Lasting:
         if now - self._asked_for > LOOK_AFTER and self._connection is not None and _ended(self._connection):
             await self._connection.close()
         self._asked_for = now
-        if self._connection is None or self._connection.closed:
-            try:
-                self._connection = await connect(self.url, name=self.name)
-            except psycopg.OperationalError:
-                if self.revive is None:
-                    raise
-                await self.revive()
-                self._connection = await connect(self.url, name=self.name)
+        connection = self._connection
+        if connection is None or connection.closed:
+            connection = await self._made()
         if now >= self._replan_at:
-            await self._replan(self._connection)
-        return self._connection
+            await self._replan(connection)
+        return connection
 
     async def read(self, act: Callable[[Connection], Awaitable[T]]) -> T:
         """What `act` reads; it may only read, since it is done again when the connection breaks under it."""
@@ -89,6 +172,23 @@ class Lasting:
                 raise
         return await act(await self.live())
 
+    async def _made(self) -> Connection:
+        """Whoever comes while one is being made waits for the same one: a database that is away is not asked by all."""
+        if self._making is None or self._making.done():
+            self._making = asyncio.ensure_future(self._make())
+            self._making.add_done_callback(lambda made: made.cancelled() or made.exception())
+        return await asyncio.shield(self._making)
+
+    async def _make(self) -> Connection:
+        try:
+            self._connection = await connect(self.url, name=self.name, patience=self.patience)
+        except psycopg.OperationalError:
+            if self.revive is None:
+                raise
+            await self.revive()
+            self._connection = await connect(self.url, name=self.name, patience=self.patience)
+        return self._connection
+
     async def _replan(self, connection: Connection) -> None:
         """Plans are kept (`plan_cache_mode`), and one that was made for an empty table is wrong a second later: they
         are thrown away soon at first, then every few minutes."""
@@ -97,6 +197,8 @@ class Lasting:
         self._replan_at = time.monotonic() + self._replan_after
 
     async def close(self) -> None:
+        if self._making is not None:
+            self._making.cancel()
         if self._connection is not None:
             await self._connection.close()
 

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from psycopg.conninfo import conninfo_to_dict
 
+from tidings.kernel.database import KEPT_ALIVE
 from tidings.kernel.settings import settings
 
 _own = settings()
@@ -21,7 +22,7 @@ def _database(url: str) -> dict[str, Any]:
         "ENGINE": "django.db.backends.postgresql",
         **{ours: str(parts.pop(theirs, "")) for ours, theirs in names.items()},
         # A server that is not there at all takes a thread of two for so long, and not for minutes.
-        "OPTIONS": {"connect_timeout": 5, **parts},
+        "OPTIONS": {"connect_timeout": 5, **KEPT_ALIVE, **parts},
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,
     }

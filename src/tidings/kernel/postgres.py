@@ -38,6 +38,7 @@ from psycopg.pq import PGconn, Ping
 from tidings.kernel.drop_root import hand_over, keep_with, run
 from tidings.kernel.prepare_cluster import (
     NAME,
+    NO_SPACE,
     SOCKET,
     EmbeddedPostgresError,
     Place,
@@ -52,7 +53,7 @@ from tidings.kernel.prepare_cluster import (
 )
 from tidings.kernel.upgrade_cluster import Upgraded, finish_upgrade, refuse_other_major, upgrade_cluster
 
-__all__ = ["EmbeddedPostgresError", "Running", "start", "upgrade"]
+__all__ = ["NO_SPACE", "EmbeddedPostgresError", "Running", "start", "upgrade"]
 
 ORPHANS_MAY_TAKE = 1.0  # seconds: without their postmaster idle backends end at once, busy ones when their query ends
 SILENCE_MAY_TAKE = 60.0  # seconds a server that says it is ready may leave a connection unanswered

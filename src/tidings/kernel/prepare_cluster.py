@@ -56,8 +56,9 @@ SETTINGS: Mapping[str, str] = {
     "log_min_error_statement": "panic",
 }
 
+NO_SPACE = "No space left on device"
 HINTS = {
-    "No space left on device": "Free some space on the disk of {folder}, then start again.",
+    NO_SPACE: "Free some space on the disk of {folder}, then start again.",
     "has wrong ownership": "Give it back to the user PostgreSQL ran as: chown -R USER {folder}/cluster",
     "shared memory": "Give the machine or container more shared memory (docker run --shm-size=256m).",
 }

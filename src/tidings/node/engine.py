@@ -11,18 +11,18 @@ import psycopg
 
 from tidings.channels.registry import CHANNELS
 from tidings.delivery.backlog import count_delivering
-from tidings.events.group import Groups, Kept, Submission, Verdict, stopped, unavailable
+from tidings.events.group import BAD_VALUE, Groups, Kept, Submission, Verdict, not_kept, sentence, stopped
 from tidings.events.known import Repeats
 from tidings.kernel.addresses import AddressPolicy
-from tidings.kernel.database import Lasting
+from tidings.kernel.database import PATIENCE, Lasting, NoAnswer, in_words
 from tidings.kernel.http import Wire
-from tidings.kernel.postgres import EmbeddedPostgresError
+from tidings.kernel.postgres import NO_SPACE, EmbeddedPostgresError
 from tidings.kernel.settings import Settings
 from tidings.node import metrics
 from tidings.node.chores import Chores
 from tidings.node.counting import Counting
 from tidings.node.deliver import Deliverer
-from tidings.node.life import Life
+from tidings.node.life import RENEW_WITHIN, Life
 from tidings.node.live import Live
 from tidings.node.receipts import Receipts
 from tidings.node.take_due import WAKE_CHANNEL, Claims
@@ -32,7 +32,18 @@ from tidings.planning.views import HELD
 log = logging.getLogger("tidings.node")
 KEEP_WITHIN = 15.0
 """Seconds a group may take; whoever waits longer is asked to send again."""
+STATEMENT_WITHIN = 14.0
+"""Seconds for the one that keeps a group: a little less, since to cancel it would take some of its own."""
+CHECKED_WITHIN = 2.0
+BRIEFLY = 5.0
+"""Seconds for what a try asks of the database, of the 15 it has."""
+HOUSEKEEPING_WITHIN = 300.0
+TROUBLE_SHOWS = 10.0
+"""Seconds after a group that could not be kept, unless one could since: then a node that is asked whether it is ready
+says yes again, or those who spread the load would never send the event that shows it."""
 DRAIN = 20.0
+REVIVE_AGAIN = 3.0
+"""Seconds after a start of the embedded server that failed."""
 WAKE_AT_MOST_EVERY = 0.05
 
 
@@ -49,33 +60,37 @@ class Node:
         self.settings, self.duties = settings, duties
         self._url, self._revive_server = url, revive
         self._reviving = asyncio.Lock()
+        self._not_revived: type[psycopg.OperationalError] | None = None
+        self._revived_at = 0.0
         self._loop = asyncio.get_running_loop()
         self._tasks: list[asyncio.Task[None]] = []
         self._connections: list[Lasting] = []
         self._notify = asyncio.Event()
+        self._trouble, self._trouble_at = "", 0.0
         self.delivering = 0
         """Nodes that were alive and delivered when `why_not_ready` looked last."""
         self.views, self.groups, self.counting = HELD, Groups(), Counting()
         self.wire = Wire(AddressPolicy(settings.allowed_networks))
-        self.front, self.connection_for_checks = self.connection("front"), self.connection("checks")
+        self.front = self.connection("front")
+        self.connection_for_checks = self.connection("checks", patience=CHECKED_WITHIN)
         self.chores, self.receipts = Chores(self), Receipts(self)
         self.live = Live(self.connection("live"))
         self.life = Life(
-            self.connection("lease"),
+            self.connection("lease", patience=RENEW_WITHIN),
             lambda: self.deliverer.held.keys(),
             lambda: self.deliverer.left_alone(),
             lambda: self.deliverer.withdraw(),
             self.wake,
         )
-        vendors, budgets = self.connection("vendors"), self.connection("budgets")
+        vendors, budgets = self.connection("vendors", patience=BRIEFLY), self.connection("budgets", patience=BRIEFLY)
         self.deliverer = Deliverer(
             settings, self.life, self.wire, self.chores, vendors, budgets, self.counting, self.wake
         )
         self._counts = self.connection("tallies")
         self._claims = Claims(self.deliverer, self.views, self._lease)
 
-    def connection(self, name: str) -> Lasting:
-        lasting = Lasting(self._url, name, self._revive if self._revive_server else None)
+    def connection(self, name: str, *, patience: float = PATIENCE) -> Lasting:
+        lasting = Lasting(self._url, name, self._revive if self._revive_server else None, patience)
         self._connections.append(lasting)
         return lasting
 
@@ -88,10 +103,10 @@ class Node:
             self._spawn("listen", self._claims.listen(self.connection("listen")))
             self._spawn("receipts", self.receipts.run(self.connection("receipts")))
         if self.duties.accepts:
-            self._spawn("ingest", self._ingest(self.connection("ingest")))
+            self._spawn("ingest", self._ingest(self.connection("ingest", patience=STATEMENT_WITHIN)))
         self._spawn("notify", self._notify_workers(self.connection("notify")))
         self._spawn("tallies", self.counting.run(self._counts))
-        self._spawn("chores", self.chores.run(self.connection("chores")))
+        self._spawn("chores", self.chores.run(self.connection("chores", patience=HOUSEKEEPING_WITHIN)))
 
     async def stop(self) -> None:
         """Refuse new events, finish what was submitted, send what has begun, give back the rest."""
@@ -123,13 +138,20 @@ class Node:
         try:
             async with asyncio.timeout(2):
                 self.delivering = await self.connection_for_checks.read(count_delivering)
-        except (psycopg.Error, TimeoutError):
-            return "The database cannot be reached."
+        except TimeoutError:
+            return "The database does not answer."
+        except psycopg.Error as error:
+            return f"{sentence(in_words(error))}."
         if self.groups.closed:
             return "This node is stopping."
+        if self._trouble and self._loop.time() - self._trouble_at < TROUBLE_SHOWS:
+            return f"Events could not be kept: {self._trouble}."
         if self.duties.delivers and self._lease() is None:
             return "The lease could not be renewed; nothing is sent."
         return ""
+
+    def _not_kept(self, error: psycopg.Error) -> None:
+        self._trouble, self._trouble_at = in_words(error), self._loop.time()
 
     def wake(self) -> None:
         """Something is due: for our own claims, or for the nodes that deliver."""
@@ -156,10 +178,18 @@ class Node:
                         room=self.deliverer.lanes.has_room,
                         look_first=repeats.likely(began),
                     )
-            except TimeoutError:
-                # A lock that nobody lets go, a recovery that takes its time: all senders hear of it and come again.
-                self.groups.give_up(unavailable("The database does not answer; nothing was kept. Send again."))
-                raise psycopg.OperationalError("the database does not answer") from None
+            except (TimeoutError, NoAnswer, psycopg.errors.QueryCanceled):
+                # A lock that nobody lets go, a recovery that takes its time, a network that lost us: all senders hear
+                # of it and come again.
+                error = NoAnswer("no group could be kept in time")
+                self._not_kept(error)
+                self.groups.give_up(not_kept(error))
+                raise error from None
+            except psycopg.Error as error:
+                if not isinstance(error, BAD_VALUE):
+                    self._not_kept(error)
+                raise
+            self._trouble = ""
             metrics.GROUP_SECONDS.observe(self._loop.time() - began)
             metrics.GROUP_SIZE.observe(len(group))
             self.counting.hours.kept(accepted.kept)
@@ -196,10 +226,17 @@ class Node:
             os.kill(os.getpid(), 15)
 
     async def _revive(self) -> None:
+        """A server that cannot be started is not tried by all who miss it, one after the other, without a pause."""
         assert self._revive_server is not None
         async with self._reviving:
-            try:
-                await asyncio.to_thread(self._revive_server)
-            except EmbeddedPostgresError as error:
-                log.error("the embedded PostgreSQL cannot be started: %s", error)
-                raise psycopg.OperationalError("the embedded PostgreSQL cannot be started") from error
+            if self._not_revived is None or self._loop.time() - self._revived_at > REVIVE_AGAIN:
+                try:
+                    await asyncio.to_thread(self._revive_server)
+                    self._not_revived = None
+                except EmbeddedPostgresError as error:
+                    log.error("the embedded PostgreSQL cannot be started: %s", error)
+                    full = NO_SPACE in error.message
+                    self._not_revived = psycopg.errors.DiskFull if full else psycopg.OperationalError
+                self._revived_at = self._loop.time()
+            if self._not_revived is not None:
+                raise self._not_revived("the embedded PostgreSQL cannot be started")

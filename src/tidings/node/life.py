@@ -12,10 +12,14 @@ from uuid import UUID
 import psycopg
 
 from tidings.delivery import lease, orphans
-from tidings.kernel.database import Connection, Lasting
+from tidings.kernel.database import Connection, Lasting, for_the_log
 from tidings.node import metrics
 
 log = logging.getLogger("tidings.node")
+RENEW_WITHIN = 5.0
+"""Seconds each statement may take, so that one that gets no answer leaves time for another over a new connection."""
+AGAIN = 1.0
+"""Seconds after a renewal that failed."""
 LATE = 2 * lease.RENEW_EVERY
 """A renewal was missed. Whoever is on time knows that the database was away for less than that, and that nobody alive
 was silent for as long as it takes to be dead: a renewal before, a renewal after."""
@@ -55,10 +59,15 @@ class Life:
 
     async def go_on(self) -> None:
         """Renew it until cancelled."""
+        wait = lease.RENEW_EVERY.total_seconds()
         while True:
-            await asyncio.sleep(lease.RENEW_EVERY.total_seconds())
-            with suppress(psycopg.Error):
+            await asyncio.sleep(wait)
+            try:
                 await self.renew()
+                wait = lease.RENEW_EVERY.total_seconds()
+            except psycopg.Error as error:
+                log.warning("the lease could not be renewed: %s", for_the_log(error))
+                wait = AGAIN
 
     async def end(self) -> None:
         """Give back what is still held."""

@@ -9,7 +9,7 @@ from uuid import UUID
 import psycopg
 
 from tidings.delivery import claim
-from tidings.kernel.database import Connection, Lasting
+from tidings.kernel.database import Connection, Lasting, for_the_log
 from tidings.node.deliver import Deliverer
 from tidings.planning.views import Views
 
@@ -19,6 +19,7 @@ POLL = 1.0
 SPREAD = 0.02
 """Seconds. Results come many times a second, so wake-ups are spread a little."""
 UNREADABLE_FOR = 30.0
+ALIVE_EVERY = 20.0
 WAKE_CHANNEL = "tidings_due"
 
 
@@ -36,7 +37,7 @@ class Claims:
             try:
                 full = await self._once(connection)
             except psycopg.Error as error:
-                log.warning("claim: %s", type(error).__name__)
+                log.warning("claim: %s", for_the_log(error))
                 full = False
             if not full:
                 await self._next()
@@ -46,8 +47,11 @@ class Claims:
             try:
                 live = await connection.live()
                 await live.execute(f"LISTEN {WAKE_CHANNEL}")
-                async for _ in live.notifies():
-                    self.wake.set()
+                while True:
+                    async for _ in live.notifies(timeout=ALIVE_EVERY):
+                        self.wake.set()
+                    # Nothing came for a while: perhaps because nothing can come any more.
+                    await live.execute("SELECT 1")
             except psycopg.Error:
                 await asyncio.sleep(POLL)
 
