@@ -101,6 +101,11 @@ class Recorder:
         self._many = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._turns = 0
+
+    def turns(self) -> int | None:
+        """How often it wrote, or tried to; None while there is nothing to write."""
+        return self._turns if self._results else None
 
     def add(self, result: Result) -> None:
         self._results.append(result)
@@ -122,6 +127,7 @@ class Recorder:
                         await self._many.wait()
             batch = self._results[: 5 * AT_MOST]
             self._many.clear()
+            self._turns += 1
             try:
                 await record(await connection.live(), batch)
             except psycopg.Error as error:

@@ -2,7 +2,7 @@
 
 import select
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -15,6 +15,13 @@ T = TypeVar("T")
 Connection = AsyncConnection[TupleRow]
 REPLAN_AT_LEAST_EVERY = 300.0
 """Seconds."""
+NOTICES_SILENCE: Mapping[str, int] = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,
+}
+"""A server that is cut off sends no goodbye: without these a statement would wait for its answer for hours."""
 LOOK_AFTER = 0.2
 """Seconds in which a connection was not asked for: then it is looked at before it is used again."""
 
@@ -26,13 +33,19 @@ async def connect(url: str, *, name: str) -> Connection:
     `pg_stat_activity` who holds what.
     """
     connection = await AsyncConnection.connect(
-        url, autocommit=True, prepare_threshold=0, application_name=f"tidings {name}", connect_timeout=5
+        make_conninfo(url, **NOTICES_SILENCE),
+        autocommit=True,
+        prepare_threshold=0,
+        application_name=f"tidings {name}",
+        connect_timeout=5,
     )
     # A statement planned while the tables were small would scan them whole for ever after: on these connections every
     # statement is a set of probes, so only plans that stay right as the tables grow are allowed.
     await connection.execute(
         "SET synchronous_commit = on; SET jit = off; SET timezone = 'UTC';"
-        "SET enable_seqscan = off; SET enable_mergejoin = off; SET plan_cache_mode = force_generic_plan",
+        "SET enable_seqscan = off; SET enable_mergejoin = off; SET plan_cache_mode = force_generic_plan;"
+        # A process that stands still within a transaction must not hold its locks for ever, nor wait so for another's.
+        "SET idle_in_transaction_session_timeout = '20s'; SET lock_timeout = '30s'",
         prepare=False,
     )
     return connection

@@ -4,17 +4,30 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Collection, Mapping, Set
 from contextlib import suppress
+from itertools import islice
 from uuid import UUID
 
 import psycopg
 
 from tidings.delivery import lease, orphans
 from tidings.kernel.database import Lasting
+from tidings.kernel.ids import event_of
 from tidings.node import metrics
 
 log = logging.getLogger("tidings.node")
+
+
+NAMED = 20
+"""Deliveries in as many lines."""
+
+
+def name_all(what: str, deliveries: Collection[UUID]) -> None:
+    """Say of deliveries that something had to be put right, and which they are."""
+    log.warning("%d deliveries %s", len(deliveries), what)
+    for each in islice(deliveries, NAMED):
+        log.warning(what, extra={"event": str(event_of(each)), "delivery": str(each)})
 
 
 class Life:
@@ -71,11 +84,12 @@ class Life:
             self._lost()
             await self.begin()
         if freed := await lease.free_dead(live):
-            metrics.FREED.labels("dead_node").inc(freed)
-            log.warning("%d deliveries of dead nodes are pending again", freed)
+            metrics.FREED.labels("dead_node").inc(len(freed))
+            name_all("of a dead node, pending again", freed)
             self._freed()
         unheld = await orphans.unheld(live, self.lease, self._held())
         if again := unheld & suspects:
             metrics.FREED.labels("own_orphan").inc(await orphans.free(live, self.lease, again))
+            name_all("claimed and in nobody's hands, pending again", again)
             self._freed()
         return unheld - again
