@@ -22,7 +22,7 @@ from tidings.delivery.job import Job
 from tidings.delivery.policy import longest_wait
 from tidings.delivery.retention import keep_house
 from tidings.directory.disable import disable_contact_point
-from tidings.directory.forget import forget_verifications
+from tidings.directory.forget import forget_touched, forget_verifications
 from tidings.directory.people import Member, Point
 from tidings.events import turned_away
 from tidings.events.awaiting import sweep
@@ -46,7 +46,7 @@ Chore = Callable[[Connection], Awaitable[None]]
 HOUSEKEEPING = timedelta(minutes=10)
 HOUSEWORK: tuple[Chore, ...] = (
     keep_house, budget.forget, remember.forget, tally.forget, hourly.forget, sweep, forget_verifications,
-    turned_away.forget, forget_imports, forget_sessions,
+    forget_touched, turned_away.forget, forget_imports, forget_sessions,
 )  # fmt: skip
 REPLAN = timedelta(seconds=30)
 FAREWELLS = timedelta(seconds=2)
@@ -139,7 +139,8 @@ class Chores:
                     people=People(submitter=member.login),
                 )
                 # What this transaction reads is not committed, so nobody else may come to hold it.
-                await self._keep(connection, Views(), tenant_id, event)
+                mine = Views(dict(self._node.views.by_tenant))
+                await self._keep(connection, mine, tenant_id, event)
             self._node.wake()
 
         self._waiting.put_nowait(disable)
