@@ -55,7 +55,7 @@ class Connection(asyncio.Protocol):
 class Load:
     def __init__(self, url: str, token: str, first: int, count: int, batch: int, rate: float) -> None:
         parts = urlsplit(url)
-        self.host, self.port = parts.hostname, parts.port
+        self.host, self.port = parts.hostname or "127.0.0.1", parts.port or 80
         path = "/api/v1/events" if batch == 1 else "/api/v1/events/batch"
         self._head = (
             f"POST {path} HTTP/1.1\r\nhost: {parts.netloc}\r\nauthorization: Bearer {token}\r\n"

@@ -3,13 +3,17 @@
 import json
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -18,6 +22,23 @@ import psutil
 import psycopg
 
 from tidings.kernel.postgres import Running, start
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """One that is gone afterwards, and that the database's own user may walk through."""
+    path = Path(tempfile.mkdtemp(prefix="tidings-bench-", dir="/tmp"))
+    path.chmod(0o755)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def on_stage() -> Iterator["Stage"]:
+    with folder() as path, Stage(path) as stage:
+        yield stage
 
 
 class Stage:
