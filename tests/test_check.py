@@ -1,6 +1,7 @@
 """`tidings check`: what an operator is told before people notice, and what would help."""
 
 import importlib
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -101,3 +102,41 @@ def test_added_users_who_are_gone_are_counted_in_words(alone: None, organisation
         see_off(root, login, Expected())
         [told] = found("rules.user_gone")
         assert told.endswith(f"{code} {says}")
+
+
+def test_housework_that_nobody_does_shows(database: str, organisation: Any) -> None:
+    from django.db import connection
+
+    from tidings.kernel.clock import now
+    from tidings.kernel.ids import first_at
+
+    assert len(found("content.no_partition")) == 2
+    with connection.cursor() as cursor:
+        for day in (1, 2):
+            cursor.execute(
+                f"DO $$ BEGIN EXECUTE format('CREATE TABLE events_body_%s PARTITION OF events_body FOR VALUES FROM (%L) TO (%L)',"
+                f" to_char(current_date + {day}, 'YYYYMMDD'), current_date + {day}, current_date + {day + 1}); END $$"
+            )
+        assert found("content.no_partition") == []
+        old = first_at(now() - timedelta(days=93))
+        cursor.execute(
+            "INSERT INTO events_event (id, tenant_id, source, source_id, type, time, subject_id, number, hash)"
+            " VALUES (%s, %s, 'dms', 'old', 'data_change.successful', now(), %s, 1, '')",
+            (old, organisation.id, old),
+        )
+    [text] = found("records.behind")
+    assert text.endswith("are kept for 90 days.")
+
+
+def test_a_delivery_that_has_been_due_for_long_is_named(database: str, organisation: Any) -> None:
+    from django.db import connection
+
+    key = "01900000-0000-7000-8000-000000100002"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO delivery_delivery"
+            " (id, tenant_id, person_id, subject_id, number, contact_point_id, channel, state, due_at)"
+            " VALUES (%s, %s, %s, %s, 1, %s, 'webhook', 'pending', now() - interval '25 minutes')",
+            (key, organisation.id, key, key, key),
+        )
+    assert found("deliveries.overdue") == [f"A delivery has been due for 25 minutes: {key}."]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Literal
 from uuid import UUID
 
@@ -13,15 +14,20 @@ from django.db.utils import DatabaseError
 from tidings.accounts.models import SYSTEM_ROLES, Person, Tenant
 from tidings.channels.models import ChannelSetting
 from tidings.channels.registry import CHANNELS
+from tidings.delivery import stuck
 from tidings.delivery.models import Delivery
+from tidings.delivery.retention import RECORDS
 from tidings.directory.models import ContactPoint
 from tidings.events.models import Event, Parked
 from tidings.events.sources.registry import in_order
+from tidings.kernel.clock import now
+from tidings.kernel.ids import first_at, made_at
 from tidings.kernel.secrets import SecretUnreadable, unseal
 from tidings.kernel.settings import BASE_URL, settings
 from tidings.rules.models import Rule
 
 WAITING_COUNTED = 10_000
+GRACE = timedelta(days=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +54,19 @@ KINDS: Mapping[str, tuple[Literal["error", "warning", "info"], str]] = {
     ),
     "nodes.none_deliver": ("warning", "Start one: tidings serve, or tidings worker"),
     "deliveries.nobody_delivers": ("error", "Start a node that delivers: tidings serve, or tidings worker"),
+    "deliveries.overdue": (
+        "warning",
+        "More nodes help against many (tidings worker); against one, a node's log says what it met with that delivery.",
+    ),
+    "content.no_partition": (
+        "warning",
+        "Each node makes the next days' partitions every 10 minutes; its log says what is in the way. Until then"
+        " content lies in events_body_other and ends there as it should.",
+    ),
+    "records.behind": (
+        "warning",
+        "Each node deletes them every 10 minutes, one node at a time; its log says what is in the way.",
+    ),
     "channels.none_on": ("warning", f"PUT /api/v1/channels/<channel> switches one on: {', '.join(CHANNELS)}."),
     "base_url.local": ("warning", "Set TIDINGS_BASE_URL to the address at which people reach Tidings."),
     "rules.role_empty": ("warning", "Give somebody the role, or remove it from the rule."),
@@ -77,6 +96,8 @@ def findings() -> Iterator[Finding]:
         yield _found("database.not_migrated", f"{missing} schema changes are missing.")
         return
     yield from _nodes()
+    yield from _late()
+    yield from _housework()
     yield from _links()
     if unplanned := Event.objects.across_tenants().filter(fault__isnull=False).count():
         yield _found("events.unplanned", f"{unplanned} events are kept unplanned.")
@@ -104,6 +125,28 @@ def _nodes() -> Iterator[Finding]:
         yield _found("deliveries.nobody_delivers", f"{many} deliveries wait, and no node delivers.")
     else:
         yield _found("nodes.none_deliver", "No node delivers at the moment.")
+
+
+def _late() -> Iterator[Finding]:
+    with connection.cursor() as cursor:
+        cursor.execute(stuck.OLDEST_OVERDUE, {"overdue": str(stuck.OVERDUE)})
+        for delivery, due_at in cursor.fetchall():
+            minutes = (now() - due_at).total_seconds() // 60
+            yield _found("deliveries.overdue", f"A delivery has been due for {minutes:,.0f} minutes: {delivery}.")
+
+
+def _housework() -> Iterator[Finding]:
+    """What would grow unseen if nobody kept house."""
+    today = now().date()
+    with connection.cursor() as cursor:
+        for day in (today + timedelta(days=1), today + timedelta(days=2)):
+            cursor.execute("SELECT to_regclass(%s)", (f"events_body_{day:%Y%m%d}",))
+            if cursor.fetchone() == (None,):
+                yield _found("content.no_partition", f"The content of {day} has no partition yet.")
+    old = Event.objects.across_tenants().filter(id__lt=first_at(now() - RECORDS - GRACE), fault=None)
+    if oldest := old.order_by("id").values_list("id", flat=True).first():
+        text = f"Events of {made_at(oldest):%Y-%m-%d} are still there; they are kept for {RECORDS.days} days."
+        yield _found("records.behind", text)
 
 
 def _links() -> Iterator[Finding]:

@@ -7,7 +7,7 @@ was prepared long ago.
 import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -24,6 +24,7 @@ from tidings.delivery import (
     orphans,
     record,
     retention,
+    stuck,
     told,
     waits,
 )
@@ -206,6 +207,12 @@ STATEMENTS: Mapping[str, tuple[str, Any, set[str]]] = {
     "unplanned": (enqueue._UNPLANNED, (UUID(int=0),), {"event_unplanned"}),
     "free": (lease._FREE, (), {"delivery_open"}),
     "give back all": (lease._GIVE_BACK, (7,), {"delivery_open"}),
+    "due too late": (
+        stuck._BRING_FORWARD,
+        {"longest": timedelta(hours=13), "slice": 100},
+        {"delivery_due", "delivery_delivery_pkey"},
+    ),
+    "overdue": (stuck.OLDEST_OVERDUE, {"overdue": stuck.OVERDUE}, {"delivery_due"}),
     "renew": (lease._RENEW, ("{}", 7), {"delivery_node_pkey"}),
     "orphans": (orphans._MINE, (7,), {"delivery_open"}),
     "free orphans": (orphans._FREE, (SENDS, 7), {"delivery_delivery_pkey"}),

@@ -5,12 +5,16 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
 from tidings.kernel.platform import platform
 from tidings.kernel.postgres import was_ever_started
 from tidings.kernel.settings import default_data_dir
+
+if TYPE_CHECKING:
+    from tidings.delivery.ledger import Ledger
 
 
 @click.command()
@@ -60,27 +64,34 @@ def _show(found: Sequence[Mapping[str, str]], as_json: bool) -> None:
 def _ledger(as_json: bool) -> bool:
     from tidings.delivery.ledger import read_ledger
 
-    ledger = read_ledger()
-    faults = ledger.faults()
+    ledger = read_ledger(progress=_show_progress if sys.stderr.isatty() else lambda _: None)
+    faults, count = ledger.faults(), ledger.counts
     if as_json:
-        click.echo(json.dumps({**asdict(ledger), "open": ledger.open, "faults": faults}, indent=1, default=float))
+        click.echo(json.dumps(ledger.as_json(), indent=1))
         return not faults
-    states = ", ".join(f"{count:,} {state}" for state, count in sorted(ledger.deliveries.items())) or "none"
+    states = ", ".join(f"{each:,} {state}" for state, each in sorted(ledger.deliveries.items())) or "none"
     lines = [
-        ("events", f"{ledger.accepted:,} accepted = {ledger.planned:,} planned + {ledger.unplanned:,} unplanned"),
-        ("recipients", f"{ledger.recipients:,}, with {ledger.recipient_skips:,} channels skipped for a reason"),
-        ("skips", f"{ledger.event_skips:,} roles and people not told, each for a reason"),
+        ("events", f"{ledger.accepted:,} accepted = {count['planned']:,} planned + {count['unplanned']:,} unplanned"),
+        ("recipients", f"{count['recipients']:,}, with {count['recipient_skips']:,} channels skipped for a reason"),
+        ("skips", f"{count['event_skips']:,} roles and people not told, each for a reason"),
         ("deliveries", states),
-        ("to vendor", f"first try {_times(ledger.first_try_p50_ms, ledger.first_try_p99_ms)}"),
-        ("", f"all tries {_times(ledger.p50_ms, ledger.p99_ms)}"),
+        ("to vendor", f"in the last day, first try {_times(ledger, first_try=True)}"),
+        ("", f"all tries {_times(ledger, first_try=False)}"),
     ]
     for label, text in lines:
         click.echo(f"{label:11} {text}")
     for fault in faults:
         click.echo(f"FAULT       {fault}")
+    for what, ids in ledger.examples.items():
+        click.echo(f"{what}: {' '.join(ids)}")
     click.echo("The sums add up." if not faults else "The sums do not add up.")
     return not faults
 
 
-def _times(p50: float | None, p99: float | None) -> str:
-    return "none yet" if p50 is None or p99 is None else f"p50 {p50:,.0f} ms, p99 {p99:,.0f} ms"
+def _show_progress(share: float) -> None:
+    click.echo(f"\r{share:4.0%} read", err=True, nl=share >= 1)
+
+
+def _times(ledger: "Ledger", *, first_try: bool) -> str:
+    p50, p99 = (ledger.took(share, first_try=first_try) for share in (0.5, 0.99))
+    return "none yet" if p50 is None else f"p50 {p50:,} ms, p99 {p99:,} ms"

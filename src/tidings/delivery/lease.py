@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from itertools import islice
 from types import MappingProxyType
+from uuid import UUID
 
 import msgspec
 
@@ -29,14 +30,15 @@ DELETE FROM delivery_node WHERE id IN (
 """
 # Index: delivery_open, whose rows are only what is open; the primary key of nodes. Looked for by what is held and not
 # by who has just died: a node that was taken for dead may commit a last group, or a claim, afterwards. The leases are
-# listed first, so that what somebody claims anew in the middle of this is left alone.
+# listed first, so that what somebody claims anew in the middle of this is left alone. Without a lease nobody holds it.
 _FREE = """
 WITH lost AS (
     SELECT DISTINCT lease FROM delivery_delivery d WHERE state IN ('pending', 'sending') AND state = 'sending'
     AND NOT EXISTS (SELECT FROM delivery_node n WHERE n.id = d.lease)
 )
 UPDATE delivery_delivery SET state = 'pending', lease = NULL, due_at = now()
-WHERE state IN ('pending', 'sending') AND state = 'sending' AND lease IN (SELECT lease FROM lost)
+WHERE state IN ('pending', 'sending') AND state = 'sending' AND (lease IS NULL OR lease IN (SELECT lease FROM lost))
+RETURNING id
 """
 _GIVE_BACK = """
 UPDATE delivery_delivery SET state = 'pending', lease = NULL, due_at = now()
@@ -60,10 +62,10 @@ async def renew(connection: Connection, lease: int, left_alone: Mapping[str, flo
     return (await connection.execute(_RENEW, (told, lease))).rowcount == 1
 
 
-async def free_dead(connection: Connection) -> int:
-    """How many deliveries of dead nodes are pending again."""
+async def free_dead(connection: Connection) -> list[UUID]:
+    """The deliveries of dead nodes, which are pending again."""
     await connection.execute(_BURY, (DEAD_AFTER,))
-    return (await connection.execute(_FREE)).rowcount
+    return [row[0] for row in await (await connection.execute(_FREE, binary=True)).fetchall()]
 
 
 async def sign_off(connection: Connection, lease: int) -> int:

@@ -15,6 +15,10 @@ LEAST_PATIENCE = timedelta(hours=1)
 """A schedule of a few seconds says how to try, not that a robot's minute is too long to wait for."""
 
 
+LOOK_AGAIN = timedelta(minutes=10)
+"""What is held is looked at at least so often: a limit may have been raised, an account be well again."""
+
+
 class Held(Struct, frozen=True):
     """Not tried: a vendor's budget is used up, or its account is in trouble. No try is counted."""
 
@@ -66,4 +70,9 @@ def hold(held: Held, *, age: timedelta, schedule: Sequence[timedelta], gives_up_
     lasts = max(sum(schedule, timedelta(0)) * (1 + JITTER), LEAST_PATIENCE)
     if age + held.wait > (lasts if gives_up_after is None else gives_up_after):
         return Next("failed", held.reason)
-    return Next("pending", held.reason, wait=held.wait)
+    return Next("pending", held.reason, wait=min(held.wait, LOOK_AGAIN))
+
+
+def longest_wait(schedule: Sequence[timedelta]) -> timedelta:
+    """Nothing waits longer than this from one look to the next."""
+    return max(*schedule, MAX_RETRY_AFTER, LOOK_AGAIN) * (1 + JITTER)

@@ -108,6 +108,11 @@ class Recorder(Generic[T]):
         self._many = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._turns = 0
+
+    def turns(self) -> int | None:
+        """How often it wrote, or tried to; None while there is nothing to write."""
+        return self._turns if self._results or self._tried else None
 
     def add(self, tried: T) -> None:
         self._tried.append(tried)
@@ -129,6 +134,7 @@ class Recorder(Generic[T]):
                     async with asyncio.timeout(WITHIN):
                         await self._many.wait()
             self._many.clear()
+            self._turns += 1
             self._results += self._judge(self._tried)
             self._tried.clear()
             batch = self._results[: 5 * AT_MOST]

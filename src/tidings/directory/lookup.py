@@ -1,6 +1,7 @@
 """How a role becomes people: from the event, from the directory, from the system roles. Pure."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -18,9 +19,17 @@ class Named(Struct, frozen=True):
     of: str = ""
 
 
+class Looked(Struct, frozen=True):
+    """The database's snapshot in which a directory was read, and its time."""
+
+    snapshot: str
+    at: datetime
+
+
 class Directory(Struct, frozen=True):
     people: People
     resources: Resources
+    looked: Looked | None = None
 
 
 class HasResource(Protocol):

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from tidings.directory.spelling import email_as_kept, mobile_as_kept, text_as_kept
@@ -89,16 +89,46 @@ class People:
 def people_of(members: Iterable[Member]) -> People:
     """A departed person is still known by login, so that a record can say so, and by nothing else."""
     people = People()
-    for member in members:
-        people.by_id[member.id] = people.by_login[member.login] = member
-        if member.departed:
-            continue
-        if member.email:
-            people.by_email[member.email.lower()] = member
-        if member.mobile:
-            people.by_mobile[member.mobile] = member
-        if member.external_id:
-            people.by_external_id[member.external_id] = member
-        for role in member.roles:
-            people.by_role.setdefault(role, []).append(member)
+    _add(people, members)
     return people
+
+
+def with_members(people: People, changed: Collection[UUID], members: Iterable[Member]) -> People:
+    """The same people, of whom those who `changed` are these `members` now, or nobody any more."""
+    gone = [people.by_id[each] for each in changed if each in people.by_id]
+    names = ("by_id", "by_login", "by_email", "by_mobile", "by_external_id")
+    after = People(**{name: dict(getattr(people, name)) for name in names}, by_role=dict(people.by_role))
+    for member in gone:
+        for found, key in _keys(after, member):
+            # Somebody else may have it by now.
+            if found.get(key) is member:
+                del found[key]
+    for role in {role for member in gone for role in member.roles}:
+        after.by_role[role] = [each for each in people.by_role.get(role, ()) if each.id not in changed]
+    come = list(members)
+    for role in {role for member in come for role in member.roles}:
+        after.by_role[role] = list(after.by_role.get(role, ()))
+    _add(after, come)
+    after.by_role = {role: holders for role, holders in after.by_role.items() if holders}
+    return after
+
+
+def _keys(people: People, member: Member) -> list[tuple[dict[Any, Member], Any]]:
+    """Where a member is found. Who has departed is still known by login."""
+    by_name: list[tuple[dict[Any, Member], Any]] = [(people.by_id, member.id), (people.by_login, member.login)]
+    if member.departed:
+        return by_name
+    more = (
+        (people.by_email, member.email.lower()), (people.by_mobile, member.mobile),
+        (people.by_external_id, member.external_id),
+    )  # fmt: skip
+    return by_name + [(found, key) for found, key in more if key]
+
+
+def _add(people: People, members: Iterable[Member]) -> None:
+    for member in members:
+        for found, key in _keys(people, member):
+            found[key] = member
+        if not member.departed:
+            for role in member.roles:
+                people.by_role.setdefault(role, []).append(member)

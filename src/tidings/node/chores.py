@@ -6,7 +6,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -16,12 +16,13 @@ from tidings.accounts.forget import forget_sessions
 from tidings.catalog.features import SYSTEM_FEATURE
 from tidings.channels import remember
 from tidings.channels.registry import CHANNELS
-from tidings.delivery import budget, fallback, hourly, tally
+from tidings.delivery import budget, fallback, hourly, stuck, tally
 from tidings.delivery.farewell import Farewell, next_step, say, settle, take
 from tidings.delivery.job import Job
+from tidings.delivery.policy import longest_wait
 from tidings.delivery.retention import keep_house
 from tidings.directory.disable import disable_contact_point
-from tidings.directory.forget import forget_verifications
+from tidings.directory.forget import forget_touched, forget_verifications
 from tidings.directory.people import Member, Point
 from tidings.events import turned_away
 from tidings.events.awaiting import sweep
@@ -32,6 +33,8 @@ from tidings.kernel.clock import now
 from tidings.kernel.database import Connection, Lasting, for_the_log
 from tidings.kernel.ids import event_of
 from tidings.kernel.problems import Problem
+from tidings.node import metrics
+from tidings.node.life import name_all
 from tidings.pipeline import accept, plan_again
 from tidings.planning.views import Views
 
@@ -43,11 +46,12 @@ Chore = Callable[[Connection], Awaitable[None]]
 HOUSEKEEPING = timedelta(minutes=10)
 HOUSEWORK: tuple[Chore, ...] = (
     keep_house, budget.forget, remember.forget, tally.forget, hourly.forget, sweep, forget_verifications,
-    turned_away.forget, forget_imports, forget_sessions,
+    forget_touched, turned_away.forget, forget_imports, forget_sessions,
 )  # fmt: skip
 REPLAN = timedelta(seconds=30)
 FAREWELLS = timedelta(seconds=2)
 MISSED_WAYS = timedelta(minutes=1)
+STUCK = timedelta(minutes=1)
 SOURCE = "tidings"
 
 
@@ -63,6 +67,7 @@ class Chores:
         self._waiting: asyncio.Queue[Chore] = asyncio.Queue()
         self._told: set[str] = set()
         self._saying: set[asyncio.Task[None]] = set()
+        self._ahead: dict[int, datetime] = {}
 
     async def run(self, lasting: Lasting) -> None:
         try:
@@ -74,7 +79,7 @@ class Chores:
 
     async def _run(self, lasting: Lasting) -> None:
         loop = asyncio.get_running_loop()
-        next_house = next_plan = next_farewells = next_ways = 0.0
+        next_house = next_plan = next_farewells = next_ways = next_stuck = 0.0
         while True:
             if loop.time() >= next_house:
                 for housework in HOUSEWORK:
@@ -89,6 +94,9 @@ class Chores:
             if self._node.duties.delivers and loop.time() >= next_ways:
                 await self._do(lasting, self._find_missed_ways)
                 next_ways = loop.time() + MISSED_WAYS.total_seconds()
+            if self._node.duties.delivers and loop.time() >= next_stuck:
+                await self._do(lasting, self._free_stuck)
+                next_stuck = loop.time() + STUCK.total_seconds()
             with suppress(TimeoutError):
                 async with asyncio.timeout(1):
                     chore = await self._waiting.get()
@@ -131,7 +139,8 @@ class Chores:
                     people=People(submitter=member.login),
                 )
                 # What this transaction reads is not committed, so nobody else may come to hold it.
-                await self._keep(connection, Views(), tenant_id, event)
+                mine = Views(dict(self._node.views.by_tenant))
+                await self._keep(connection, mine, tenant_id, event)
             self._node.wake()
 
         self._waiting.put_nowait(disable)
@@ -210,6 +219,22 @@ class Chores:
         schedule, chance = node.settings.retry_schedule, random.random()  # noqa: S311 - spreads retries
         following = next_step(farewell, outcome, now=at, schedule=schedule, chance=chance)
         self._waiting.put_nowait(lambda connection: settle(connection, farewell, following))
+
+    async def _free_stuck(self, connection: Connection) -> None:
+        """What is only late is nobody's mistake, as far as can be told from here; it is named, since the metrics do not
+        say which it is."""
+        if late := await stuck.bring_forward(connection, longest_wait(self._node.settings.retry_schedule)):
+            metrics.STUCK.labels("due_too_late").inc(len(late))
+            name_all("that waited for a time no wait leads to, due now", late)
+            self._node.wake()
+        self._ahead, buried = await stuck.bury_ahead(connection, self._ahead)
+        for lease in buried:
+            metrics.STUCK.labels("node_ahead").inc()
+            log.warning("a dead node's lease was renewed in the future; what it held is freed", extra={"lease": lease})
+        if overdue := await stuck.overdue(connection):
+            delivery, due_at = overdue
+            about = {"event": str(event_of(delivery)), "delivery": str(delivery), "due_at": due_at.isoformat()}
+            log.warning("due for more than ten minutes, and not sent", extra=about)
 
     async def _plan_again(self, connection: Connection) -> None:
         planned = await plan_again(connection, self._node.views, self._node.counting.hours.planned)

@@ -99,6 +99,10 @@ class Deliverer:
         """Write results down until cancelled."""
         await self._recorder.run(connection, self._written)
 
+    def records(self) -> int | None:
+        """How often results were written down; None while there are none."""
+        return self._recorder.turns()
+
     async def flushed(self) -> None:
         """Wait until all results are durable."""
         await self._recorder.flushed()

@@ -24,6 +24,7 @@ from tidings.node.counting import Counting
 from tidings.node.deliver import Deliverer
 from tidings.node.life import RENEW_WITHIN, Life
 from tidings.node.live import Live
+from tidings.node.pulse import Pulse
 from tidings.node.receipts import Receipts
 from tidings.node.take_due import WAKE_CHANNEL, Claims
 from tidings.pipeline import accept
@@ -101,6 +102,7 @@ class Node:
             self._spawn("claim", self._claims.run(self.connection("claim")))
             self._spawn("lease", self.life.go_on())
             self._spawn("listen", self._claims.listen(self.connection("listen")))
+            self._spawn("pulse", Pulse({"claim": lambda: self._claims.turns, "record": self.deliverer.records}).run())
             self._spawn("receipts", self.receipts.run(self.connection("receipts")))
         if self.duties.accepts:
             self._spawn("ingest", self._ingest(self.connection("ingest", patience=STATEMENT_WITHIN)))

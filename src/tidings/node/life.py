@@ -5,14 +5,16 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Collection, Mapping, Set
 from contextlib import suppress
+from itertools import islice
 from uuid import UUID
 
 import psycopg
 
 from tidings.delivery import lease, orphans
 from tidings.kernel.database import Connection, Lasting, for_the_log
+from tidings.kernel.ids import event_of
 from tidings.node import metrics
 
 log = logging.getLogger("tidings.node")
@@ -23,6 +25,15 @@ AGAIN = 1.0
 LATE = 2 * lease.RENEW_EVERY
 """A renewal was missed. Whoever is on time knows that the database was away for less than that, and that nobody alive
 was silent for as long as it takes to be dead: a renewal before, a renewal after."""
+NAMED = 20
+"""Deliveries in as many lines."""
+
+
+def name_all(what: str, deliveries: Collection[UUID]) -> None:
+    """Say of deliveries that something had to be put right, and which they are."""
+    log.warning("%d deliveries %s", len(deliveries), what)
+    for each in islice(deliveries, NAMED):
+        log.warning(what, extra={"event": str(event_of(each)), "delivery": str(each)})
 
 
 class Life:
@@ -91,8 +102,8 @@ class Life:
         # have until our next renewal. Not longer, or a node that is always late would free nothing.
         self._waits_for_others = late and not self._waits_for_others
         if not self._waits_for_others and (freed := await lease.free_dead(live)):
-            metrics.FREED.labels("dead_node").inc(freed)
-            log.warning("%d deliveries of dead nodes are pending again", freed)
+            metrics.FREED.labels("dead_node").inc(len(freed))
+            name_all("of a dead node, pending again", freed)
             self._freed()
         await self._free_orphans(live, self.lease)
 
@@ -100,5 +111,6 @@ class Life:
         unheld = await orphans.unheld(live, mine, self._held())
         if again := unheld & self._suspects:
             metrics.FREED.labels("own_orphan").inc(await orphans.free(live, mine, again))
+            name_all("claimed and in nobody's hands, pending again", again)
             self._freed()
         self._suspects = unheld - again

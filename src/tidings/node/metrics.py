@@ -53,6 +53,12 @@ FREED = Counter(
     ["from"],
     registry=REGISTRY,
 )
+STUCK = Counter(
+    "tidings_stuck_total",
+    "What would have waited for ever and was put right: deliveries due too late, leases renewed in the future.",
+    ["what"],
+    registry=REGISTRY,
+)
 RECEIPTS = Counter(
     "tidings_receipts_total",
     "Deliveries that a provider's receipt ended, by channel, state and reason.",

@@ -19,6 +19,7 @@ from tidings.kernel.stop import on_stop
 from tidings.node.asgi import App
 from tidings.node.engine import Duties, Node
 from tidings.node.front import Front
+from tidings.node.pulse import watch_loop
 from tidings.node.watch import Watch
 
 log = logging.getLogger("tidings.node")
@@ -55,6 +56,7 @@ async def _run(
     with on_stop(lambda: loop.call_soon_threadsafe(stopping.set)):
         node = Node(settings, url, duties, revive=_reviver(server))
         await node.start()
+        unwatched = watch_loop(loop)
         http = Http(node, listener) if listener else None
         if http:
             await http.start()
@@ -67,6 +69,7 @@ async def _run(
         if http:
             await http.stop()
         await asyncio.to_thread(finish, begun_only=True)
+        unwatched()
 
 
 def _spare_the_collector() -> None:

@@ -31,9 +31,11 @@ class Claims:
         self._loop = asyncio.get_running_loop()
         self._unreadable: dict[UUID, float] = {}
         self.wake = asyncio.Event()
+        self.turns = 0
 
     async def run(self, connection: Lasting) -> None:
         while True:
+            self.turns += 1
             try:
                 full = await self._once(connection)
             except psycopg.Error as error:

@@ -15,8 +15,7 @@ import psycopg
 from tidings.accounts.load import load_grants
 from tidings.catalog.load import load_catalog
 from tidings.channels.load import load_channels
-from tidings.directory.load import load_people, load_resources
-from tidings.directory.lookup import Directory
+from tidings.directory.load import load_directory
 from tidings.events.group import unavailable
 from tidings.kernel.database import Connection, connect, django_conninfo
 from tidings.planning.view import View
@@ -65,8 +64,7 @@ class Views:
         if held and held.directory_version == directory_version:
             directory = held.directory
         else:
-            people = await load_people(connection, tenant_id)
-            directory = Directory(people, await load_resources(connection, tenant_id))
+            directory = await load_directory(connection, tenant_id, held.directory if held else None)
         if held and held.access_version == access_version:
             grants = held.grants
         else:
