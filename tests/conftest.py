@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 import psycopg
 import pytest
+from hypothesis import settings as examples
 from psycopg import sql
 
 # Django reads its settings once, when it is set up: from here, not from the developer's environment.
@@ -37,6 +38,9 @@ from django.conf import settings as django_settings  # noqa: E402
 django.setup()
 # A password that is hard to guess from its hash takes half a second; no test is about that.
 django_settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+# For those who look for trouble: --hypothesis-profile=deep
+examples.register_profile("deep", max_examples=2_000, deadline=None)
 
 QUICK = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "64MB", "max_connections": "100"}
 TEMPLATE = "tidings_template"

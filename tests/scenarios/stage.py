@@ -23,6 +23,7 @@ from tests.delivery.given import SECRET, in_django, reach
 from tidings.channels.testing.webhook_receiver import Arrival, Reply, WebhookReceiver
 from tidings.kernel.database import Connection, connect
 from tidings.kernel.settings import settings
+from tidings.node.connection import Limits
 from tidings.node.engine import Duties, Node
 from tidings.node.run import Http, listen
 
@@ -74,6 +75,7 @@ class Stage:
         *,
         revive: Callable[[], None] | None = None,
         watched: bool = False,
+        limits: Limits | None = None,
         **more: Any,
     ) -> Running:
         """A node; its retries come after fractions of a second. `watched`: with a port though it only delivers."""
@@ -84,7 +86,7 @@ class Stage:
         http, port = None, 0
         if duties.accepts or watched:
             listener = listen("127.0.0.1", 0)
-            http, port = Http(node, listener), listener.getsockname()[1]
+            http, port = Http(node, listener, limits), listener.getsockname()[1]
             await http.start()
         self.nodes.append(Running(node, http, port))
         return self.nodes[-1]

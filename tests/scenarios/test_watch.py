@@ -36,10 +36,13 @@ async def test_a_node_that_only_delivers_can_be_watched_and_answers_nothing_else
     assert (await stage.send("GET", "/healthz")).body == {"status": "alive"}
     assert (await stage.send("GET", "/readyz")).body == {"status": "ready", "nodes_delivering": 1}
     assert (await metrics(stage, worker))["tidings_nodes_delivering"] == 1
-    for method, path in (("POST", "/api/v1/events"), ("GET", "/api/v1/rules"), ("POST", "/metrics"), ("GET", "/")):
+    for method, path in (("POST", "/api/v1/events"), ("GET", "/api/v1/rules"), ("GET", "/")):
         answer = await stage.send(method, path, event())
         assert (answer.status, answer.body["code"]) == (404, "not_found")
         assert "/healthz, /readyz, /metrics" in answer.body["detail"]
+    answer = await stage.send("POST", "/metrics", event())
+    assert (answer.status, answer.headers["allow"]) == (405, "GET, HEAD")
+    assert (await stage.send("HEAD", "/readyz")).status == 200
 
 
 async def test_a_node_that_only_accepts_says_when_nobody_delivers(empty_stage: Stage) -> None:

@@ -10,27 +10,42 @@ from tidings.events.sources.registry import ADAPTERS
 JSON = dict[str, Any]
 
 
-def _call(summary: str, content: JSON, done: str, answer: str, tag: str = "events") -> JSON:
-    answers = {
-        done: answer,
-        "401": "No living token.",
-        "403": "The token may not.",
-        "409": "The id is known with other content.",
-        "413": "Too large.",
-        "422": "See code and detail.",
-        "503": "Send again after Retry-After.",
-    }
+def _call(summary: str, content: JSON, done: str, answer: str, schema: JSON, tag: str = "events") -> JSON:
     return {
         "tags": [tag],
         "summary": summary,
         "requestBody": {"required": True, "content": content},
-        "responses": {code: {"description": text} for code, text in answers.items()},
+        "responses": {done: {"description": answer, "content": {"application/json": {"schema": schema}}}},
         "security": [{"TokenAuth": []}],
     }
 
 
+def _object(required: JSON, **optional: JSON) -> JSON:
+    return {"type": "object", "required": [*required], "properties": {**required, **optional}}
+
+
 (_EVENT,), SCHEMAS = msgspec.json.schema_components([Event], ref_template="#/components/schemas/{name}")
 _ANY: JSON = {"type": "object"}
+_COUNT: JSON = {"type": "integer", "minimum": 0}
+_TEXT: JSON = {"type": "string"}
+_ID: JSON = {"type": "string", "format": "uuid"}
+_KEPT = _object({"id": _ID, "duplicate": {"type": "boolean"}})
+_REJECTED: JSON = {"type": "array", "items": _object({"index": _COUNT, "code": _TEXT, "detail": _TEXT})}
+_SUMS = _object({"accepted": _COUNT, "duplicates": _COUNT, "rejected": _REJECTED})
+_RECORD = _object(
+    {"event": _ANY, "recipients": {"type": "array", "items": _ANY}, "skips": {"type": "array", "items": _ANY}}
+)
+_PARKED = _object({"id": _ID, "reason": _TEXT, "detail": _TEXT, "words": _ANY, "see": _TEXT})
+_TAKEN = _object(
+    {
+        "events": {"type": "array", "items": _ID},
+        "ignored": {"type": "boolean"},
+        "parked": {"anyOf": [_PARKED, {"type": "null"}]},
+    }
+)
+_REPLAYED = _object(
+    {"replayed": _COUNT, "ignored": _COUNT, "still_parked": _COUNT, "next": {"anyOf": [_ID, {"type": "null"}]}}
+)
 _REPLAY: JSON = {
     "type": "object",
     "properties": {
@@ -67,12 +82,16 @@ _LIVE: JSON = {
 _FORESEEN = "The decision record, as `GET /events/{event_id}` answers it; nothing is kept. A send's state is `planned`."
 _READ = "`true`: each recipient has a `message` too, what that person would read."
 PATHS: JSON = {
-    "/api/v1/events": {"post": _call("Keep an event", _ONE, "202", "Durable: its id, and whether it was known.")},
+    "/api/v1/events": {
+        "post": _call("Keep an event", _ONE, "202", "Durable: its id, and whether it was known.", _KEPT)
+    },
     "/api/v1/events/batch": {
-        "post": _call("Keep many events", _MANY, "202", "How many are kept and known; which are rejected, and why.")
+        "post": _call(
+            "Keep many events", _MANY, "202", "How many are kept and known; which are rejected, and why.", _SUMS
+        )
     },
     "/api/v1/preview": {
-        "post": _call("Who would be told, how, and why not", _ONE, "200", _FORESEEN)
+        "post": _call("Who would be told, how, and why not", _ONE, "200", _FORESEEN, _RECORD)
         | {"parameters": [{"name": "messages", "in": "query", "schema": {"type": "boolean"}, "description": _READ}]}
     },
     "/live": {"get": _LIVE},
@@ -83,6 +102,7 @@ PATHS: JSON = {
                 {"application/json": {"schema": _ANY}},
                 "202",
                 "Its events, durable; or parked, with the reason. The token may stand in the URL: ?token=",
+                _TAKEN,
                 "sources",
             )
         }
@@ -94,6 +114,7 @@ PATHS: JSON = {
             {"application/json": {"schema": _REPLAY}},
             "200",
             "How many became events, how many nobody wants to know, how many stay parked; `next` leads on.",
+            _REPLAYED,
             "sources",
         )
         | {"parameters": [{"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}]}

@@ -7,6 +7,7 @@ from ninja import Body, Field, Router, Schema, Status
 from pydantic import AwareDatetime, ConfigDict
 
 from tidings.accounts.live_key import live_key, read_live_key
+from tidings.api.answers import problem
 from tidings.api.authenticate import caller
 from tidings.api.etag import if_match, set_etag
 from tidings.api.outcomes import OutcomeShown, shown_outcome
@@ -92,7 +93,11 @@ def post_code(request: HttpRequest, channel: str, body: Body[CodeWanted] = THE_O
     return Status(202, {"detail": detail, "expires_in": int(HOLDS.total_seconds())})
 
 
-@router.get("/me/contact-points/{channel}/code", response=CodeStands)
+@router.get(
+    "/me/contact-points/{channel}/code",
+    response=CodeStands,
+    openapi_extra={"responses": {409: problem("This channel's addresses are proven by a test message.")}},
+)
 def get_code(request: HttpRequest, channel: str) -> dict[str, Any]:
     """Where one stands with the code that was sent last."""
     return {"under_way": code_state(caller(request), channel)}

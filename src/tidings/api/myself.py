@@ -47,7 +47,7 @@ class ChoicesShown(Schema):
     timezones: list[str]
 
 
-class ReasonShown(Schema):
+class RoleToldShown(Schema):
     role: str
     when: Literal["always", "named", "held"] = Field(
         description="of every such event; of those that name you so; of those that touch what you answer for"
@@ -61,7 +61,7 @@ class ExpectationShown(Schema):
     labels: dict[str, str]
     feature: str
     feature_labels: dict[str, str]
-    because: list[ReasonShown]
+    because: list[RoleToldShown]
     sends: list[str] = Field(description="the channels on which it would go out, beside the inbox")
     skips: list[SkipShown] = Field(description="the methods that lead nowhere, and why; or why it is not told at all")
 

@@ -14,7 +14,7 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from tidings.api.hot_calls import PATHS
 from tidings.events.group import unavailable
-from tidings.kernel.problems import CONTENT_TYPE, PAGES, Problem
+from tidings.kernel.problems import CONTENT_TYPE, PAGES, Problem, internal_error
 
 log = logging.getLogger("tidings.api")
 # Where pydantic's own words do not say what to do.
@@ -111,7 +111,7 @@ class ProblemMiddleware:
             case SuspiciousOperation():
                 return render(Problem(400, "bad_request", "This is no request that can be answered."))
         log.exception("a request failed unexpectedly", exc_info=error)
-        return render(Problem(500, "internal_error", "This is our fault; the log of this node says more."))
+        return render(internal_error())
 
 
 def _nothing_there(request: HttpRequest) -> Problem:

@@ -94,7 +94,7 @@ class RestoredShown(Schema):
     left_out: LeftOut
 
 
-class LeftAloneShown(Schema):
+class RuleLeftAloneShown(Schema):
     event_type: str
     version: int
     reason: str = Field(description="changed_since (then by whom, and when), or nothing_to_undo")
@@ -104,7 +104,7 @@ class LeftAloneShown(Schema):
 
 class UndoDone(Schema):
     items: list[RestoredShown]
-    left_alone: list[LeftAloneShown]
+    left_alone: list[RuleLeftAloneShown]
 
 
 class Restore(Schema):

@@ -8,6 +8,7 @@ from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
 
 from tidings import __version__
+from tidings.api.answers import PROBLEM, with_problems
 from tidings.api.authenticate import TokenAuth
 from tidings.api.body import JsonParser
 from tidings.api.hot_calls import LIVE_KEY, PATHS, SCHEMAS
@@ -18,13 +19,17 @@ from tidings.preferences.link import PATH as UNSUBSCRIBE
 
 
 class Api(NinjaAPI):
-    """With the calls of the node in its document."""
+    """With the calls of the node in its document, and what every call may answer."""
 
     def get_openapi_schema(self, *arguments: Any, **more: Any) -> OpenAPISchema:
         schema = super().get_openapi_schema(*arguments, **more)
         for where, calls in PATHS.items():
             schema["paths"].setdefault(where, {}).update(calls)
-        schema["components"]["schemas"].update(SCHEMAS)
+        schema["paths"] = {
+            where: {method: with_problems(where, method, call) for method, call in calls.items()}
+            for where, calls in schema["paths"].items()
+        }
+        schema["components"]["schemas"].update(SCHEMAS, Problem=PROBLEM)
         schema["components"]["securitySchemes"].update(LIVE_KEY)
         return schema
 

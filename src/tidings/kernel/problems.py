@@ -52,5 +52,10 @@ def forbidden(who: str) -> Problem:
     return Problem(403, "forbidden", f"Only {who} may do this.")
 
 
+def internal_error() -> Problem:
+    """Of what nobody foresaw; it is in the log, and its text nowhere else."""
+    return Problem(500, "internal_error", "This is our fault; the log of this node says more.")
+
+
 def invalid(detail: str, errors: Sequence[Mapping[str, Any]] = (), *, code: str = "invalid") -> Problem:
     return Problem(422, code, detail, errors=errors)

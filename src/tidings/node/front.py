@@ -20,7 +20,8 @@ from tidings.events.receive import receive_many, receive_one
 from tidings.events.sources.registry import ADAPTERS
 from tidings.kernel.clock import now
 from tidings.kernel.database import Connection
-from tidings.kernel.problems import Problem, forbidden
+from tidings.kernel.media_type import unsupported
+from tidings.kernel.problems import Problem, forbidden, internal_error
 from tidings.kernel.secrets import token_hash
 from tidings.node import live, metrics, sources
 from tidings.node.asgi import JSON, App, Message, Receive, Scope, Send, answer, answer_problem
@@ -52,13 +53,13 @@ class Front:
         self._tenant_of: dict[bytes, UUID] = {}
         self._unknown: dict[bytes, float] = {}
         self._loop, self._door = asyncio.get_running_loop(), node.counting.door
-        self._sources = sources.Sources(node)
+        self._sources, self._watch = sources.Sources(node), Watch(node)
         self._routes: Mapping[tuple[str, str], App] = {
             ("POST", "/api/v1/events"): self._one,
             ("POST", "/api/v1/events/batch"): self._many,
             ("POST", "/api/v1/preview"): self._preview,
             ("GET", live.PATH): node.live.serve,
-            **Watch(node).routes,
+            **self._watch.routes,
             **{("POST", f"{sources.PATH}{code}"): self._push for code in ADAPTERS},
         }
 
@@ -73,8 +74,13 @@ class Front:
             await answer_problem(send, problem)
         except psycopg.Error:
             await answer_problem(send, unavailable("The database cannot be reached."))
+        except Exception:
+            log.exception("a request failed unexpectedly")
+            await answer_problem(send, internal_error())
 
     def _other(self, scope: Scope) -> App:
+        if scope["path"] in self._watch.paths:
+            return self._watch
         if scope["path"].startswith(RECEIPTS):
             return self._receipts
         return self._replay if sources.asks_to_replay(scope) else self._rest
@@ -265,7 +271,10 @@ def _text(headers: Mapping[bytes, bytes]) -> dict[str, str]:
 
 
 async def _read(receive: Receive, headers: Mapping[bytes, bytes], at_most: int) -> bytes:
-    """The body; refused as soon as it is known to be too large."""
+    """The body; refused as soon as it is known to be too large. One that is compressed is not opened: how large it is
+    would only be known then."""
+    if headers.get(b"content-encoding", b"identity").lower() not in (b"", b"identity"):
+        raise unsupported("Send it as it is, without Content-Encoding.")
     length = headers.get(b"content-length", b"0")
     if length.isdigit() and int(length) > at_most:
         # Who asked first whether to send it has sent nothing yet, and now will not.

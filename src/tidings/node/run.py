@@ -17,6 +17,7 @@ from tidings.kernel.postgres import Running
 from tidings.kernel.settings import Settings
 from tidings.kernel.stop import on_stop
 from tidings.node.asgi import App
+from tidings.node.connection import Limits, limited, limits_here
 from tidings.node.engine import Duties, Node
 from tidings.node.front import Front
 from tidings.node.pulse import watch_loop
@@ -91,10 +92,11 @@ def _reviver(server: Running | None) -> Callable[[], None] | None:
 class Http:
     """uvicorn inside the node's loop; signals are the node's."""
 
-    def __init__(self, node: Node, listener: socket.socket) -> None:
+    def __init__(self, node: Node, listener: socket.socket, limits: Limits | None = None) -> None:
         config = uvicorn.Config(
             Front(node, django_app()) if node.duties.accepts else Watch(node),
-            http="httptools",
+            http=limited(limits or limits_here()),
+            ws="none",
             lifespan="off",
             log_config=None,
             access_log=False,

@@ -36,13 +36,19 @@ class Watch:
             ("GET", "/readyz"): self._ready,
             ("GET", "/metrics"): self._metrics,
         }
+        self.paths = frozenset(path for _, path in self.routes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        route = self.routes.get((scope["method"], scope["path"]))
+        asked = "GET" if scope["method"] == "HEAD" else scope["method"]
+        route = self.routes.get((asked, scope["path"]))
         if route is not None:
             await route(scope, receive, send)
+            return
+        if scope["path"] in self.paths:
+            detail = f"{scope['path']} is read with GET."
+            await answer_problem(send, Problem(405, "method_not_allowed", detail, headers={"Allow": "GET, HEAD"}))
             return
         where = ", ".join(path for _, path in self.routes)
         text = f"This node only delivers, and answers GET {where}; all else is for `tidings web` or `tidings serve`."

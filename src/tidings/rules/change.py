@@ -187,6 +187,9 @@ def _problems(change: _Change, users: Mapping[str, Person], *, alone: bool) -> I
 
 def _unknown_types(unknown: Sequence[str], catalog: Catalog) -> Problem:
     nearest = {code: catalog.nearest(code) for code in unknown[:10]}
-    errors = [{"field": "event_types", "event_type": code, "nearest": near} for code, near in nearest.items()]
+    errors = [
+        {"field": "event_types", "problem": f"there is no {code!r}", "event_type": code, "nearest": near}
+        for code, near in nearest.items()
+    ]
     named = ", ".join(f"{code!r}" + (f" (did you mean {near[0]}?)" if near else "") for code, near in nearest.items())
     return invalid(f"Nothing was changed: there is no event type {named}.", errors, code="unknown_event_type")
