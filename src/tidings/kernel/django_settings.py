@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from psycopg.conninfo import conninfo_to_dict
 
+from tidings.kernel.keys import django_key, secret_keys
 from tidings.kernel.settings import settings
 
 _own = settings()
@@ -38,8 +39,7 @@ def _fingerprint_of(folder: Path) -> str:
 DATABASES = {
     "default": _database(os.environ.get("TIDINGS_RESOLVED_DATABASE_URL") or _own.database_url or "postgresql:///")
 }
-SECRET_KEY = hashlib.sha256(f"tidings/django/{_own.secret_keys[0]}".encode()).hexdigest()
-SECRET_KEY_FALLBACKS = [hashlib.sha256(f"tidings/django/{key}".encode()).hexdigest() for key in _own.secret_keys[1:]]
+SECRET_KEY, *SECRET_KEY_FALLBACKS = map(django_key, secret_keys())
 DEBUG = False
 # Links in mails are made from the base URL, never from what a request says its host is.
 ALLOWED_HOSTS = ["*"]
