@@ -162,7 +162,8 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 # Nobody is written to who has no sign-in here.
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = True
-# Behind a proxy all come from one address, so the limit of one address is wide and that of one sign-in is not.
+# Behind a proxy that is not in TIDINGS_TRUSTED_PROXIES all come from one address, so the limit of one address is wide
+# and that of one sign-in is not. Which address that is, the node in front of Django has found out (kernel/origin.py).
 ACCOUNT_RATE_LIMITS = {"login": "300/m/ip", "login_failed": "60/m/ip,5/5m/key", "reset_password": "60/m/ip,5/h/key"}
 MFA_ADAPTER = "tidings.console.sign_in.SecondFactor"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]

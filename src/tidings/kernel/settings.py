@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network
+from math import inf
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
@@ -23,6 +24,8 @@ SECRET_LENGTH = 32
 KEY_FILE = "secret.key"
 """In the data folder."""
 BASE_URL = "http://127.0.0.1:8420"
+API_RATE = "50"
+"""A node's two threads answer some 200 calls a second: one token leaves three quarters of them to the others."""
 RETRY_SCHEDULE = "5,30,300,1800,7200,18000,36000,36000"
 
 
@@ -45,6 +48,9 @@ class Settings:
     keys_file: Path | None
     base_url: str
     allowed_networks: tuple[IPv4Network | IPv6Network, ...]
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
+    api_rate: float
+    event_rate: float
     retry_schedule: tuple[timedelta, ...]
     admin_password: str | None
     admin_token: str | None
@@ -70,7 +76,10 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         secret_keys=secret_keys,
         keys_file=keys_file,
         base_url=_base_url(environment.get("TIDINGS_BASE_URL") or BASE_URL),
-        allowed_networks=_networks(environment.get("TIDINGS_ALLOWED_NETWORKS", "")),
+        allowed_networks=_networks(environment, "TIDINGS_ALLOWED_NETWORKS"),
+        trusted_proxies=_networks(environment, "TIDINGS_TRUSTED_PROXIES"),
+        api_rate=_rate(environment, "TIDINGS_API_RATE", API_RATE),
+        event_rate=_rate(environment, "TIDINGS_EVENT_RATE", "0"),
         retry_schedule=_schedule(environment.get("TIDINGS_RETRY_SCHEDULE") or RETRY_SCHEDULE),
         admin_password=_secret(environment, "TIDINGS_ADMIN_PASSWORD"),
         admin_token=_admin_token(environment),
@@ -128,11 +137,22 @@ def _base_url(url: str) -> str:
     return target.url.rstrip("/")
 
 
-def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+def _networks(environment: Mapping[str, str], name: str) -> tuple[IPv4Network | IPv6Network, ...]:
     try:
-        return parse_networks(text)
+        return parse_networks(environment.get(name, ""))
     except InvalidNetworks as error:
-        raise SettingsError(f"TIDINGS_ALLOWED_NETWORKS: {error.message}", error.hint) from None
+        raise SettingsError(f"{name}: {error.message}", error.hint) from None
+
+
+def _rate(environment: Mapping[str, str], name: str, default: str) -> float:
+    """A second; 0 is no limit."""
+    try:
+        rate = float(environment.get(name) or default)
+    except ValueError:
+        rate = -1
+    if not 0 <= rate < inf:
+        raise SettingsError(f"{name} is not how many a second.", f"For example: {API_RATE}; 0 for no limit.")
+    return rate
 
 
 def _secret(environment: Mapping[str, str], name: str) -> str | None:
@@ -168,14 +188,15 @@ def _secret_keys(
 ) -> tuple[tuple[str, ...], Path | None]:
     """The first key encrypts, the rest still decrypt; and the file they came from. With the embedded database a key is
     made and kept beside it."""
-    given = _secret(environment, "TIDINGS_SECRET_KEYS")
+    setting = "TIDINGS_SECRET_KEYS"
+    given = _secret(environment, setting)
     if given:
         keys = split_keys(given)
         if not keys:
             raise SettingsError(
                 f"TIDINGS_SECRET_KEYS holds a key shorter than {SECRET_LENGTH} characters.", "Use: openssl rand -hex 32"
             )
-        path = environment.get("TIDINGS_SECRET_KEYS_FILE")
+        path = environment.get(f"{setting}_FILE")
         return keys, Path(path).absolute() if path else None
     if not embedded:
         raise SettingsError(
