@@ -22,12 +22,15 @@ from tidings.events.models import Event, Parked
 from tidings.events.sources.registry import in_order
 from tidings.kernel.clock import now
 from tidings.kernel.ids import first_at, made_at
-from tidings.kernel.secrets import SecretUnreadable, unseal
+from tidings.kernel.keys import secret_keys
 from tidings.kernel.settings import BASE_URL, settings
+from tidings.rotate import stand
 from tidings.rules.models import Rule
 
 WAITING_COUNTED = 10_000
 GRACE = timedelta(days=2)
+OPENED_OF_A_TABLE = 20_000
+"""To open one takes 50 us."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,11 @@ KINDS: Mapping[str, tuple[Literal["error", "warning", "info"], str]] = {
     "secrets.unreadable": (
         "error",
         "Add the key they were written with to TIDINGS_SECRET_KEYS, after the first.",
+    ),
+    "secrets.older_key": ("warning", "Run: tidings secrets rotate. Until then the keys after the first are needed."),
+    "secrets.keys_to_retire": (
+        "info",
+        "They still recognise links in mails that were sent before; when those may end: tidings secrets retire",
     ),
     "events.unplanned": ("error", "A node's log has the cause; they are planned again every 30 seconds."),
     "events.parked": (
@@ -101,6 +109,7 @@ def findings() -> Iterator[Finding]:
     yield from _links()
     if unplanned := Event.objects.across_tenants().filter(fault__isnull=False).count():
         yield _found("events.unplanned", f"{unplanned} events are kept unplanned.")
+    yield from _secrets()
     for tenant in Tenant.objects.order_by("name"):
         yield from _channels(tenant.id, tenant.name)
         yield from _rules(tenant.id, tenant.name)
@@ -160,18 +169,21 @@ def _channels(tenant_id: UUID, tenant: str) -> Iterator[Finding]:
     kept = ChannelSetting.objects.for_tenant(tenant_id)
     if not kept.filter(enabled=True).exists():
         yield _found("channels.none_on", f"{tenant}: no channel is on; people only have their inbox.")
-    points = ContactPoint.objects.for_tenant(tenant_id).values_list("sealed", flat=True)[:1_000]
-    sealed = [*kept.values_list("sealed", flat=True), *points]
-    if unreadable := sum(1 for each in sealed if not _readable(bytes(each))):
-        yield _found("secrets.unreadable", f"{tenant}: {unreadable} stored secrets cannot be decrypted.")
 
 
-def _readable(sealed: bytes) -> bool:
-    try:
-        unseal(sealed)
-    except SecretUnreadable:
-        return False
-    return True
+def _secrets() -> Iterator[Finding]:
+    """What no key opens, by tenant; and what an older key is still needed for."""
+    seen = stand(at_most=OPENED_OF_A_TABLE)
+    names = dict(Tenant.objects.values_list("id", "name"))
+    for (tenant_id, standing), count in sorted(seen.counts.items(), key=str):
+        if standing == "unreadable":
+            whose = names[tenant_id] if tenant_id else "second factors"
+            yield _found("secrets.unreadable", f"{whose}: {count} stored secrets cannot be decrypted.")
+    if older := seen.total("older"):
+        text = f"{older:,}{' or more' if seen.more else ''} stored secrets are still under an older key."
+        yield _found("secrets.older_key", text)
+    elif len(secret_keys()) > 1 and not seen.more:
+        yield _found("secrets.keys_to_retire", "Nothing is sealed under the keys after the first any more.")
 
 
 def _rules(tenant_id: UUID, tenant: str) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from tidings.kernel import secrets
+from tidings.kernel import keys
 from tidings.kernel.settings import settings
 from tidings.preferences.link import read_link, unsubscribe_url
 
@@ -224,12 +224,12 @@ def test_links_hold_over_a_change_of_keys(ann: Any, monkeypatch: pytest.MonkeyPa
 
     before, token = settings(), link_of(ann).rpartition("/")[2]
     rotated = replace(before, secret_keys=("n" * 40, *before.secret_keys))
-    monkeypatch.setattr(secrets, "settings", lambda: rotated)
+    monkeypatch.setattr(keys, "settings", lambda: rotated)
     link = read_link(token)
     assert link is not None
     assert (link.tenant_id, link.person_id, link.channel) == (ann.tenant_id, ann.id, "email")
     assert link.is_of({"address": "Ann@example.com"})
-    monkeypatch.setattr(secrets, "settings", lambda: replace(before, secret_keys=("n" * 40,)))
+    monkeypatch.setattr(keys, "settings", lambda: replace(before, secret_keys=("n" * 40,)))
     assert read_link(token) is None
 
 

@@ -41,6 +41,8 @@ IN_ORDER: Sequence[tuple[str, str, str]] = (
 )
 NODES = ("serve", "web", "worker")
 ELSEWHERE = {
+    "secrets rotate": "tests/cli/test_secrets.py",
+    "secrets retire": "tests/cli/test_secrets.py",
     "demo": "tests/demo/test_demo.py",
     "database dump": "tests/cli/test_database.py",
     "database restore": "tests/cli/test_database.py",

@@ -137,7 +137,8 @@ class Stage:
         call = self.client.request(method, f"http://127.0.0.1:{port}{path}").headers(sent).body_bytes(raw)
         answer = await call.build().send()
         content = (await answer.bytes()).to_bytes()
-        is_json = "json" in (answer.headers.get("content-type") or "")
+        kind = answer.headers.get("content-type") or ""
+        is_json = "json" in kind and "ndjson" not in kind
         parsed = json.loads(content) if is_json and content else content
         return Answer(answer.status, parsed, dict(answer.headers.items()))
 

@@ -38,6 +38,7 @@ class ChangeShown(Schema):
     key: str
     before: dict[str, Any] | None
     after: dict[str, Any] | None
+    address: str = Field(description="from where it was asked for; empty for the command line")
 
 
 @router.get("/changes", response=Listed[ChangeShown])

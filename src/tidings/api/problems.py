@@ -14,6 +14,7 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from tidings.api.hot_calls import PATHS
 from tidings.events.group import unavailable
+from tidings.kernel.origin import coming_from
 from tidings.kernel.problems import CONTENT_TYPE, PAGES, Problem, internal_error
 
 log = logging.getLogger("tidings.api")
@@ -82,6 +83,10 @@ class ProblemMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        with coming_from(request.META.get("REMOTE_ADDR", "")):
+            return self._answer(request)
+
+    def _answer(self, request: HttpRequest) -> HttpResponse:
         if request.path_info.startswith(PAGES):
             return self.get_response(request)
         hot = [method.upper() for method in PATHS.get(request.path_info, ())]

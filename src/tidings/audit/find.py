@@ -14,7 +14,7 @@ from tidings.audit.models import Change
 from tidings.kernel.ids import first_at, made_at
 from tidings.kernel.sheets import write_sheet
 
-COLUMNS = ("id", "at", "actor", "action", "kind", "key", "before", "after")
+COLUMNS = ("id", "at", "actor", "action", "kind", "key", "before", "after", "address")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,8 @@ def for_a_file(found: QuerySet[Change]) -> QuerySet[Change]:
 
 def as_sheet(found: Iterable[Change], *, for_excel: bool = False) -> bytes:
     """Of changes `for_a_file`; `before` and `after` are JSON."""
-    return write_sheet(COLUMNS, ((*_said(change), *_texts(change)) for change in found), for_excel=for_excel)
+    rows = ((*_said(change), *_texts(change), change.address) for change in found)
+    return write_sheet(COLUMNS, rows, for_excel=for_excel)
 
 
 def as_lines(found: Iterable[Change]) -> bytes:
@@ -60,7 +61,7 @@ def as_lines(found: Iterable[Change]) -> bytes:
 
 
 def described(change: Change) -> dict[str, Any]:
-    return dict(zip(COLUMNS, (*_said(change), change.before, change.after), strict=True))
+    return dict(zip(COLUMNS, (*_said(change), change.before, change.after, change.address), strict=True))
 
 
 def _said(change: Change) -> tuple[str, ...]:
@@ -74,4 +75,4 @@ def _texts(change: Change) -> list[str]:
 
 def _line(change: Change) -> dict[str, Any]:
     raw = [msgspec.Raw(text.encode() or b"null") for text in _texts(change)]
-    return dict(zip(COLUMNS, (*_said(change), *raw), strict=True))
+    return dict(zip(COLUMNS, (*_said(change), *raw, change.address), strict=True))

@@ -16,6 +16,8 @@ class Change(models.Model):
     action = models.CharField(max_length=40)
     kind = models.CharField(max_length=40)
     key = models.CharField(max_length=640)
+    address = models.CharField(max_length=45, default="", db_default="")
+    """From where it was asked for; empty for the command line and for what no request asked for."""
     before = models.JSONField(null=True)
     after = models.JSONField(null=True)
     objects = TenantManager()

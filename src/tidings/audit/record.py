@@ -10,6 +10,7 @@ from django.db.models import F
 
 from tidings.accounts.models import Tenant
 from tidings.audit.models import Change
+from tidings.kernel.origin import address_of_caller
 
 Part = Literal["rules", "directory", "access"]
 
@@ -44,10 +45,11 @@ def record_change(
 def record_changes(tenant_id: UUID, actor: str, kind: str, entries: Iterable[Entry]) -> None:
     """The row lock on the tenant orders changes of one tenant; what is stale is said once."""
     made: list[Change] = []
+    address = address_of_caller()
     stale: set[Part] = set()
     for entry in entries:
         what = {"action": entry.action, "key": entry.key, "before": entry.before, "after": entry.after}
-        made.append(Change(tenant_id=tenant_id, actor=actor, kind=kind, **what))
+        made.append(Change(tenant_id=tenant_id, actor=actor, kind=kind, address=address, **what))
         stale.update(entry.stale)
     Change.objects.for_tenant(tenant_id).bulk_create(made)
     if stale:

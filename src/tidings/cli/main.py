@@ -17,6 +17,7 @@ COMMANDS = {
     "invite": ("tidings.cli.invite:invite", "A link by which somebody signs in to the console."),
     "migrate": ("tidings.cli.migrate:migrate", "Bring the database's schema up to date."),
     "rules": ("tidings.cli.rules:rules", "Keep a tenant's rules in a file."),
+    "secrets": ("tidings.cli.secrets:secrets", "Change the key that seals what is secret."),
     "serve": ("tidings.cli.serve:serve", "Accept and deliver in one process."),
     "tenant": ("tidings.cli.tenant:tenant", "Make tenants."),
     "token": ("tidings.cli.token:token", "Make tokens."),

@@ -47,6 +47,7 @@ KINDS: Mapping[str, str | Promise] = {
     "deliveries": text("Deliveries"),
     "tenant": text("Organisation"),
     "mapping": text("Mapping"),
+    "secrets": text("Sealed secrets"),
 }
 ACTIONS: Mapping[str, str | Promise] = {
     "create": text("created"),
@@ -66,6 +67,7 @@ ACTIONS: Mapping[str, str | Promise] = {
     "lock_address": text("address locked after wrong codes"),
     "unsubscribe": text("stopped a method by the link in a message"),
     "retry": text("sent again"),
+    "rotate": text("sealed under a new key"),
 }
 
 

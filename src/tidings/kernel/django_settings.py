@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from psycopg.conninfo import conninfo_to_dict
 
 from tidings.kernel.database import KEPT_ALIVE
+from tidings.kernel.keys import django_key, secret_keys
 from tidings.kernel.settings import settings
 
 _own = settings()
@@ -39,8 +40,7 @@ def _fingerprint_of(folder: Path) -> str:
 DATABASES = {
     "default": _database(os.environ.get("TIDINGS_RESOLVED_DATABASE_URL") or _own.database_url or "postgresql:///")
 }
-SECRET_KEY = hashlib.sha256(f"tidings/django/{_own.secret_keys[0]}".encode()).hexdigest()
-SECRET_KEY_FALLBACKS = [hashlib.sha256(f"tidings/django/{key}".encode()).hexdigest() for key in _own.secret_keys[1:]]
+SECRET_KEY, *SECRET_KEY_FALLBACKS = map(django_key, secret_keys())
 DEBUG = False
 # Links in mails are made from the base URL, never from what a request says its host is.
 ALLOWED_HOSTS = ["*"]
@@ -163,7 +163,8 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 # Nobody is written to who has no sign-in here.
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = True
-# Behind a proxy all come from one address, so the limit of one address is wide and that of one sign-in is not.
+# Behind a proxy that is not in TIDINGS_TRUSTED_PROXIES all come from one address, so the limit of one address is wide
+# and that of one sign-in is not. Which address that is, the node in front of Django has found out (kernel/origin.py).
 ACCOUNT_RATE_LIMITS = {"login": "300/m/ip", "login_failed": "60/m/ip,5/5m/key", "reset_password": "60/m/ip,5/h/key"}
 MFA_ADAPTER = "tidings.console.sign_in.SecondFactor"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]

@@ -3,13 +3,13 @@
 import base64
 import hashlib
 import hmac
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
-from tidings.kernel.settings import settings
+from tidings.kernel.keys import secret_keys
 
 
 class SecretUnreadable(Exception):
@@ -18,15 +18,29 @@ class SecretUnreadable(Exception):
 
 def seal(values: dict[str, Any]) -> bytes:
     """A small JSON object, encrypted and authenticated (Fernet: AES-128-CBC with HMAC-SHA256)."""
-    return _fernet().encrypt(msgspec.json.encode(values))
+    return _fernet(secret_keys()).encrypt(msgspec.json.encode(values))
 
 
 def unseal(sealed: bytes) -> dict[str, Any]:
     try:
-        opened = _fernet().decrypt(sealed)
+        opened = _fernet(secret_keys()).decrypt(sealed)
     except InvalidToken:
         raise SecretUnreadable("none of TIDINGS_SECRET_KEYS opens this secret") from None
     return msgspec.json.decode(opened, type=dict[str, Any])
+
+
+def is_current(sealed: bytes) -> bool:
+    """Whether the first key sealed it."""
+    try:
+        _fernet(secret_keys()[:1]).decrypt(sealed)
+    except InvalidToken:
+        return False
+    return True
+
+
+def sealed_anew(sealed: bytes) -> bytes:
+    """The same content under the first key. Raises `SecretUnreadable`."""
+    return seal(unseal(sealed))
 
 
 def fingerprint(purpose: str, text: str) -> bytes:
@@ -36,8 +50,7 @@ def fingerprint(purpose: str, text: str) -> bytes:
 
 def fingerprints(purpose: str, text: str) -> tuple[bytes, ...]:
     """Under each key, the current one first: what was written before a rotation is among them."""
-    keys = settings().secret_keys
-    return tuple(hmac.digest(_derived(purpose, key), text.encode(), "sha256") for key in keys)
+    return tuple(hmac.digest(_derived(purpose, key), text.encode(), "sha256") for key in secret_keys())
 
 
 def recognised(kept: bytes, purpose: str, text: str) -> bool:
@@ -55,6 +68,6 @@ def _derived(purpose: str, key: str) -> bytes:
     return hashlib.sha256(f"tidings/{purpose}/{key}".encode()).digest()
 
 
-@cache
-def _fernet() -> MultiFernet:
-    return MultiFernet([Fernet(base64.urlsafe_b64encode(_derived("secrets", key))) for key in settings().secret_keys])
+@lru_cache(8)
+def _fernet(keys: tuple[str, ...]) -> MultiFernet:
+    return MultiFernet([Fernet(base64.urlsafe_b64encode(_derived("secrets", key))) for key in keys])

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network
+from math import inf
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
@@ -20,7 +21,11 @@ from tidings.kernel.urls import UrlRefused, read_url
 
 SECRET_LENGTH = 32
 """The least number of characters of a secret that an operator chooses."""
+KEY_FILE = "secret.key"
+"""In the data folder."""
 BASE_URL = "http://127.0.0.1:8420"
+API_RATE = "50"
+"""A node's two threads answer some 200 calls a second: one token leaves three quarters of them to the others."""
 RETRY_SCHEDULE = "5,30,300,1800,7200,18000,36000,36000"
 
 
@@ -34,13 +39,18 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`database_url` is None when the embedded PostgreSQL in `data_dir` is to be used."""
+    """`database_url` is None when the embedded PostgreSQL in `data_dir` is to be used. `keys_file`: where the secret
+    keys came from, when that is a file; it may hold others by now (`kernel/keys.py`)."""
 
     database_url: str | None
     data_dir: Path
     secret_keys: tuple[str, ...]
+    keys_file: Path | None
     base_url: str
     allowed_networks: tuple[IPv4Network | IPv6Network, ...]
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
+    api_rate: float
+    event_rate: float
     retry_schedule: tuple[timedelta, ...]
     admin_password: str | None
     admin_token: str | None
@@ -59,12 +69,17 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     if database_url is None:
         with _usable(data_dir):
             data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    secret_keys, keys_file = _secret_keys(environment, data_dir, embedded=database_url is None)
     return Settings(
         database_url=database_url,
         data_dir=data_dir,
-        secret_keys=_secret_keys(environment, data_dir, embedded=database_url is None),
+        secret_keys=secret_keys,
+        keys_file=keys_file,
         base_url=_base_url(environment.get("TIDINGS_BASE_URL") or BASE_URL),
-        allowed_networks=_networks(environment.get("TIDINGS_ALLOWED_NETWORKS", "")),
+        allowed_networks=_networks(environment, "TIDINGS_ALLOWED_NETWORKS"),
+        trusted_proxies=_networks(environment, "TIDINGS_TRUSTED_PROXIES"),
+        api_rate=_rate(environment, "TIDINGS_API_RATE", API_RATE),
+        event_rate=_rate(environment, "TIDINGS_EVENT_RATE", "0"),
         retry_schedule=_schedule(environment.get("TIDINGS_RETRY_SCHEDULE") or RETRY_SCHEDULE),
         admin_password=_secret(environment, "TIDINGS_ADMIN_PASSWORD"),
         admin_token=_admin_token(environment),
@@ -122,11 +137,22 @@ def _base_url(url: str) -> str:
     return target.url.rstrip("/")
 
 
-def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+def _networks(environment: Mapping[str, str], name: str) -> tuple[IPv4Network | IPv6Network, ...]:
     try:
-        return parse_networks(text)
+        return parse_networks(environment.get(name, ""))
     except InvalidNetworks as error:
-        raise SettingsError(f"TIDINGS_ALLOWED_NETWORKS: {error.message}", error.hint) from None
+        raise SettingsError(f"{name}: {error.message}", error.hint) from None
+
+
+def _rate(environment: Mapping[str, str], name: str, default: str) -> float:
+    """A second; 0 is no limit."""
+    try:
+        rate = float(environment.get(name) or default)
+    except ValueError:
+        rate = -1
+    if not 0 <= rate < inf:
+        raise SettingsError(f"{name} is not how many a second.", f"For example: {API_RATE}; 0 for no limit.")
+    return rate
 
 
 def _secret(environment: Mapping[str, str], name: str) -> str | None:
@@ -157,23 +183,35 @@ def _admin_token(environment: Mapping[str, str]) -> str | None:
     return token
 
 
-def _secret_keys(environment: Mapping[str, str], data_dir: Path, *, embedded: bool) -> tuple[str, ...]:
-    """The first key encrypts, the rest still decrypt. With the embedded database a key is made and kept beside it."""
-    given = _secret(environment, "TIDINGS_SECRET_KEYS")
+def _secret_keys(
+    environment: Mapping[str, str], data_dir: Path, *, embedded: bool
+) -> tuple[tuple[str, ...], Path | None]:
+    """The first key encrypts, the rest still decrypt; and the file they came from. With the embedded database a key is
+    made and kept beside it."""
+    setting = "TIDINGS_SECRET_KEYS"
+    given = _secret(environment, setting)
     if given:
-        keys = tuple(key.strip() for key in given.split(",") if key.strip())
-        if not keys or any(len(key) < SECRET_LENGTH for key in keys):
+        keys = split_keys(given)
+        if not keys:
             raise SettingsError(
                 f"TIDINGS_SECRET_KEYS holds a key shorter than {SECRET_LENGTH} characters.", "Use: openssl rand -hex 32"
             )
-        return keys
+        path = environment.get(f"{setting}_FILE")
+        return keys, Path(path).absolute() if path else None
     if not embedded:
         raise SettingsError(
             "TIDINGS_SECRET_KEYS is not set, and TIDINGS_DATABASE_URL is.",
             "Every node needs the same key: set it to the output of `openssl rand -hex 32`.",
         )
     with _usable(data_dir):
-        return (_kept_key(data_dir / "secret.key"),)
+        path_of_ours = data_dir / KEY_FILE
+        return _kept_keys(path_of_ours), path_of_ours
+
+
+def split_keys(text: str) -> tuple[str, ...]:
+    """As the setting and the file have them, comma separated; none when one of them is too short."""
+    keys = tuple(dict.fromkeys(key.strip() for key in text.split(",") if key.strip()))
+    return () if any(len(key) < SECRET_LENGTH for key in keys) else keys
 
 
 @contextmanager
@@ -187,30 +225,34 @@ def _usable(data_dir: Path) -> Iterator[None]:
         ) from None
 
 
-def _kept_key(path: Path) -> str:
+def _kept_keys(path: Path) -> tuple[str, ...]:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not path.exists():
             _make_key(path)
-        key = path.read_text().strip()
+        keys = split_keys(path.read_text())
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
         raise SettingsError(
             f"The secret key {path} can neither be read nor made ({reason}).",
             "Run Tidings as the user who owns that folder, or set TIDINGS_DATA_DIR to another.",
         ) from None
-    if len(key) < 32:
+    if not keys:
         raise SettingsError(
             f"The secret key {path} is damaged.",
             "Bring it back from a backup. Without it what it encrypted is lost: then remove it, and a new one is made.",
         )
-    return key
+    return keys
+
+
+def new_key() -> str:
+    return secrets.token_hex(SECRET_LENGTH)
 
 
 def _make_key(path: Path) -> None:
     """Complete or not at all, and once, however many processes start."""
     with NamedTemporaryFile("w", dir=path.parent, prefix=f"{path.name}.") as file:
-        file.write(secrets.token_hex(32))
+        file.write(new_key())
         file.flush()
         os.fsync(file.fileno())
         with suppress(FileExistsError):

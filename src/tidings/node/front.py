@@ -21,9 +21,10 @@ from tidings.events.sources.registry import ADAPTERS
 from tidings.kernel.clock import now
 from tidings.kernel.database import Connection
 from tidings.kernel.media_type import unsupported
+from tidings.kernel.origin import joined, origin, scheme_of, trusts
 from tidings.kernel.problems import Problem, forbidden, internal_error
 from tidings.kernel.secrets import token_hash
-from tidings.node import live, metrics, sources
+from tidings.node import live, metrics, pace, sources
 from tidings.node.asgi import JSON, App, Message, Receive, Scope, Send, answer, answer_problem
 from tidings.node.engine import Node
 from tidings.node.receipts import PATH as RECEIPTS
@@ -54,6 +55,8 @@ class Front:
         self._unknown: dict[bytes, float] = {}
         self._loop, self._door = asyncio.get_running_loop(), node.counting.door
         self._sources, self._watch = sources.Sources(node), Watch(node)
+        self._events = pace.Pace(node.settings.event_rate, "events")
+        self._calls = pace.Pace(node.settings.api_rate, "calls")
         self._routes: Mapping[tuple[str, str], App] = {
             ("POST", "/api/v1/events"): self._one,
             ("POST", "/api/v1/events/batch"): self._many,
@@ -70,7 +73,8 @@ class Front:
         try:
             await route(scope, receive, send)
         except Problem as problem:
-            metrics.EVENTS.labels(problem.code).inc()
+            if problem.code != pace.CODE:  # which counts itself: not only events come too fast
+                metrics.EVENTS.labels(problem.code).inc()
             await answer_problem(send, problem)
         except psycopg.Error:
             await answer_problem(send, unavailable("The database cannot be reached."))
@@ -91,6 +95,7 @@ class Front:
         grant, key = await self._grant(headers)
         _require(grant.may_send_events, "a source's token, or an administrator's,")
         try:
+            self._events.enter(key, arrived)
             body = await _read(receive, headers, MAX_EVENT_BYTES)
             incoming = receive_one(_text(headers), body, now=now(), source=grant.source)
             _check_source(incoming, grant)
@@ -113,6 +118,7 @@ class Front:
         headers = dict(scope["headers"])
         grant, key = await self._grant(headers)
         _require(grant.may_send_events, "a source's token, or an administrator's,")
+        self._enter(grant, key, arrived)
         body = await _read(receive, headers, MAX_BATCH_BYTES)
         verdicts: list[Verdict | asyncio.Future[Verdict]] = []
         submissions: list[Submission] = []
@@ -126,6 +132,7 @@ class Front:
                 verdicts.append(verdict)
             except Problem as problem:
                 verdicts.append(problem)
+        self._events.charge(key, arrived, len(verdicts) - 1)
         self._node.groups.submit(submissions)
         settled = [each if isinstance(each, Problem | Kept) else await each for each in verdicts]
         _all_unavailable(settled)
@@ -139,6 +146,7 @@ class Front:
     async def _preview(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
         grant, key = await self._grant(headers)
+        self._calls.enter(key, self._loop.time())
         body = await _read(receive, headers, MAX_EVENT_BYTES)
         async with self._looking:
             view = await self._node.front.read(partial(self._view, grant.tenant_id))
@@ -167,6 +175,7 @@ class Front:
         headers = sources.token_in_url(scope)
         grant, key = await self._grant(headers)
         try:
+            self._events.enter(key, self._loop.time())
             body = await _read(receive, headers, MAX_EVENT_BYTES)
             said = await self._sources.take(scope, body, grant.tenant_id, key)
         except Problem as problem:
@@ -177,6 +186,7 @@ class Front:
     async def _replay(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
         grant, key = await self._grant(headers)
+        self._calls.enter(key, self._loop.time())
         body = await _read(receive, headers, MAX_EVENT_BYTES)
         await answer(send, 200, await self._sources.replay(scope["path"], body, grant.tenant_id, key), JSON)
 
@@ -184,6 +194,9 @@ class Front:
         """Django's, which takes one of its threads only when the whole request is there: a sender that dawdles keeps
         nobody waiting, and a body that came in chunks has a length, without which WSGI knows of none."""
         headers = dict(scope["headers"])
+        if b"authorization" in headers:
+            self._calls.enter(token_hash(_secret_in(headers).decode("latin-1")), self._loop.time())
+        self._believe_proxies(scope)
         body = await _read(receive, headers, MAX_SHEET_BYTES if scope["path"] in SHEETS else MAX_REST_BYTES)
         if b"transfer-encoding" in headers:
             kept = [each for each in scope["headers"] if each[0] not in (b"transfer-encoding", b"content-length")]
@@ -195,16 +208,31 @@ class Front:
 
         await self._platform(scope, again, send)
 
+    def _believe_proxies(self, scope: Scope) -> None:
+        trusted, peer = self._node.settings.trusted_proxies, scope["client"][0] if scope.get("client") else ""
+        if not (trusted and trusts(peer, trusted)):
+            return
+        said = joined(scope["headers"], (b"x-forwarded-for", b"x-forwarded-proto"))
+        scope["client"] = origin(peer, said.get(b"x-forwarded-for", ""), trusted), 0
+        scope["scheme"] = scheme_of(said.get(b"x-forwarded-proto", "")) or scope["scheme"]
+
+    def _enter(self, grant: Grant, key: bytes, arrived: float) -> None:
+        try:
+            self._events.enter(key, arrived)
+        except Problem as problem:
+            self._door.refused(grant, problem)
+            raise
+
     async def _view(self, tenant_id: UUID, connection: Connection) -> View | None:
         return (await self._node.views.current(connection, (tenant_id,))).get(tenant_id)
 
     async def _grant(self, headers: Mapping[bytes, bytes]) -> tuple[Grant, bytes]:
         """Whose token this is, as last read; a group looks again, so a revoked token fails there."""
-        scheme, _, secret = headers.get(b"authorization", b"").partition(b" ")
-        if scheme.lower() != b"bearer" or not secret:
+        secret = _secret_in(headers)
+        if not secret:
             challenge = {"WWW-Authenticate": "Bearer"}
             raise Problem(401, "unauthorized", "Send a token: Authorization: Bearer <token>.", headers=challenge)
-        key = token_hash(secret.strip().decode("latin-1"))
+        key = token_hash(secret.decode("latin-1"))
         tenant_id = self._tenant_of.get(key)
         view = self._node.views.by_tenant.get(tenant_id) if tenant_id else None
         grant = view.grants.get(key) if view else None
@@ -224,6 +252,12 @@ class Front:
             await self._node.front.read(partial(self._view, grant.tenant_id))
         self._tenant_of[key] = grant.tenant_id
         return grant
+
+
+def _secret_in(headers: Mapping[bytes, bytes]) -> bytes:
+    """Empty where no bearer token is."""
+    scheme, _, secret = headers.get(b"authorization", b"").partition(b" ")
+    return secret.strip() if scheme.lower() == b"bearer" else b""
 
 
 def _revoked() -> Problem:

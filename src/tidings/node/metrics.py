@@ -44,6 +44,12 @@ def sent_seconds(channel: str) -> Histogram:
     return SENT_SECONDS.labels(channel)
 
 
+RATE_LIMITED = Counter(
+    "tidings_rate_limited_total",
+    "Requests that were told to come again later, since their token asked for more than its rate.",
+    ["limit"],
+    registry=REGISTRY,
+)
 HELD = Gauge("tidings_deliveries_held", "Deliveries in this node's hands.", registry=REGISTRY)
 WAITING = Gauge("tidings_events_waiting", "Events waiting to be committed.", registry=REGISTRY)
 LIVE_STREAMS = Gauge("tidings_live_streams", "Open pages that are told what is new.", registry=REGISTRY)

@@ -31,7 +31,7 @@ def verify(caller: Caller, channel: str, code: str) -> Shown:
     Raises 403, 404, 409 `verified_otherwise`, 422 `wrong_code`, `code_expired`, and 429 `locked`.
     """
     person = caller.as_person()
-    caller.require_scope("write")
+    caller.require_change()
     kind, digits = provable(channel, by="code"), _digits(code)
     verdict = _decide(caller, person.login, kind, digits)
     if isinstance(verdict, Problem):
