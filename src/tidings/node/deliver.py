@@ -89,8 +89,11 @@ class Deliverer:
         """How many there is room for; the first one's budget is taken."""
         if not any(calls):
             return budget.Granted(len(calls))
+        began = self._loop.time()
         async with self._taking:
-            return await budget.take(await self._budgets.live(), calls, at_most=1)
+            granted = await budget.take(await self._budgets.live(), calls, at_most=1, seen=metrics.BUDGETS.saw)
+        metrics.BUDGET_SECONDS.observe(self._loop.time() - began)
+        return granted
 
     def way(self, tenant_id: UUID, channel: str) -> SharedMemory:
         """The way out for a tenant's channel, with what is remembered for it."""
@@ -130,14 +133,14 @@ class Deliverer:
         job.tried = True
         took = timedelta(seconds=seconds)
         self._recorder.add(result_of(job.id, job.lease, outcome, following, at=at, took=took))
-        metrics.attempts(job.channel, type(outcome).__name__, following.reason).inc()
+        metrics.CALL_SECONDS.observe(seconds, job.channel)
         said = "" if isinstance(outcome, Sent) else storable(outcome.said)
         self.counting.tries.count(job.tenant_id, job.channel, WHAT[type(outcome)], following.reason, seconds, said)
         if following.state == "sent":
             took_in_all = None if job.since else age.total_seconds() + seconds
             self.counting.hours.sent(job.tenant_id, job.channel, took_in_all)
         if job.accepted and following.state == "sent":
-            metrics.sent_seconds(job.channel).observe(self._loop.time() - job.accepted)
+            metrics.SENT_SECONDS.observe(self._loop.time() - job.accepted, job.channel)
         self._follow_up(job, outcome, following)
 
     def _hold(self, job: Job, verdict: Held, at: datetime) -> None:
@@ -154,14 +157,12 @@ class Deliverer:
         self._recorder.add(held(job.id, job.lease, following, since=since))
         if new:
             # A message that waits for an hour is looked at many times; it is one.
-            metrics.HOLDS.labels(job.channel, verdict.reason).inc()
             self.counting.tries.count(job.tenant_id, job.channel, "held", verdict.reason)
         self._follow_up(job, None, following)
 
     def _follow_up(self, job: Job, outcome: Outcome | None, following: Next) -> None:
         """What else a verdict leads to; done aside."""
         if following.state == "failed":
-            metrics.FAILED.labels(job.channel, following.reason).inc()
             self.counting.hours.ended(job.tenant_id, "failed", job.channel, following.reason)
             about = {"event": str(event_of(job.id)), "delivery": str(job.id), "reason": following.reason}
             log.warning("failed", extra=about)

@@ -34,6 +34,7 @@ KEEP_WITHIN = 15.0
 """Seconds a group may take; whoever waits longer is asked to send again."""
 DRAIN = 20.0
 WAKE_AT_MOST_EVERY = 0.05
+LOOK_AT_THE_LOOP_EVERY = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class Node:
         self.delivering = 0
         """Nodes that were alive and delivered when `why_not_ready` looked last."""
         self.views, self.groups, self.counting = HELD, Groups(), Counting()
+        self.views.timed = metrics.LOADS.observe
         self.wire = Wire(AddressPolicy(settings.allowed_networks))
         self.front, self.connection_for_checks = self.connection("front"), self.connection("checks")
         self.chores, self.receipts = Chores(self), Receipts(self)
@@ -92,6 +94,7 @@ class Node:
         self._spawn("notify", self._notify_workers(self.connection("notify")))
         self._spawn("tallies", self.counting.run(self._counts))
         self._spawn("chores", self.chores.run(self.connection("chores")))
+        self._spawn("lag", self._feel_the_lag())
 
     async def stop(self) -> None:
         """Refuse new events, finish what was submitted, send what has begun, give back the rest."""
@@ -160,11 +163,14 @@ class Node:
                 # A lock that nobody lets go, a recovery that takes its time: all senders hear of it and come again.
                 self.groups.give_up(unavailable("The database does not answer; nothing was kept. Send again."))
                 raise psycopg.OperationalError("the database does not answer") from None
-            metrics.GROUP_SECONDS.observe(self._loop.time() - began)
+            durable = self._loop.time()
+            metrics.GROUP_SECONDS.observe(durable - began)
             metrics.GROUP_SIZE.observe(len(group))
-            self.counting.hours.kept(accepted.kept)
+            metrics.ACCEPT_SECONDS.observe_all([durable - one.arrived for one in group])
+            self.counting.kept(accepted)
             if not all(isinstance(each, Kept) and not each.duplicate for each in accepted.verdicts):
                 repeats.saw(began)
+                metrics.count_duplicates(accepted.verdicts)
             for job in accepted.jobs:
                 self.deliverer.take(job)
             if accepted.pending:
@@ -174,6 +180,12 @@ class Node:
             return accepted.verdicts
 
         await self.groups.run(keep)
+
+    async def _feel_the_lag(self) -> None:
+        while True:
+            due = self._loop.time() + LOOK_AT_THE_LOOP_EVERY
+            await asyncio.sleep(LOOK_AT_THE_LOOP_EVERY)
+            metrics.LOOP_LAG.observe(max(self._loop.time() - due, 0.0))
 
     async def _notify_workers(self, connection: Lasting) -> None:
         """NOTIFY takes a lock that orders commits, so never with a group: afterwards, and 20 times a second at most."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import partial
@@ -26,6 +27,7 @@ from tidings.node import live, metrics, sources
 from tidings.node.asgi import JSON, App, Message, Receive, Scope, Send, answer, answer_problem
 from tidings.node.engine import Node
 from tidings.node.receipts import PATH as RECEIPTS
+from tidings.node.timed import HANDED_OVER
 from tidings.node.watch import Watch
 from tidings.pipeline import preview
 from tidings.planning.view import View
@@ -39,8 +41,6 @@ SHEETS = frozenset({"/api/v1/imports", "/console/imports"})
 DRAIN_AT_MOST = 64 * 1024 * 1024
 DRAIN_SECONDS, SILENCE = 10.0, 1.0
 _json = msgspec.json.Encoder()
-_accepted = metrics.EVENTS.labels("accepted")
-_duplicate = metrics.EVENTS.labels("duplicate")
 
 
 class Front:
@@ -69,7 +69,7 @@ class Front:
         try:
             await route(scope, receive, send)
         except Problem as problem:
-            metrics.EVENTS.labels(problem.code).inc()
+            metrics.REFUSED.labels(problem.code).inc()
             await answer_problem(send, problem)
         except psycopg.Error:
             await answer_problem(send, unavailable("The database cannot be reached."))
@@ -96,7 +96,6 @@ class Front:
         except Problem as problem:
             self._door.refused(grant, problem)
             raise
-        (_duplicate if kept.duplicate else _accepted).inc()
         if kept.duplicate:
             self._door.known_already(grant)
         duplicate = b"true" if kept.duplicate else b"false"
@@ -182,6 +181,7 @@ class Front:
         if b"transfer-encoding" in headers:
             kept = [each for each in scope["headers"] if each[0] not in (b"transfer-encoding", b"content-length")]
             scope = {**scope, "headers": [*kept, (b"content-length", b"%d" % len(body))]}
+        scope[HANDED_OVER] = time.monotonic()
         whole = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def again() -> Message:
@@ -251,12 +251,11 @@ def _sums(settled: Iterable[Verdict]) -> dict[str, Any]:
     for index, each in enumerate(settled):
         if isinstance(each, Problem):
             rejected.append({"index": index, "code": each.code, "detail": each.detail})
+            metrics.REFUSED.labels(each.code).inc()
         elif each.duplicate:
             duplicates += 1
         else:
             accepted += 1
-    _accepted.inc(accepted)
-    _duplicate.inc(duplicates)
     return {"accepted": accepted, "duplicates": duplicates, "rejected": rejected}
 
 

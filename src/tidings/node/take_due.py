@@ -10,6 +10,7 @@ import psycopg
 
 from tidings.delivery import claim
 from tidings.kernel.database import Connection, Lasting
+from tidings.node import metrics
 from tidings.node.deliver import Deliverer
 from tidings.planning.views import Views
 
@@ -71,9 +72,11 @@ class Claims:
         limit = min(lanes.room, AT_MOST)
         if limit <= 0:
             return False
+        began = self._loop.time()
         claimed = await claim.claim(live, lease=mine, limit=limit, passed_over=self._passed_over(), full=lanes.full())
         if claimed:
             await self._take(live, claimed, mine)
+            metrics.CLAIM_SECONDS.observe(self._loop.time() - began)
         return bool(claimed)
 
     async def _take(self, live: Connection, claimed: list[claim.Claimed], mine: int) -> None:

@@ -3,7 +3,7 @@ nothing else."""
 
 import asyncio
 from collections.abc import Mapping
-from math import inf
+from math import inf, nan
 
 import msgspec
 import psycopg
@@ -63,14 +63,16 @@ class Watch:
         await answer(send, 200, msgspec.json.encode(said), JSON)
 
     async def _metrics(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        metrics.HELD.set(self._node.deliverer.lanes.held)
+        metrics.IN_HAND.set(self._node.deliverer.lanes.held)
         metrics.CIRCUITS_OPEN.set(len(self._node.deliverer.left_alone()))
+        metrics.LEASE_AGE.set(self._node.life.age if self._node.duties.delivers else nan)
         metrics.WAITING.set(self._node.groups.waiting)
         metrics.LIVE_STREAMS.set(self._node.live.streams)
         async with self._looking:
             if self._loop.time() - self._looked_at >= BACKLOG_EVERY:
                 metrics.show_backlog(await self._backlog())
                 self._looked_at = self._loop.time()
+        self._node.counting.show()
         await answer(send, 200, generate_latest(metrics.REGISTRY), [(b"content-type", b"text/plain; version=0.0.4")])
 
     async def _backlog(self) -> Backlog | None:
