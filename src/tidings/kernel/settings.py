@@ -11,17 +11,23 @@ from functools import cache
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from typing import TypeVar
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, timeout_from_conninfo
 
 from tidings.kernel.addresses import InvalidNetworks, parse_networks
+from tidings.kernel.logs import Format
 from tidings.kernel.urls import UrlRefused, read_url
+
+T = TypeVar("T", bound=str)
 
 SECRET_LENGTH = 32
 """The least number of characters of a secret that an operator chooses."""
 BASE_URL = "http://127.0.0.1:8420"
 RETRY_SCHEDULE = "5,30,300,1800,7200,18000,36000,36000"
+LOG_LEVELS = ("info", "debug", "warning", "error")
+LOG_FORMATS: tuple[Format, ...] = ("text", "json")
 
 
 class SettingsError(Exception):
@@ -44,6 +50,8 @@ class Settings:
     retry_schedule: tuple[timedelta, ...]
     admin_password: str | None
     admin_token: str | None
+    log_level: str
+    log_format: Format
 
 
 @cache
@@ -68,6 +76,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         retry_schedule=_schedule(environment.get("TIDINGS_RETRY_SCHEDULE") or RETRY_SCHEDULE),
         admin_password=_secret(environment, "TIDINGS_ADMIN_PASSWORD"),
         admin_token=_admin_token(environment),
+        log_level=_one_of(environment, "TIDINGS_LOG_LEVEL", LOG_LEVELS),
+        log_format=_one_of(environment, "TIDINGS_LOG_FORMAT", LOG_FORMATS),
     )
 
 
@@ -215,6 +225,15 @@ def _make_key(path: Path) -> None:
         os.fsync(file.fileno())
         with suppress(FileExistsError):
             os.link(file.name, path)
+
+
+def _one_of(environment: Mapping[str, str], name: str, choices: tuple[T, ...]) -> T:
+    """The first is the default."""
+    given = environment.get(name, "").strip().lower() or choices[0]
+    for choice in choices:
+        if given == choice:
+            return choice
+    raise SettingsError(f"{name} is none of {', '.join(choices)}.", f"For example: {choices[0]}")
 
 
 def _schedule(text: str) -> tuple[timedelta, ...]:

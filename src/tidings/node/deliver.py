@@ -21,11 +21,12 @@ from tidings.delivery.together import LIMITED, Calls
 from tidings.kernel.clock import now
 from tidings.kernel.database import Lasting
 from tidings.kernel.http import Wire
-from tidings.kernel.ids import event_of, made_at
+from tidings.kernel.ids import made_at
 from tidings.kernel.settings import Settings
 from tidings.node import metrics
 from tidings.node.chores import Chores
 from tidings.node.counting import Counting
+from tidings.node.follow import Follower, about
 from tidings.node.life import Life
 
 log = logging.getLogger("tidings.node")
@@ -47,10 +48,11 @@ class Deliverer:
         budgets: Lasting,
         counting: Counting,
         when_recorded: Callable[[], None],
+        follower: Follower | None = None,
     ) -> None:
         self._settings, self._life, self._wire, self._chores = settings, life, wire, chores
         self._vendors, self._budgets, self._taking = vendors, budgets, asyncio.Lock()
-        self._when_recorded = when_recorded
+        self._when_recorded, self.follower = when_recorded, follower
         self._loop = asyncio.get_running_loop()
         self._opened, self._recorder = Opened(), Recorder()
         self._ways: dict[tuple[UUID, str], SharedMemory] = {}
@@ -134,6 +136,8 @@ class Deliverer:
         took = timedelta(seconds=seconds)
         self._recorder.add(result_of(job.id, job.lease, outcome, following, at=at, took=took))
         metrics.CALL_SECONDS.observe(seconds, job.channel)
+        if self.follower:
+            self.follower.tried(job, outcome, following, seconds)
         said = "" if isinstance(outcome, Sent) else storable(outcome.said)
         self.counting.tries.count(job.tenant_id, job.channel, WHAT[type(outcome)], following.reason, seconds, said)
         if following.state == "sent":
@@ -152,6 +156,8 @@ class Deliverer:
             gives_up_after=CHANNELS[job.channel].gives_up_after,
         )
         job.tried = True
+        if self.follower:
+            self.follower.held(job, verdict)
         new = job.waits_for != verdict.reason
         since = Wait(at, verdict.reason) if new else None
         self._recorder.add(held(job.id, job.lease, following, since=since))
@@ -164,8 +170,7 @@ class Deliverer:
         """What else a verdict leads to; done aside."""
         if following.state == "failed":
             self.counting.hours.ended(job.tenant_id, "failed", job.channel, following.reason)
-            about = {"event": str(event_of(job.id)), "delivery": str(job.id), "reason": following.reason}
-            log.warning("failed", extra=about)
+            log.warning("failed", extra={**about(job), "reason": following.reason})
         if fallback.wants(job.story.event_type.tone, following):
             self._looking[job.id] = job
         if isinstance(outcome, Refused) and following.disable:

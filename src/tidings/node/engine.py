@@ -22,6 +22,7 @@ from tidings.node import metrics
 from tidings.node.chores import Chores
 from tidings.node.counting import Counting
 from tidings.node.deliver import Deliverer
+from tidings.node.follow import follower
 from tidings.node.life import Life
 from tidings.node.live import Live
 from tidings.node.receipts import Receipts
@@ -58,6 +59,7 @@ class Node:
         """Nodes that were alive and delivered when `why_not_ready` looked last."""
         self.views, self.groups, self.counting = HELD, Groups(), Counting()
         self.views.timed = metrics.LOADS.observe
+        self.follower = follower()
         self.wire = Wire(AddressPolicy(settings.allowed_networks))
         self.front, self.connection_for_checks = self.connection("front"), self.connection("checks")
         self.chores, self.receipts = Chores(self), Receipts(self)
@@ -71,7 +73,7 @@ class Node:
         )
         vendors, budgets = self.connection("vendors"), self.connection("budgets")
         self.deliverer = Deliverer(
-            settings, self.life, self.wire, self.chores, vendors, budgets, self.counting, self.wake
+            settings, self.life, self.wire, self.chores, vendors, budgets, self.counting, self.wake, self.follower
         )
         self._counts = self.connection("tallies")
         self._claims = Claims(self.deliverer, self.views, self._lease)
@@ -168,6 +170,8 @@ class Node:
             metrics.GROUP_SIZE.observe(len(group))
             metrics.ACCEPT_SECONDS.observe_all([durable - one.arrived for one in group])
             self.counting.kept(accepted)
+            if self.follower:
+                self.follower.accepted(accepted)
             if not all(isinstance(each, Kept) and not each.duplicate for each in accepted.verdicts):
                 repeats.saw(began)
                 metrics.count_duplicates(accepted.verdicts)

@@ -26,6 +26,7 @@ from tidings.kernel.secrets import token_hash
 from tidings.node import live, metrics, sources
 from tidings.node.asgi import JSON, App, Message, Receive, Scope, Send, answer, answer_problem
 from tidings.node.engine import Node
+from tidings.node.named import named
 from tidings.node.receipts import PATH as RECEIPTS
 from tidings.node.timed import HANDED_OVER
 from tidings.node.watch import Watch
@@ -70,7 +71,9 @@ class Front:
             await route(scope, receive, send)
         except Problem as problem:
             metrics.REFUSED.labels(problem.code).inc()
-            await answer_problem(send, problem)
+            with named(scope, send) as send:
+                log.debug("refused: %s", problem.code, extra={"reason": problem.detail})
+                await answer_problem(send, problem)
         except psycopg.Error:
             await answer_problem(send, unavailable("The database cannot be reached."))
 
@@ -187,7 +190,8 @@ class Front:
         async def again() -> Message:
             return whole.pop() if whole else await receive()
 
-        await self._platform(scope, again, send)
+        with named(scope, send) as send:
+            await self._platform(scope, again, send)
 
     async def _view(self, tenant_id: UUID, connection: Connection) -> View | None:
         return (await self._node.views.current(connection, (tenant_id,))).get(tenant_id)

@@ -84,6 +84,8 @@ class Claims:
         unreadable = [one for one in claimed if one.tenant_id not in views]
         readable = [one for one in claimed if one.tenant_id in views] if unreadable else claimed
         jobs = await claim.prepare(live, readable, views, lease=mine, when_ended=self._ended)
+        if self._deliverer.follower:
+            self._deliverer.follower.claimed(jobs)
         if self._lease() != mine:
             # Stopping, or taken for dead meanwhile: what was claimed is given back by whoever notices.
             return
