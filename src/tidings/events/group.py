@@ -79,6 +79,11 @@ class Groups:
     def waiting(self) -> int:
         return len(self._waiting)
 
+    @property
+    def full(self) -> bool:
+        """Whether one more event would be refused."""
+        return len(self._waiting) >= WAITING_AT_MOST or self._weight >= WAITING_WEIGHT
+
     def submit(self, submissions: Sequence[Submission]) -> None:
         """Raises `Problem` 503 when too many wait already, or the node is stopping."""
         if self.closed:

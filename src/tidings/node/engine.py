@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import psycopg
 
 from tidings.channels.registry import CHANNELS
-from tidings.delivery.backlog import count_delivering
 from tidings.events.group import Groups, Kept, Submission, Verdict, stopped, unavailable
 from tidings.events.known import Repeats
 from tidings.kernel.addresses import AddressPolicy
@@ -25,6 +24,7 @@ from tidings.node.deliver import Deliverer
 from tidings.node.follow import follower
 from tidings.node.life import Life
 from tidings.node.live import Live
+from tidings.node.ready import Keeping
 from tidings.node.receipts import Receipts
 from tidings.node.take_due import WAKE_CHANNEL, Claims
 from tidings.pipeline import accept
@@ -56,10 +56,10 @@ class Node:
         self._connections: list[Lasting] = []
         self._notify = asyncio.Event()
         self.delivering = 0
-        """Nodes that were alive and delivered when `why_not_ready` looked last."""
+        """Nodes that were alive and delivered when `ready.py` looked last."""
         self.views, self.groups, self.counting = HELD, Groups(), Counting()
         self.views.timed = metrics.LOADS.observe
-        self.follower = follower()
+        self.follower, self.keeping = follower(), Keeping()
         self.wire = Wire(AddressPolicy(settings.allowed_networks))
         self.front, self.connection_for_checks = self.connection("front"), self.connection("checks")
         self.chores, self.receipts = Chores(self), Receipts(self)
@@ -123,19 +123,6 @@ class Node:
             await channel.close()
         await self.wire.aclose()
 
-    async def why_not_ready(self) -> str:
-        """In words, for `/readyz`; empty when all is well."""
-        try:
-            async with asyncio.timeout(2):
-                self.delivering = await self.connection_for_checks.read(count_delivering)
-        except (psycopg.Error, TimeoutError):
-            return "The database cannot be reached."
-        if self.groups.closed:
-            return "This node is stopping."
-        if self.duties.delivers and self._lease() is None:
-            return "The lease could not be renewed; nothing is sent."
-        return ""
-
     def wake(self) -> None:
         """Something is due: for our own claims, or for the nodes that deliver."""
         self._claims.wake.set() if self.duties.delivers else self._notify.set()
@@ -183,7 +170,7 @@ class Node:
                 self.chores.unplanned(tenant_id, event)
             return accepted.verdicts
 
-        await self.groups.run(keep)
+        await self.groups.run(self.keeping.watched(keep))
 
     async def _feel_the_lag(self) -> None:
         while True:

@@ -15,6 +15,7 @@ from tidings.kernel.problems import Problem
 from tidings.node import metrics
 from tidings.node.asgi import JSON, App, Receive, Scope, Send, answer, answer_problem
 from tidings.node.engine import Node
+from tidings.node.ready import soon, why_not_ready
 
 BACKLOG_EVERY = 5.0
 """Seconds, however often somebody asks."""
@@ -52,9 +53,9 @@ class Watch:
         await answer(send, 200, b'{"status":"alive"}', JSON)
 
     async def _ready(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        """Ready means: an event sent now would be kept, and what this node should deliver would be sent. That nobody
-        delivers is no reason to refuse events, which are safe here, but one to say so."""
-        if problem := await self._node.why_not_ready():
+        """As `ready.py` says. That nobody delivers is no reason to refuse events, which are safe here, but one to say
+        so."""
+        if problem := await why_not_ready(self._node):
             await answer_problem(send, unavailable(problem))
             return
         said: dict[str, object] = {"status": "ready", "nodes_delivering": self._node.delivering}
@@ -78,7 +79,6 @@ class Watch:
     async def _backlog(self) -> Backlog | None:
         """None while the database cannot be asked."""
         try:
-            async with asyncio.timeout(2):
-                return await self._node.connection_for_checks.read(read_backlog)
+            return await soon(self._node.connection_for_checks.read(read_backlog))
         except (psycopg.Error, TimeoutError):
             return None
