@@ -40,8 +40,8 @@ async def why_not_ready(node: "Node") -> str:
 
 
 async def soon(asking: Coroutine[Any, Any, T]) -> T:
-    """What it answers; raises TimeoutError when that takes too long. Not `asyncio.timeout`: to give a statement up takes
-    five seconds more where the database stands still."""
+    """What it answers; raises TimeoutError when that takes too long. Not `asyncio.timeout`: to give a statement up
+    takes five seconds more where the database stands still."""
     task = asyncio.create_task(asking)
     done, _ = await asyncio.wait({task}, timeout=ANSWERS_WITHIN)
     if done:
