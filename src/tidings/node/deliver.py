@@ -57,7 +57,7 @@ class Deliverer:
         self._opened, self._recorder = Opened(), Recorder()
         self._ways: dict[tuple[UUID, str], SharedMemory] = {}
         self._calls, self.counting = Calls(self.take_budgets), counting
-        self.lanes = Lanes(self._send)
+        self.lanes = Lanes(follower.around(self._send) if follower else self._send)
         self.held: dict[UUID, Job] = {}
         self._looking: dict[UUID, Job] = {}
         """Those that want another way once their end is recorded."""

@@ -60,7 +60,8 @@ class Node:
         self.views, self.groups, self.counting = HELD, Groups(), Counting()
         self.views.timed = metrics.LOADS.observe
         self.follower, self.keeping = follower(), Keeping()
-        self.wire = Wire(AddressPolicy(settings.allowed_networks))
+        policy = AddressPolicy(settings.allowed_networks)
+        self.wire = self.follower.wire(policy) if self.follower else Wire(policy)
         self.front, self.connection_for_checks = self.connection("front"), self.connection("checks")
         self.chores, self.receipts = Chores(self), Receipts(self)
         self.live = Live(self.connection("live"))
@@ -122,6 +123,8 @@ class Node:
         for channel in CHANNELS.values():
             await channel.close()
         await self.wire.aclose()
+        if self.follower:
+            await asyncio.to_thread(self.follower.stop)
 
     def wake(self) -> None:
         """Something is due: for our own claims, or for the nodes that deliver."""
@@ -158,7 +161,7 @@ class Node:
             metrics.ACCEPT_SECONDS.observe_all([durable - one.arrived for one in group])
             self.counting.kept(accepted)
             if self.follower:
-                self.follower.accepted(accepted)
+                self.follower.accepted(accepted, group, began, durable)
             if not all(isinstance(each, Kept) and not each.duplicate for each in accepted.verdicts):
                 repeats.saw(began)
                 metrics.count_duplicates(accepted.verdicts)

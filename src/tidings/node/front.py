@@ -90,6 +90,8 @@ class Front:
         try:
             body = await _read(receive, headers, MAX_EVENT_BYTES)
             incoming = receive_one(_text(headers), body, now=now(), source=grant.source)
+            if self._node.follower:
+                incoming = self._node.follower.joined(incoming, _text(headers))
             _check_source(incoming, grant)
             verdict: asyncio.Future[Verdict] = self._loop.create_future()
             self._node.groups.submit((Submission(grant.tenant_id, key, incoming, verdict, arrived),))
@@ -117,6 +119,8 @@ class Front:
                 if isinstance(each, Problem):
                     raise each
                 _check_source(each, grant)
+                if self._node.follower:
+                    each = self._node.follower.joined(each, _text(headers))
                 verdict: asyncio.Future[Verdict] = self._loop.create_future()
                 submissions.append(Submission(grant.tenant_id, key, each, verdict, arrived))
                 verdicts.append(verdict)
