@@ -70,12 +70,15 @@ class Front:
         try:
             await route(scope, receive, send)
         except Problem as problem:
-            metrics.REFUSED.labels(problem.code).inc()
-            with named(scope, send) as send:
-                log.debug("refused: %s", problem.code, extra={"reason": problem.detail})
-                await answer_problem(send, problem)
+            await self._refuse(problem, scope, send)
         except psycopg.Error:
-            await answer_problem(send, unavailable("The database cannot be reached."))
+            await self._refuse(unavailable("The database cannot be reached."), scope, send)
+
+    async def _refuse(self, problem: Problem, scope: Scope, send: Send) -> None:
+        metrics.REFUSED.labels(problem.code).inc()
+        with named(scope, send) as send:
+            log.debug("refused: %s", problem.code, extra={"reason": problem.detail})
+            await answer_problem(send, problem)
 
     def _other(self, scope: Scope) -> App:
         if scope["path"].startswith(RECEIPTS):
