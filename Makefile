@@ -72,7 +72,7 @@ check: lint types arch test ## what CI runs
 ## maintain
 lock: $(READY) ## renew the locked dependencies
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --upgrade requirements/uv.in -o requirements/uv.txt
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --upgrade --extra demo --group dev pyproject.toml -o requirements/all.txt
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --upgrade --extra demo --extra otel --group dev pyproject.toml -o requirements/all.txt
 
 clean: ## remove what these targets made
 	rm -rf $(VENV) assets/node_modules src/tidings/console/static/vendor .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -157,3 +157,10 @@ def test_every_command_says_it_in_two_lines_and_exits_with_2(name: str, value: s
     first, second = done.stderr.splitlines()
     assert first.startswith("tidings: ") and name in first
     assert second.startswith("         ")
+
+
+def test_logs_have_a_level_and_a_form() -> None:
+    assert (read().log_level, read().log_format) == ("info", "text")
+    assert read(TIDINGS_LOG_LEVEL="DEBUG", TIDINGS_LOG_FORMAT="json").log_level == "debug"
+    assert "TIDINGS_LOG_LEVEL is none of info, debug, warning, error." in complaint(TIDINGS_LOG_LEVEL="loud").message
+    assert "TIDINGS_LOG_FORMAT is none of text, json." in complaint(TIDINGS_LOG_FORMAT="xml").message

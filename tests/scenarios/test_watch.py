@@ -1,5 +1,7 @@
 """Whoever watches an installation sees what waits, what failed, and whether anybody delivers."""
 
+from collections import Counter
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from tests.delivery.given import event
@@ -98,3 +100,39 @@ async def test_the_database_is_asked_once_in_a_while_however_often_somebody_look
     assert (await metrics(stage, web))["tidings_deliveries_pending{due}"] == 0
     await stage.post(event(to="ann"))
     assert (await metrics(stage, web))["tidings_deliveries_pending{due}"] == 0
+
+
+async def test_what_came_in_adds_up_with_what_went_out(empty_stage: Stage) -> None:
+    stage = empty_stage
+    await stage.reachable("ann", "bo")
+    node = await stage.start(SERVE)
+    before = Counter(await metrics(stage, node))
+    stage.answers("ann", Reply(503), Reply())
+    one = event(to="ann")
+    await stage.post(one, event(to="bo"))
+    await stage.post(one)
+    await stage.post_batch(event(to="ann"), event(to="eve"), event(type="data_change.unheard_of"))
+    await stage.over()
+    await stage.send("GET", "/api/v1/rules")
+    seen = Counter(await metrics(stage, node))
+    seen.subtract(before)
+    rises = {name: value for name, value in seen.items() if value}
+    # Ann, Bo and Ann again; Eve has chosen nothing.
+    assert rises["tidings_events_total{accepted}"] == rises["tidings_events_planned_total"] == 4
+    assert rises["tidings_events_total{duplicate}"] == 1
+    assert rises["tidings_refused_total{unknown_event_type}"] == 1
+    assert rises["tidings_skips_total{,no_method}"] == 1
+    assert rises["tidings_deliveries_planned_total"] == rises["tidings_deliveries_sent_total{webhook}"] == 3
+    assert rises["tidings_attempts_total{webhook,sent,}"] == 3
+    assert rises["tidings_attempts_total{webhook,try_later,receiver_unavailable}"] == 1
+    assert rises["tidings_vendor_call_seconds_count{webhook}"] == 4
+    assert rises["tidings_accept_seconds_count"] == 6
+    assert rises["tidings_requests_total{api,4xx}"] == rises["tidings_thread_wait_seconds_count"] == 1
+    assert rises["tidings_loop_lag_seconds_count"] >= 1
+    assert not [name for name in rises if "_created" in name]
+    # The database has the same, once.
+    await node.node.counting.write(node.node._counts)
+    assert await stage.rows(
+        "SELECT what, sum(count)::int FROM delivery_hour WHERE tenant_id = %s GROUP BY 1 ORDER BY 1",
+        stage.organisation.id,
+    ) == [("accepted", 4), ("sent", 3), ("skipped", 1)]

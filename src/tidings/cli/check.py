@@ -11,7 +11,7 @@ import click
 
 from tidings.kernel.platform import platform
 from tidings.kernel.postgres import was_ever_started
-from tidings.kernel.settings import default_data_dir
+from tidings.kernel.settings import given_settings
 
 if TYPE_CHECKING:
     from tidings.delivery.ledger import Ledger
@@ -40,13 +40,13 @@ def _findings(as_json: bool) -> bool:
 
 def _not_set_up() -> Mapping[str, str] | None:
     """Looking must not make what is looked for: an embedded database begins when it is asked for."""
-    folder = default_data_dir(os.environ)
-    if os.environ.get("TIDINGS_DATABASE_URL") or was_ever_started(folder):
+    given = given_settings(os.environ)
+    if given.database_url or was_ever_started(given.data_dir):
         return None
     return {
         "id": "database.not_set_up",
         "level": "error",
-        "text": f"There is no Tidings in {folder} yet.",
+        "text": f"There is no Tidings in {given.data_dir} yet.",
         "hint": "Start one with: tidings serve. Or name the one you mean: TIDINGS_DATA_DIR, TIDINGS_DATABASE_URL.",
     }
 

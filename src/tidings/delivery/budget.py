@@ -5,7 +5,7 @@ A vendor counts over any span of time: a robot that may say 20 things a minute i
 is forgotten a whole span after its slice ended: never more than the budget in any span, at worst a sixtieth late.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 import msgspec
@@ -18,6 +18,10 @@ SLICES = 60
 
 Uses = Mapping[int, int]
 """How much was used in which slice of time: the slice's end in seconds since 1970."""
+
+
+Calls = Sequence[Sequence[Budget]]
+"""What each of some calls uses."""
 
 
 class Granted(Struct, frozen=True):
@@ -101,9 +105,15 @@ FROM unnest(%s::text[], %s::text[], %s::float8[]) AS w(key, uses, ends_at) WHERE
 _FORGET = "DELETE FROM delivery_budget WHERE ends_at < clock_timestamp() - interval '1 minute'"
 
 
-async def take(connection: Connection, calls: Sequence[Sequence[Budget]], *, at_most: int | None = None) -> Granted:
+async def take(
+    connection: Connection,
+    calls: Calls,
+    *,
+    at_most: int | None = None,
+    seen: Callable[[Calls, Mapping[str, Uses]], None] = lambda *_: None,
+) -> Granted:
     """As `grant`, on the database's clock, and written down: what is taken is used, whatever becomes of the call. So
-    take just before a call, and no more than is made at once."""
+    take just before a call, and no more than is made at once. `seen` hears what is used of them now."""
     keys = sorted({budget.key for budgets in calls for budget in budgets})
     if not keys:
         return Granted(len(calls))
@@ -117,6 +127,7 @@ async def take(connection: Connection, calls: Sequence[Sequence[Budget]], *, at_
         if after:
             spans = {budget.key: budget.per.total_seconds() for budgets in calls for budget in budgets}
             await connection.execute(_WRITE, _columns(after, spans))
+    seen(calls, uses | after)
     return granted
 
 

@@ -17,7 +17,7 @@ from tidings.delivery.waits import Standing, standing_of
 from tidings.events.awaiting import AllAwaiting, Unresolved, awaiting_of, unresolved_of
 
 OVERDUE = timedelta(seconds=60)
-"""As `docs/operate.md` alerts on it."""
+"""As `ops/prometheus/tidings.rules.yml` alerts on it."""
 HEALTH = timedelta(hours=1)
 FAILED_WITHIN = 24
 """Hours."""

@@ -90,6 +90,8 @@ class Incoming(Struct, frozen=True):
     time: datetime
     body: bytes
     hash: bytes
+    traceparent: str = ""
+    """The trace it belongs to (W3C), for those who follow it; no part of what is stored."""
 
 
 _decoder = msgspec.json.Decoder(Event)

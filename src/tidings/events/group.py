@@ -102,6 +102,11 @@ class Groups:
         self._others_until = 0.0
         self.closed = False
 
+    @property
+    def full(self) -> bool:
+        """Whether one more event would be refused, unless its tenant has less waiting than the others."""
+        return self.waiting >= WAITING_AT_MOST or self._weight >= WAITING_WEIGHT
+
     def submit(self, submissions: Sequence[Submission]) -> None:
         """All of one tenant. Raises `Problem` 503 when too many of it wait already, or the node is stopping."""
         if self.closed:

@@ -102,7 +102,8 @@ def _binary_cloudevent(headers: Mapping[str, str], body: bytes) -> dict[str, Any
 
 def _from_cloudevent(envelope: Mapping[str, Any], *, now: datetime, source: str) -> Incoming:
     """`data` holds what is not in the envelope: subject, people, resources, details. A textual `subject` attribute is
-    the subject's id when `data` names none; extension attributes are not ours and are passed over."""
+    the subject's id when `data` names none; extension attributes are not ours and are passed over, but for
+    the trace it belongs to."""
     if str(envelope.get("specversion")) != "1.0":
         raise Problem(422, "invalid_cloudevent", "Only CloudEvents with specversion 1.0 are understood.")
     data = envelope.get("data")
@@ -116,4 +117,7 @@ def _from_cloudevent(envelope: Mapping[str, Any], *, now: datetime, source: str)
             event[name] = envelope[name]
     if "subject" not in event and isinstance(envelope.get("subject"), str):
         event["subject"] = {"kind": "ticket", "id": envelope["subject"]}
-    return read_event(msgspec.json.encode(event), now=now, source=source)
+    incoming = read_event(msgspec.json.encode(event), now=now, source=source)
+    # https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/extensions/distributed-tracing.md
+    trace = envelope.get("traceparent")
+    return msgspec.structs.replace(incoming, traceparent=trace) if isinstance(trace, str) else incoming

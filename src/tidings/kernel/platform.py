@@ -21,10 +21,11 @@ def platform(*, quiet: bool = False) -> Iterator[tuple[str, Running | None]]:
 
     A signal to stop raises `Stopped` in here, at any moment; an embedded server is stopped before this is left.
     """
-    set_up_logs(quiet=quiet)
-    given = settings().database_url
+    own = settings()
+    set_up_logs(quiet=quiet, level=own.log_level, form=own.log_format)
+    given = own.database_url
     with heeding_signals():
-        running = None if given else Running(settings().data_dir)
+        running = None if given else Running(own.data_dir)
         try:
             with on_stop(interrupt):
                 url = running.revive() if running else given or ""

@@ -5,19 +5,23 @@ import re
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network
 from math import inf
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from typing import TypeVar
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, timeout_from_conninfo
 
 from tidings.kernel.addresses import InvalidNetworks, parse_networks
+from tidings.kernel.logs import Format
 from tidings.kernel.urls import UrlRefused, read_url
+
+T = TypeVar("T", bound=str)
 
 SECRET_LENGTH = 32
 """The least number of characters of a secret that an operator chooses."""
@@ -27,6 +31,8 @@ BASE_URL = "http://127.0.0.1:8420"
 API_RATE = "50"
 """A node's two threads answer some 200 calls a second: one token leaves three quarters of them to the others."""
 RETRY_SCHEDULE = "5,30,300,1800,7200,18000,36000,36000"
+LOG_LEVELS = ("info", "debug", "warning", "error")
+LOG_FORMATS: tuple[Format, ...] = ("text", "json")
 
 
 class SettingsError(Exception):
@@ -54,6 +60,8 @@ class Settings:
     retry_schedule: tuple[timedelta, ...]
     admin_password: str | None
     admin_token: str | None
+    log_level: str
+    log_format: Format
 
 
 @cache
@@ -63,13 +71,30 @@ def settings() -> Settings:
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
-    """Raises `SettingsError` for the first that is missing or unusable; no secret is in its text."""
-    data_dir = default_data_dir(environment)
-    database_url = _database_url(environment.get("TIDINGS_DATABASE_URL", "").strip())
-    if database_url is None:
+    """Raises `SettingsError` for the first that is missing or unusable; no secret is in its text. With the embedded
+    database the data folder is made, and a key in it where none is given."""
+    given = given_settings(environment)
+    data_dir, embedded = given.data_dir, given.database_url is None
+    if embedded:
         with _usable(data_dir):
             data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    secret_keys, keys_file = _secret_keys(environment, data_dir, embedded=database_url is None)
+    if given.secret_keys:
+        return given
+    if not embedded:
+        raise SettingsError(
+            "TIDINGS_SECRET_KEYS is not set, and TIDINGS_DATABASE_URL is.",
+            "Every node needs the same key: set it to the output of `openssl rand -hex 32`.",
+        )
+    with _usable(data_dir):
+        return replace(given, secret_keys=_kept_keys(data_dir / KEY_FILE), keys_file=data_dir / KEY_FILE)
+
+
+def given_settings(environment: Mapping[str, str]) -> Settings:
+    """What the environment says, with nothing made and nothing looked for in the data folder: without keys where it
+    gives none. Raises `SettingsError`."""
+    data_dir = default_data_dir(environment)
+    database_url = _database_url(environment.get("TIDINGS_DATABASE_URL", "").strip())
+    secret_keys, keys_file = _given_keys(environment)
     return Settings(
         database_url=database_url,
         data_dir=data_dir,
@@ -83,6 +108,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         retry_schedule=_schedule(environment.get("TIDINGS_RETRY_SCHEDULE") or RETRY_SCHEDULE),
         admin_password=_secret(environment, "TIDINGS_ADMIN_PASSWORD"),
         admin_token=_admin_token(environment),
+        log_level=_one_of(environment, "TIDINGS_LOG_LEVEL", LOG_LEVELS),
+        log_format=_one_of(environment, "TIDINGS_LOG_FORMAT", LOG_FORMATS),
     )
 
 
@@ -183,29 +210,19 @@ def _admin_token(environment: Mapping[str, str]) -> str | None:
     return token
 
 
-def _secret_keys(
-    environment: Mapping[str, str], data_dir: Path, *, embedded: bool
-) -> tuple[tuple[str, ...], Path | None]:
-    """The first key encrypts, the rest still decrypt; and the file they came from. With the embedded database a key is
-    made and kept beside it."""
+def _given_keys(environment: Mapping[str, str]) -> tuple[tuple[str, ...], Path | None]:
+    """The first key encrypts, the rest still decrypt; and the file they came from, if they came from one."""
     setting = "TIDINGS_SECRET_KEYS"
     given = _secret(environment, setting)
-    if given:
-        keys = split_keys(given)
-        if not keys:
-            raise SettingsError(
-                f"TIDINGS_SECRET_KEYS holds a key shorter than {SECRET_LENGTH} characters.", "Use: openssl rand -hex 32"
-            )
-        path = environment.get(f"{setting}_FILE")
-        return keys, Path(path).absolute() if path else None
-    if not embedded:
+    if not given:
+        return (), None
+    keys = split_keys(given)
+    if not keys:
         raise SettingsError(
-            "TIDINGS_SECRET_KEYS is not set, and TIDINGS_DATABASE_URL is.",
-            "Every node needs the same key: set it to the output of `openssl rand -hex 32`.",
+            f"{setting} holds a key shorter than {SECRET_LENGTH} characters.", "Use: openssl rand -hex 32"
         )
-    with _usable(data_dir):
-        path_of_ours = data_dir / KEY_FILE
-        return _kept_keys(path_of_ours), path_of_ours
+    path = environment.get(f"{setting}_FILE")
+    return keys, Path(path).absolute() if path else None
 
 
 def split_keys(text: str) -> tuple[str, ...]:
@@ -257,6 +274,15 @@ def _make_key(path: Path) -> None:
         os.fsync(file.fileno())
         with suppress(FileExistsError):
             os.link(file.name, path)
+
+
+def _one_of(environment: Mapping[str, str], name: str, choices: tuple[T, ...]) -> T:
+    """The first is the default."""
+    given = environment.get(name, "").strip().lower() or choices[0]
+    for choice in choices:
+        if given == choice:
+            return choice
+    raise SettingsError(f"{name} is none of {', '.join(choices)}.", f"For example: {choices[0]}")
 
 
 def _schedule(text: str) -> tuple[timedelta, ...]:

@@ -199,7 +199,7 @@ class Chores:
         loop = asyncio.get_running_loop()
         one = Submission(tenant_id, b"", checked(event, now=now()), loop.create_future(), loop.time())
         accepted = await accept(connection, views, [one], lease=None, room=lambda *_: False)
-        self._node.counting.hours.kept(accepted.kept)
+        self._node.counting.kept(accepted)
         [verdict] = accepted.verdicts
         # Another node, and another reason, may have told it under the same id.
         if isinstance(verdict, Problem) and verdict.code != "event_id_reused":
@@ -237,7 +237,7 @@ class Chores:
             log.warning("due for more than ten minutes, and not sent", extra=about)
 
     async def _plan_again(self, connection: Connection) -> None:
-        planned = await plan_again(connection, self._node.views, self._node.counting.hours.planned)
+        planned = await plan_again(connection, self._node.views, self._node.counting.planned)
         if planned:
             log.info("%d events that were kept unplanned are planned now", planned)
             self._node.wake()

@@ -25,11 +25,12 @@ from tidings.delivery.together import LIMITED, Calls
 from tidings.kernel.clock import now
 from tidings.kernel.database import Lasting
 from tidings.kernel.http import Wire
-from tidings.kernel.ids import event_of, made_at
+from tidings.kernel.ids import made_at
 from tidings.kernel.settings import Settings
 from tidings.node import metrics
 from tidings.node.chores import Chores
 from tidings.node.counting import Counting
+from tidings.node.follow import Follower, about
 from tidings.node.life import Life
 
 log = logging.getLogger("tidings.node")
@@ -63,15 +64,16 @@ class Deliverer:
         budgets: Lasting,
         counting: Counting,
         when_recorded: Callable[[], None],
+        follower: Follower | None = None,
     ) -> None:
         self._settings, self._life, self._wire, self._chores = settings, life, wire, chores
         self._vendors, self._budgets, self._taking = vendors, budgets, asyncio.Lock()
-        self._when_recorded = when_recorded
+        self._when_recorded, self.follower = when_recorded, follower
         self._loop = asyncio.get_running_loop()
         self._opened, self._recorder = Opened(), Recorder(self._judge)
         self._ways: dict[tuple[UUID, str], SharedMemory] = {}
         self._calls, self.counting = Calls(self.take_budgets), counting
-        self.lanes = Lanes(self._send)
+        self.lanes = Lanes(follower.around(self._send) if follower else self._send)
         self.held: dict[UUID, Job] = {}
         self._to_compose: deque[Job] = deque()
         self._looking: dict[UUID, Job] = {}
@@ -111,8 +113,11 @@ class Deliverer:
         """How many there is room for; the first one's budget is taken."""
         if not any(calls):
             return budget.Granted(len(calls))
+        began = self._loop.time()
         async with self._taking:
-            return await budget.take(await self._budgets.live(), calls, at_most=1)
+            granted = await budget.take(await self._budgets.live(), calls, at_most=1, seen=metrics.BUDGETS.saw)
+        metrics.BUDGET_SECONDS.observe(self._loop.time() - began)
+        return granted
 
     def way(self, tenant_id: UUID, channel: str) -> SharedMemory:
         """The way out for a tenant's channel, with what is remembered for it."""
@@ -134,8 +139,10 @@ class Deliverer:
             if job.channel in LIMITED
             else await attempt(job, way, self._opened, now=at, base_url=base_url)
         )
-        job.tried = True
-        self._recorder.add(Tried(job, verdict, at, began, self._loop.time()))
+        job.tried, ended = True, self._loop.time()
+        self._recorder.add(Tried(job, verdict, at, began, ended))
+        if self.follower:
+            self.follower.tried(verdict)
 
     def _compose(self, at: datetime) -> None:
         """The documents of the next jobs, in the order in which they came: one after the other, each between two calls
@@ -174,14 +181,16 @@ class Deliverer:
         )
         if following.state == "sent" and job.channel in ASKED_AFTER:
             following = Next("sent", wait=ASKED_AFTER[job.channel])
-        metrics.attempts(job.channel, type(outcome).__name__, following.reason).inc()
+        metrics.CALL_SECONDS.observe(seconds, job.channel)
         said = "" if isinstance(outcome, Sent) else storable(outcome.said)
         self.counting.tries.count(job.tenant_id, job.channel, WHAT[type(outcome)], following.reason, seconds, said)
         if following.state == "sent":
             took_in_all = None if job.since else age.total_seconds() + seconds
             self.counting.hours.sent(job.tenant_id, job.channel, took_in_all)
             if job.accepted:
-                metrics.sent_seconds(job.channel).observe(tried.ended - job.accepted)
+                metrics.SENT_SECONDS.observe(tried.ended - job.accepted, job.channel)
+        if self.follower:
+            self.follower.judged(job, outcome, following, seconds)
         self._follow_up(job, outcome, following)
         return result_of(job.id, job.lease, outcome, following, at=at, took=timedelta(seconds=seconds))
 
@@ -193,11 +202,12 @@ class Deliverer:
             schedule=self._settings.retry_schedule,
             gives_up_after=CHANNELS[job.channel].gives_up_after,
         )
+        if self.follower:
+            self.follower.judged(job, verdict, following, 0.0)
         new = job.waits_for != verdict.reason
         since = Wait(at, verdict.reason) if new else None
         if new:
             # A message that waits for an hour is looked at many times; it is one.
-            metrics.HOLDS.labels(job.channel, verdict.reason).inc()
             self.counting.tries.count(job.tenant_id, job.channel, "held", verdict.reason)
         self._follow_up(job, None, following)
         return held(job.id, job.lease, following, since=since)
@@ -205,10 +215,8 @@ class Deliverer:
     def _follow_up(self, job: Job, outcome: Outcome | None, following: Next) -> None:
         """What else a verdict leads to; done aside."""
         if following.state == "failed":
-            metrics.FAILED.labels(job.channel, following.reason).inc()
             self.counting.hours.ended(job.tenant_id, "failed", job.channel, following.reason)
-            about = {"event": str(event_of(job.id)), "delivery": str(job.id), "reason": following.reason}
-            log.warning("failed", extra=about)
+            log.warning("failed", extra={**about(job), "reason": following.reason})
         if fallback.wants(job.story.event_type.tone, following):
             self._looking[job.id] = job
         if isinstance(outcome, Refused) and following.disable:

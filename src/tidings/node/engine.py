@@ -10,11 +10,10 @@ from dataclasses import dataclass
 import psycopg
 
 from tidings.channels.registry import CHANNELS
-from tidings.delivery.backlog import count_delivering
-from tidings.events.group import BAD_VALUE, Groups, Kept, Submission, Verdict, not_kept, sentence, stopped
+from tidings.events.group import Groups, Kept, Submission, Verdict, not_kept, stopped
 from tidings.events.known import Repeats
 from tidings.kernel.addresses import AddressPolicy
-from tidings.kernel.database import PATIENCE, Lasting, NoAnswer, in_words
+from tidings.kernel.database import PATIENCE, Lasting, NoAnswer
 from tidings.kernel.http import Wire
 from tidings.kernel.postgres import NO_SPACE, EmbeddedPostgresError
 from tidings.kernel.settings import Settings
@@ -22,9 +21,11 @@ from tidings.node import metrics
 from tidings.node.chores import Chores
 from tidings.node.counting import Counting
 from tidings.node.deliver import Deliverer
+from tidings.node.follow import follower
 from tidings.node.life import RENEW_WITHIN, Life
 from tidings.node.live import Live
 from tidings.node.pulse import Pulse
+from tidings.node.ready import Keeping
 from tidings.node.receipts import Receipts
 from tidings.node.take_due import WAKE_CHANNEL, Claims
 from tidings.pipeline import accept
@@ -39,13 +40,11 @@ CHECKED_WITHIN = 2.0
 BRIEFLY = 5.0
 """Seconds for what a try asks of the database, of the 15 it has."""
 HOUSEKEEPING_WITHIN = 300.0
-TROUBLE_SHOWS = 10.0
-"""Seconds after a group that could not be kept, unless one could since: then a node that is asked whether it is ready
-says yes again, or those who spread the load would never send the event that shows it."""
 DRAIN = 20.0
 REVIVE_AGAIN = 3.0
 """Seconds after a start of the embedded server that failed."""
 WAKE_AT_MOST_EVERY = 0.05
+LOOK_AT_THE_LOOP_EVERY = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +66,13 @@ class Node:
         self._tasks: list[asyncio.Task[None]] = []
         self._connections: list[Lasting] = []
         self._notify = asyncio.Event()
-        self._trouble, self._trouble_at = "", 0.0
         self.delivering = 0
-        """Nodes that were alive and delivered when `why_not_ready` looked last."""
+        """Nodes that were alive and delivered when `ready.py` looked last."""
         self.views, self.groups, self.counting = HELD, Groups(), Counting()
-        self.wire = Wire(AddressPolicy(settings.allowed_networks))
+        self.views.timed = metrics.LOADS.observe
+        self.follower, self.keeping = follower(), Keeping()
+        policy = AddressPolicy(settings.allowed_networks)
+        self.wire = self.follower.wire(policy) if self.follower else Wire(policy)
         self.front = self.connection("front")
         self.connection_for_checks = self.connection("checks", patience=CHECKED_WITHIN)
         self.chores, self.receipts = Chores(self), Receipts(self)
@@ -85,7 +86,7 @@ class Node:
         )
         vendors, budgets = self.connection("vendors", patience=BRIEFLY), self.connection("budgets", patience=BRIEFLY)
         self.deliverer = Deliverer(
-            settings, self.life, self.wire, self.chores, vendors, budgets, self.counting, self.wake
+            settings, self.life, self.wire, self.chores, vendors, budgets, self.counting, self.wake, self.follower
         )
         self._counts = self.connection("tallies")
         self._claims = Claims(self.deliverer, self.views, self._lease)
@@ -109,6 +110,7 @@ class Node:
         self._spawn("notify", self._notify_workers(self.connection("notify")))
         self._spawn("tallies", self.counting.run(self._counts))
         self._spawn("chores", self.chores.run(self.connection("chores", patience=HOUSEKEEPING_WITHIN)))
+        self._spawn("lag", self._feel_the_lag())
 
     async def stop(self) -> None:
         """Refuse new events, finish what was submitted, send what has begun, give back the rest."""
@@ -134,26 +136,8 @@ class Node:
         for channel in CHANNELS.values():
             await channel.close()
         await self.wire.aclose()
-
-    async def why_not_ready(self) -> str:
-        """In words, for `/readyz`; empty when all is well."""
-        try:
-            async with asyncio.timeout(2):
-                self.delivering = await self.connection_for_checks.read(count_delivering)
-        except TimeoutError:
-            return "The database does not answer."
-        except psycopg.Error as error:
-            return f"{sentence(in_words(error))}."
-        if self.groups.closed:
-            return "This node is stopping."
-        if self._trouble and self._loop.time() - self._trouble_at < TROUBLE_SHOWS:
-            return f"Events could not be kept: {self._trouble}."
-        if self.duties.delivers and self._lease() is None:
-            return "The lease could not be renewed; nothing is sent."
-        return ""
-
-    def _not_kept(self, error: psycopg.Error) -> None:
-        self._trouble, self._trouble_at = in_words(error), self._loop.time()
+        if self.follower:
+            await asyncio.to_thread(self.follower.stop)
 
     def wake(self) -> None:
         """Something is due: for our own claims, or for the nodes that deliver."""
@@ -184,19 +168,18 @@ class Node:
                 # A lock that nobody lets go, a recovery that takes its time, a network that lost us: all senders hear
                 # of it and come again.
                 error = NoAnswer("no group could be kept in time")
-                self._not_kept(error)
                 self.groups.give_up(not_kept(error))
                 raise error from None
-            except psycopg.Error as error:
-                if not isinstance(error, BAD_VALUE):
-                    self._not_kept(error)
-                raise
-            self._trouble = ""
-            metrics.GROUP_SECONDS.observe(self._loop.time() - began)
+            durable = self._loop.time()
+            metrics.GROUP_SECONDS.observe(durable - began)
             metrics.GROUP_SIZE.observe(len(group))
-            self.counting.hours.kept(accepted.kept)
+            metrics.ACCEPT_SECONDS.observe_all([durable - one.arrived for one in group])
+            self.counting.kept(accepted)
+            if self.follower:
+                self.follower.accepted(accepted, group, began, durable)
             if not all(isinstance(each, Kept) and not each.duplicate for each in accepted.verdicts):
                 repeats.saw(began)
+                metrics.count_duplicates(accepted.verdicts)
             for job in accepted.jobs:
                 self.deliverer.take(job)
             if accepted.pending:
@@ -205,7 +188,13 @@ class Node:
                 self.chores.unplanned(tenant_id, event)
             return accepted.verdicts
 
-        await self.groups.run(keep)
+        await self.groups.run(self.keeping.watched(keep))
+
+    async def _feel_the_lag(self) -> None:
+        while True:
+            due = self._loop.time() + LOOK_AT_THE_LOOP_EVERY
+            await asyncio.sleep(LOOK_AT_THE_LOOP_EVERY)
+            metrics.LOOP_LAG.observe(max(self._loop.time() - due, 0.0))
 
     async def _notify_workers(self, connection: Lasting) -> None:
         """NOTIFY takes a lock that orders commits, so never with a group: afterwards, and 20 times a second at most."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import partial
@@ -27,7 +28,9 @@ from tidings.kernel.secrets import token_hash
 from tidings.node import live, metrics, pace, sources
 from tidings.node.asgi import JSON, App, Message, Receive, Scope, Send, answer, answer_problem
 from tidings.node.engine import Node
+from tidings.node.named import named
 from tidings.node.receipts import PATH as RECEIPTS
+from tidings.node.timed import HANDED_OVER
 from tidings.node.watch import Watch
 from tidings.pipeline import preview
 from tidings.planning.view import View
@@ -41,8 +44,6 @@ SHEETS = frozenset({"/api/v1/imports", "/console/imports"})
 DRAIN_AT_MOST = 64 * 1024 * 1024
 DRAIN_SECONDS, SILENCE = 10.0, 1.0
 _json = msgspec.json.Encoder()
-_accepted = metrics.EVENTS.labels("accepted")
-_duplicate = metrics.EVENTS.labels("duplicate")
 
 
 class Front:
@@ -73,14 +74,19 @@ class Front:
         try:
             await route(scope, receive, send)
         except Problem as problem:
-            if problem.code != pace.CODE:  # which counts itself: not only events come too fast
-                metrics.EVENTS.labels(problem.code).inc()
-            await answer_problem(send, problem)
+            await self._refuse(problem, scope, send)
         except psycopg.Error:
-            await answer_problem(send, unavailable("The database cannot be reached."))
+            await self._refuse(unavailable("The database cannot be reached."), scope, send)
         except Exception:
             log.exception("a request failed unexpectedly")
-            await answer_problem(send, internal_error())
+            await self._refuse(internal_error(), scope, send)
+
+    async def _refuse(self, problem: Problem, scope: Scope, send: Send) -> None:
+        if problem.code != pace.CODE:  # which counts itself: not only events come too fast
+            metrics.REFUSED.labels(problem.code).inc()
+        with named(scope, send) as send:
+            log.debug("refused: %s", problem.code, extra={"reason": problem.detail})
+            await answer_problem(send, problem)
 
     def _other(self, scope: Scope) -> App:
         if scope["path"] in self._watch.paths:
@@ -98,6 +104,8 @@ class Front:
             self._events.enter(key, arrived)
             body = await _read(receive, headers, MAX_EVENT_BYTES)
             incoming = receive_one(_text(headers), body, now=now(), source=grant.source)
+            if self._node.follower:
+                incoming = self._node.follower.joined(incoming, _text(headers))
             _check_source(incoming, grant)
             verdict: asyncio.Future[Verdict] = self._loop.create_future()
             self._node.groups.submit((Submission(grant.tenant_id, key, incoming, verdict, arrived),))
@@ -107,7 +115,6 @@ class Front:
         except Problem as problem:
             self._door.refused(grant, problem)
             raise
-        (_duplicate if kept.duplicate else _accepted).inc()
         if kept.duplicate:
             self._door.known_already(grant)
         duplicate = b"true" if kept.duplicate else b"false"
@@ -127,6 +134,8 @@ class Front:
                 if isinstance(each, Problem):
                     raise each
                 _check_source(each, grant)
+                if self._node.follower:
+                    each = self._node.follower.joined(each, _text(headers))
                 verdict: asyncio.Future[Verdict] = self._loop.create_future()
                 submissions.append(Submission(grant.tenant_id, key, each, verdict, arrived))
                 verdicts.append(verdict)
@@ -201,12 +210,14 @@ class Front:
         if b"transfer-encoding" in headers:
             kept = [each for each in scope["headers"] if each[0] not in (b"transfer-encoding", b"content-length")]
             scope = {**scope, "headers": [*kept, (b"content-length", b"%d" % len(body))]}
+        scope[HANDED_OVER] = time.monotonic()
         whole = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def again() -> Message:
             return whole.pop() if whole else await receive()
 
-        await self._platform(scope, again, send)
+        with named(scope, send) as send:
+            await self._platform(scope, again, send)
 
     def _believe_proxies(self, scope: Scope) -> None:
         trusted, peer = self._node.settings.trusted_proxies, scope["client"][0] if scope.get("client") else ""
@@ -291,12 +302,11 @@ def _sums(settled: Iterable[Verdict]) -> dict[str, Any]:
     for index, each in enumerate(settled):
         if isinstance(each, Problem):
             rejected.append({"index": index, "code": each.code, "detail": each.detail})
+            metrics.REFUSED.labels(each.code).inc()
         elif each.duplicate:
             duplicates += 1
         else:
             accepted += 1
-    _accepted.inc(accepted)
-    _duplicate.inc(duplicates)
     return {"accepted": accepted, "duplicates": duplicates, "rejected": rejected}
 
 

@@ -60,7 +60,12 @@ class Life:
     @property
     def fresh(self) -> bool:
         """On our own clock: long before others take this node for dead, it stops sending by itself."""
-        return self._clock() - self._renewed < lease.STOP_AFTER.total_seconds()
+        return self.age < lease.STOP_AFTER.total_seconds()
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was last renewed."""
+        return self._clock() - self._renewed
 
     async def begin(self) -> None:
         name = f"{socket.gethostname()}/{os.getpid()}"

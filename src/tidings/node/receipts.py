@@ -113,7 +113,6 @@ class Receipts:
             return
         for ended in await receipts.apply(connection, tenant_id, code, found, now=now()):
             what: Literal["failed", "delivered"] = "failed" if ended.reason else "delivered"
-            metrics.RECEIPTS.labels(code, what, ended.reason).inc()
             self._node.counting.tries.count(tenant_id, code, what, ended.reason)
             if what == "failed":
                 self._node.counting.hours.ended(tenant_id, "failed", code, ended.reason)

@@ -21,6 +21,7 @@ from tidings.node.connection import Limits, limited, limits_here
 from tidings.node.engine import Duties, Node
 from tidings.node.front import Front
 from tidings.node.pulse import watch_loop
+from tidings.node.timed import timed
 from tidings.node.watch import Watch
 
 log = logging.getLogger("tidings.node")
@@ -134,7 +135,7 @@ def django_app() -> App:
     from django.core.wsgi import get_wsgi_application
 
     # Each names the same protocol with types of its own.
-    return cast(App, WSGIMiddleware(cast(Any, get_wsgi_application()), workers=DJANGO_THREADS))
+    return cast(App, WSGIMiddleware(cast(Any, timed(get_wsgi_application())), workers=DJANGO_THREADS))
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from tidings.accounts.access import Grant
 from tidings.events.event import Incoming
-from tidings.events.group import Kept, Submission, Verdict, unavailable
+from tidings.events.group import Submission, Verdict, unavailable
 from tidings.events.sources.contract import Adapter, Parked, Push
 from tidings.events.sources.park import park, set_up_of, settle, waiting
 from tidings.events.sources.registry import ADAPTERS
@@ -153,11 +153,7 @@ class Sources:
             for incoming in events:
                 submissions.append(Submission(tenant_id, key, incoming, loop.create_future(), loop.time()))
             self._node.groups.submit(submissions)
-            verdicts = await asyncio.gather(*(one.verdict for one in submissions))
-            for each in verdicts:
-                if isinstance(each, Kept):
-                    metrics.EVENTS.labels("duplicate" if each.duplicate else "accepted").inc()
-            return verdicts
+            return await asyncio.gather(*(one.verdict for one in submissions))
 
         return keep
 

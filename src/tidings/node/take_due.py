@@ -10,6 +10,7 @@ import psycopg
 
 from tidings.delivery import claim
 from tidings.kernel.database import Connection, Lasting, for_the_log
+from tidings.node import metrics
 from tidings.node.deliver import Deliverer
 from tidings.planning.views import Views
 
@@ -77,9 +78,11 @@ class Claims:
         limit = min(lanes.room, AT_MOST)
         if limit <= 0:
             return False
+        began = self._loop.time()
         claimed = await claim.claim(live, lease=mine, limit=limit, passed_over=self._passed_over(), full=lanes.full())
         if claimed:
             await self._take(live, claimed, mine)
+            metrics.CLAIM_SECONDS.observe(self._loop.time() - began)
         return bool(claimed)
 
     async def _take(self, live: Connection, claimed: list[claim.Claimed], mine: int) -> None:
@@ -87,6 +90,8 @@ class Claims:
         unreadable = [one for one in claimed if one.tenant_id not in views]
         readable = [one for one in claimed if one.tenant_id in views] if unreadable else claimed
         jobs = await claim.prepare(live, readable, views, lease=mine, when_ended=self._ended)
+        if self._deliverer.follower:
+            self._deliverer.follower.claimed(jobs)
         if self._lease() != mine:
             # Stopping, or taken for dead meanwhile: what was claimed is given back by whoever notices.
             return

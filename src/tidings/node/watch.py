@@ -3,7 +3,7 @@ nothing else."""
 
 import asyncio
 from collections.abc import Mapping
-from math import inf
+from math import inf, nan
 
 import msgspec
 import psycopg
@@ -15,6 +15,7 @@ from tidings.kernel.problems import Problem
 from tidings.node import metrics
 from tidings.node.asgi import JSON, App, Receive, Scope, Send, answer, answer_problem
 from tidings.node.engine import Node
+from tidings.node.ready import soon, why_not_ready
 
 BACKLOG_EVERY = 5.0
 """Seconds, however often somebody asks."""
@@ -58,9 +59,9 @@ class Watch:
         await answer(send, 200, b'{"status":"alive"}', JSON)
 
     async def _ready(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        """Ready means: an event sent now would be kept, and what this node should deliver would be sent. That nobody
-        delivers is no reason to refuse events, which are safe here, but one to say so."""
-        if problem := await self._node.why_not_ready():
+        """As `ready.py` says. That nobody delivers is no reason to refuse events, which are safe here, but one to say
+        so."""
+        if problem := await why_not_ready(self._node):
             await answer_problem(send, unavailable(problem))
             return
         said: dict[str, object] = {"status": "ready", "nodes_delivering": self._node.delivering}
@@ -69,20 +70,21 @@ class Watch:
         await answer(send, 200, msgspec.json.encode(said), JSON)
 
     async def _metrics(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        metrics.HELD.set(self._node.deliverer.lanes.held)
+        metrics.IN_HAND.set(self._node.deliverer.lanes.held)
         metrics.CIRCUITS_OPEN.set(len(self._node.deliverer.left_alone()))
+        metrics.LEASE_AGE.set(self._node.life.age if self._node.duties.delivers else nan)
         metrics.WAITING.set(self._node.groups.waiting)
         metrics.LIVE_STREAMS.set(self._node.live.streams)
         async with self._looking:
             if self._loop.time() - self._looked_at >= BACKLOG_EVERY:
                 metrics.show_backlog(await self._backlog())
                 self._looked_at = self._loop.time()
+        self._node.counting.show()
         await answer(send, 200, generate_latest(metrics.REGISTRY), [(b"content-type", b"text/plain; version=0.0.4")])
 
     async def _backlog(self) -> Backlog | None:
         """None while the database cannot be asked."""
         try:
-            async with asyncio.timeout(2):
-                return await self._node.connection_for_checks.read(read_backlog)
+            return await soon(self._node.connection_for_checks.read(read_backlog))
         except (psycopg.Error, TimeoutError):
             return None

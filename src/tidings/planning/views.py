@@ -6,7 +6,9 @@ tenants first and reloads what changed. So a change that was answered governs ev
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -33,6 +35,8 @@ class Views:
     """The tenants this node has met."""
 
     by_tenant: dict[UUID, View] = field(default_factory=dict)
+    timed: Callable[[float, str], None] = lambda *_: None
+    """Hears how many seconds it took to read a part that had changed."""
 
     async def current(self, connection: Connection, tenant_ids: Iterable[UUID]) -> Mapping[UUID, View]:
         """The views of these tenants as the database stands now; without those that cannot be read, so that one
@@ -58,21 +62,30 @@ class Views:
         if held and held.rules_version == rules_version:
             rules, catalog, channels = held.rules, held.catalog, held.channels
         else:
-            rules = await load_rules(connection, tenant_id)
-            catalog = await load_catalog(connection, tenant_id)
-            channels = await load_channels(connection, tenant_id)
+            with self._timing("rules"):
+                rules = await load_rules(connection, tenant_id)
+                catalog = await load_catalog(connection, tenant_id)
+                channels = await load_channels(connection, tenant_id)
         if held and held.directory_version == directory_version:
             directory = held.directory
         else:
-            directory = await load_directory(connection, tenant_id, held.directory if held else None)
+            with self._timing("directory"):
+                directory = await load_directory(connection, tenant_id, held.directory if held else None)
         if held and held.access_version == access_version:
             grants = held.grants
         else:
-            grants = await load_grants(connection, tenant_id)
+            with self._timing("tokens"):
+                grants = await load_grants(connection, tenant_id)
         view = View(tenant_id, *versions, rules, catalog, channels, frozenset(channels), directory, grants, fallback)
         # The versions were read before the parts: what changed in between is loaded again by the next group.
         self.by_tenant[tenant_id] = view
         return view
+
+    @contextmanager
+    def _timing(self, part: str) -> Iterator[None]:
+        began = time.monotonic()
+        yield
+        self.timed(time.monotonic() - began, part)
 
 
 HELD = Views()
