@@ -19,6 +19,7 @@ import importlib
 import pkgutil
 import random
 import time
+import traceback
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -62,7 +63,6 @@ class Run:
     accepted: dict[str, str] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
     ended: float = 0.0
-    _is_set_up: bool = False
 
     async def start(self, *kinds: Kind) -> list[Process]:
         """Nodes that are ready, for people who can be reached; a first one that accepts must be among them."""
@@ -70,9 +70,8 @@ class Run:
         for kind in kinds:
             processes.append(process := self.stage.run(kind))
             await self.stage.ready(process)
-            if process.port and not self._is_set_up:
+            if process.port and not self.stage.token:
                 await self.stage.set_up(process, *self.people)
-                self._is_set_up = True
         return processes
 
     def going_on(self) -> bool:
@@ -121,6 +120,7 @@ class Scenario:
 
     act: Act
     own_database: bool = False
+    new: bool = False
     lacks: Callable[[], str] = str
 
     @property
@@ -139,11 +139,12 @@ class Scenario:
 _SCENARIOS: dict[str, Scenario] = {}
 
 
-def scenario(*, own_database: bool = False, lacks: Callable[[], str] = str) -> Callable[[Act], Act]:
-    """`own_database`: the nodes use a server by its URL, and cannot start it again."""
+def scenario(*, own_database: bool = False, new: bool = False, lacks: Callable[[], str] = str) -> Callable[[Act], Act]:
+    """`own_database`: the nodes use a server by its URL, and cannot start it again. `new`: it begins in an empty
+    folder, without a database."""
 
     def name(act: Act) -> Act:
-        one = Scenario(act, own_database, lacks)
+        one = Scenario(act, own_database, new, lacks)
         _SCENARIOS[one.name] = one
         return act
 
@@ -161,13 +162,17 @@ async def play(one: Scenario, *, seed: int, seconds: float) -> list[Row]:
     """The lines of the report; the last is the scenario's own. Never raises for what Tidings does wrong."""
     row, began = Row(one.name, one.says), time.monotonic()
     parts: list[Part] = []
-    async with installation(own_database=one.own_database) as stage:
+    async with installation(own_database=one.own_database, new=one.new) as stage:
         run = Run(stage, random.Random(f"{seed} {one.name}"), seconds, row)
         try:
             await one.act(run)
             await _conclude(run)
         except (AssertionError, TimeoutError) as error:
             row.faults.append(str(error) or "it took too long")
+        except Exception as error:
+            # The others are played all the same.
+            row.faults.append(f"{type(error).__name__}: {error}")
+            traceback.print_exc()
         parts = run.parts
         row.done = ", ".join(f"{what} {times} times" if times > 1 else what for what, times in stage.faults.items())
     row.seconds = time.monotonic() - began

@@ -147,6 +147,8 @@ def _passing(function: Callable[..., Any], step: Step, what: str, skip: int) -> 
 def _fail(step: Step, what: str) -> None:
     os.write(2, f"faults: {what}, {step.moment} {step.at}\n".encode())
     if what == "raise":
+        # First it stands still, so that it can be seen from outside what it holds.
+        os.kill(os.getpid(), signal.SIGSTOP)
         raise Raised(step.name)
     number = signal.SIGKILL if what == "die" else signal.SIGSTOP
     if step.moment == "during":
