@@ -167,11 +167,9 @@ async def play(one: Scenario, *, seed: int, seconds: float) -> list[Row]:
         try:
             await one.act(run)
             await _conclude(run)
-        except (AssertionError, TimeoutError) as error:
-            row.faults.append(str(error) or "it took too long")
         except Exception as error:
             # The others are played all the same.
-            row.faults.append(f"{type(error).__name__}: {error}")
+            row.faults.append(str(error) if isinstance(error, AssertionError) and str(error) else repr(error))
             traceback.print_exc()
         parts = run.parts
         row.done = ", ".join(f"{what} {times} times" if times > 1 else what for what, times in stage.faults.items())
