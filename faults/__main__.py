@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import json
 import random
+import signal
 import sys
 import time
 from dataclasses import asdict
@@ -49,6 +50,9 @@ def main() -> int:
 
 async def _play_all(wanted: dict[str, Scenario], seed: int, seconds: float, at_once: int) -> Report:
     print(f"seed {seed}", file=sys.stderr, flush=True)
+    # Whoever asks us to stop leaves no process behind either.
+    if this := asyncio.current_task():
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
     began, left_out = time.monotonic(), {}
     places = asyncio.Semaphore(at_once)
 

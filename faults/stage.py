@@ -94,7 +94,8 @@ class Installation:
     def _popen(self, kind: Kind, port: int, armed: str) -> "subprocess.Popen[bytes]":
         # What nobody wants to fail at a named step is what an operator runs.
         program = "faults.node" if armed else "tidings.cli.main"
-        environment = self.environment | ({"PYTHONPATH": str(ROOT), "FAULTS_STEP": armed} if armed else {})
+        path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+        environment = self.environment | ({"PYTHONPATH": path, "FAULTS_STEP": armed} if armed else {})
         command = [sys.executable, "-m", program, kind, *(["--port", str(port)] if port else [])]
         with (self.folder / f"{kind}-{port}.log").open("ab") as log:
             return subprocess.Popen(command, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
