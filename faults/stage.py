@@ -255,13 +255,17 @@ class Installation:
         return time.monotonic() - began
 
     async def over(self, within: float) -> None:
-        """Wait until nothing is on its way any more."""
+        """Wait until nothing is on its way any more, and every event has its plan."""
+        unplanned = "SELECT count(*) FROM events_event WHERE fault IS NOT NULL"
         try:
             async with asyncio.timeout(within):
-                while (states := await self.states())["pending"] + states["sending"]:
+                while (states := await self.states())["pending"] + states["sending"] or await self.rows(unplanned) != [
+                    (0,)
+                ]:
                     await asyncio.sleep(0.3)
         except TimeoutError:
-            raise AssertionError(f"still on their way after {within:.0f} s: {await self.states()}") from None
+            left = f"{await self.states()}, {await self.rows(unplanned)} unplanned"
+            raise AssertionError(f"still on their way after {within:.0f} s: {left}") from None
 
     async def ledger(self) -> dict[str, Any]:
         """What `tidings check --ledger` says."""

@@ -115,7 +115,7 @@ async def killed_at_each_step_of_a_first_start(run: Run) -> None:
         run.parts.append(Part(Row(step.name, step.says, part_of=run.row.name)))
     await run.again(node)
     await stage.start_database()
-    await stage.set_up(node, *run.people)
+    await run.set_up(node)
     async with run.load():
         await asyncio.sleep(3.0)
 
@@ -140,6 +140,9 @@ async def _fail_at(run: Run, load: Load, node: Process, step: Step, what: Litera
     for statement in BEFORE.get(step.name, ()):
         await stage.rows(statement)
     stage.again(node, armed(step, what, 0 if step.rare else run.chance.randint(3, 30)))
+    if step.stops:
+        await stage.ready(node)
+        node.popen.terminate()
     if what == "die":
         await stage.ended(node, REACHED_WITHIN)
         assert node.popen.returncode == -signal.SIGKILL, stage.log(node)
