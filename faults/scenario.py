@@ -19,20 +19,25 @@ import importlib
 import pkgutil
 import random
 import time
+import traceback
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import cycle
 
 from faults import scenarios
 from faults.count import Books, Row, Taken, out_of_order, read_books, webhooks
 from faults.load import PEOPLE, SENDERS, Load
 from faults.stage import Installation, Kind, Process, installation
+from tidings.channels.testing.webhook_receiver import Reply
 
 SETTLE_WITHIN = 180.0
 """Seconds in which everything must have its end: several leases that run out one after the other, on a slow machine."""
 POST_WITHIN = 120.0
+TAKES = (0.0, 0.05, 0.2, 0.5)
+"""Seconds until a receiver answers: the first person's, the second's and so on."""
 
 
 @dataclass
@@ -62,7 +67,6 @@ class Run:
     accepted: dict[str, str] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
     ended: float = 0.0
-    _is_set_up: bool = False
 
     async def start(self, *kinds: Kind) -> list[Process]:
         """Nodes that are ready, for people who can be reached; a first one that accepts must be among them."""
@@ -70,10 +74,16 @@ class Run:
         for kind in kinds:
             processes.append(process := self.stage.run(kind))
             await self.stage.ready(process)
-            if process.port and not self._is_set_up:
-                await self.stage.set_up(process, *self.people)
-                self._is_set_up = True
+            if process.port and not self.stage.token:
+                await self.set_up(process)
         return processes
+
+    async def set_up(self, through: Process) -> None:
+        """People who can be reached, by receivers of whom some take their time: so there is always something in the
+        hands of whoever is lost."""
+        await self.stage.set_up(through, *self.people)
+        for login, seconds in zip(self.people, cycle(TAKES), strict=False):
+            self.stage.receiver.script.setdefault(f"/{login}", (Reply(after=seconds),))
 
     def going_on(self) -> bool:
         """Whether the load should go on: `seconds` of it, from when it began."""
@@ -121,6 +131,7 @@ class Scenario:
 
     act: Act
     own_database: bool = False
+    new: bool = False
     lacks: Callable[[], str] = str
 
     @property
@@ -139,11 +150,12 @@ class Scenario:
 _SCENARIOS: dict[str, Scenario] = {}
 
 
-def scenario(*, own_database: bool = False, lacks: Callable[[], str] = str) -> Callable[[Act], Act]:
-    """`own_database`: the nodes use a server by its URL, and cannot start it again."""
+def scenario(*, own_database: bool = False, new: bool = False, lacks: Callable[[], str] = str) -> Callable[[Act], Act]:
+    """`own_database`: the nodes use a server by its URL, and cannot start it again. `new`: it begins in an empty
+    folder, without a database."""
 
     def name(act: Act) -> Act:
-        one = Scenario(act, own_database, lacks)
+        one = Scenario(act, own_database, new, lacks)
         _SCENARIOS[one.name] = one
         return act
 
@@ -161,21 +173,23 @@ async def play(one: Scenario, *, seed: int, seconds: float) -> list[Row]:
     """The lines of the report; the last is the scenario's own. Never raises for what Tidings does wrong."""
     row, began = Row(one.name, one.says), time.monotonic()
     parts: list[Part] = []
-    async with installation(own_database=one.own_database) as stage:
+    async with installation(own_database=one.own_database, new=one.new) as stage:
         run = Run(stage, random.Random(f"{seed} {one.name}"), seconds, row)
         try:
             await one.act(run)
             await _conclude(run)
-        except (AssertionError, TimeoutError) as error:
-            row.faults.append(str(error) or "it took too long")
+        except Exception as error:
+            # The others are played all the same.
+            row.faults.append(str(error) if isinstance(error, AssertionError) and str(error) else repr(error))
+            traceback.print_exc()
         parts = run.parts
         row.done = ", ".join(f"{what} {times} times" if times > 1 else what for what, times in stage.faults.items())
     row.seconds = time.monotonic() - began
     return [*(part.row for part in parts), row]
 
 
-def _count_part(part: Part, books: Books, repeats: Counter[str], taken: Sequence[Taken]) -> None:
-    row, held = part.row, set(part.held)
+def _count_part(part: Part, books: Books, taken: Sequence[Taken]) -> None:
+    row, held, repeats = part.row, set(part.held), books.repeats()
     books.count(row, part.accepted)
     row.repeated, row.at_most = sum(repeats[each] for each in held), len(held)
     arrived = [one.at for one in taken if one.at and one.delivery in held]
@@ -193,13 +207,9 @@ async def _conclude(run: Run) -> None:
     books.count(row, run.accepted)
     if unknown := len(books.kept.keys() - run.accepted.keys()):
         row.faults.append(f"{unknown} events are kept that no sender was told of")
-    repeats = books.repeats()
-    may_repeat = stage.may_repeat + Counter(one.delivery for one in taken if not one.answered)
-    row.repeated, row.at_most = repeats.total(), may_repeat.total()
-    if beyond := repeats - may_repeat:
-        row.faults.append(f"{beyond.total()} repeats of what was in nobody's hands")
+    books.count_repeats(row, stage.may_repeat + Counter(one.delivery for one in taken if not one.answered))
     for part in run.parts:
-        _count_part(part, books, repeats, taken)
+        _count_part(part, books, taken)
     ledger = await stage.ledger()
     row.faults += [f"ledger: {fault}" for fault in ledger["faults"]]
     if ledger["unplanned"] or ledger["open"]:

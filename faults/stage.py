@@ -94,7 +94,8 @@ class Installation:
     def _popen(self, kind: Kind, port: int, armed: str) -> "subprocess.Popen[bytes]":
         # What nobody wants to fail at a named step is what an operator runs.
         program = "faults.node" if armed else "tidings.cli.main"
-        environment = self.environment | ({"PYTHONPATH": str(ROOT), "FAULTS_STEP": armed} if armed else {})
+        path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+        environment = self.environment | ({"PYTHONPATH": path, "FAULTS_STEP": armed} if armed else {})
         command = [sys.executable, "-m", program, kind, *(["--port", str(port)] if port else [])]
         with (self.folder / f"{kind}-{port}.log").open("ab") as log:
             return subprocess.Popen(command, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
@@ -129,6 +130,17 @@ class Installation:
                     await asyncio.sleep(0.02)
         except TimeoutError:
             raise AssertionError(f"{process.kind} did not end:\n{self.log(process)}") from None
+
+    async def stands_still(self, process: Process, within: float) -> list[str]:
+        """Wait until it has stopped itself at the step it is armed for; what it holds then."""
+        try:
+            async with asyncio.timeout(within):
+                while process.lives and psutil.Process(process.popen.pid).status() != psutil.STATUS_STOPPED:
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            raise AssertionError(f"{process.kind} did not get to {process.armed}:\n{self.log(process)}") from None
+        assert process.lives, self.log(process)
+        return await self.note_what_it_held(process)
 
     async def note_what_it_held(self, process: Process) -> list[str]:
         rows = await self.rows(
@@ -219,7 +231,7 @@ class Installation:
                 try:
                     connection = await connect(self.postgres.url, name="stage")
                     try:
-                        cursor = await connection.execute(query, values)
+                        cursor = await connection.execute(query, values or None)
                         return await cursor.fetchall() if cursor.description else []
                     finally:
                         await connection.close()
@@ -243,13 +255,17 @@ class Installation:
         return time.monotonic() - began
 
     async def over(self, within: float) -> None:
-        """Wait until nothing is on its way any more."""
+        """Wait until nothing is on its way any more, and every event has its plan."""
+        unplanned = "SELECT count(*) FROM events_event WHERE fault IS NOT NULL"
         try:
             async with asyncio.timeout(within):
-                while (states := await self.states())["pending"] + states["sending"]:
+                while (states := await self.states())["pending"] + states["sending"] or await self.rows(unplanned) != [
+                    (0,)
+                ]:
                     await asyncio.sleep(0.3)
         except TimeoutError:
-            raise AssertionError(f"still on their way after {within:.0f} s: {await self.states()}") from None
+            left = f"{await self.states()}, {await self.rows(unplanned)} unplanned"
+            raise AssertionError(f"still on their way after {within:.0f} s: {left}") from None
 
     async def ledger(self) -> dict[str, Any]:
         """What `tidings check --ledger` says."""
@@ -271,10 +287,11 @@ def _new_folder() -> Path:
 
 @asynccontextmanager
 async def installation(
-    *, own_database: bool = False, settings: Mapping[str, str] | None = None
+    *, own_database: bool = False, new: bool = False, settings: Mapping[str, str] | None = None
 ) -> AsyncIterator[Installation]:
-    """An empty one: no process yet, but the database is up, and its users' last release does not stop it as long as
-    this lasts. `own_database`: the nodes are given a URL and cannot start it; `settings` are the nodes' own."""
+    """No process yet, but the database is up, and its users' last release does not stop it as long as this lasts.
+    `own_database`: the nodes are given a URL and cannot start it. `new`: an empty folder; the first node makes the
+    database, and `start_database` is our hold on it from then on. `settings` are the nodes' own."""
     folder = _new_folder()
     admin = f"tdg_{secrets.token_urlsafe(32)}"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TIDINGS_")}
@@ -287,7 +304,7 @@ async def installation(
     }
     environment.pop("DJANGO_SETTINGS_MODULE", None)
     data = folder / ("server" if own_database else "data")
-    postgres = await asyncio.to_thread(start, data)
+    postgres = Running(data) if new else await asyncio.to_thread(start, data)
     if own_database:
         environment["TIDINGS_DATABASE_URL"] = postgres.url
     environment |= settings or {}

@@ -34,7 +34,7 @@ def test_each_step_is_still_there_and_wrapped_before_anybody_uses_it() -> None:
 
 async def test_a_node_that_dies_at_any_step_loses_nothing() -> None:
     async def some(run: Run) -> None:
-        await at_each_step(run, {name: FLOW[name] for name in DELICATE})
+        await at_each_step(run, {name: FLOW[name] for name in DELICATE}, "die")
 
     *parts, row = await play(Scenario(some), seed=1, seconds=0)
     assert [part.name for part in parts] == list(DELICATE)
