@@ -12,12 +12,15 @@ from typing import Any
 import uvloop
 
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
+SILENT = b"post /silent"
+"""What comes here is not counted, and not answered before "hang up"."""
 MARK = b'"subject":{"kind":"ticket","id":"'
 
 
 class Receiver(asyncio.Protocol):
     arrivals: list[tuple[bytes, float]] = []  # noqa: RUF012 - one receiver a process
     samples: list[tuple[bytes, bytes]] = []  # noqa: RUF012
+    silent: list[Any] = []  # noqa: RUF012
 
     def connection_made(self, transport: Any) -> None:
         self._transport, self._buffer = transport, b""
@@ -35,6 +38,9 @@ class Receiver(asyncio.Protocol):
             if len(buffer) < end + 4 + length:
                 break
             body = buffer[end + 4 : end + 4 + length]
+            if head.startswith(SILENT):
+                self.silent.append(self._transport)
+                return
             start = body.find(MARK) + len(MARK)
             self.arrivals.append((body[start : body.find(b'"', start)], time.monotonic()))
             if len(self.samples) < 100:
@@ -53,6 +59,10 @@ async def main() -> None:
     while line := await loop.run_in_executor(None, sys.stdin.readline):
         if line.strip() == "count":
             print(len(Receiver.arrivals), flush=True)
+        if line.strip() == "hang up":
+            for transport in Receiver.silent:
+                transport.abort()
+            Receiver.silent.clear()
         if line.strip() == "take":
             times: dict[str, list[float]] = {}
             for number, at in Receiver.arrivals:

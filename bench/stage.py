@@ -12,8 +12,9 @@ import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -36,14 +37,25 @@ def folder() -> Iterator[Path]:
 
 
 @contextmanager
-def on_stage() -> Iterator["Stage"]:
-    with folder() as path, Stage(path) as stage:
+def on_stage(*kinds: str) -> Iterator["Stage"]:
+    with folder() as path, Stage(path, *kinds) as stage:
         yield stage
 
 
+@dataclass(frozen=True, slots=True)
+class Organisation:
+    """`token` is a source's, `admin` an administrator's; `secret` is what messages to ann are signed with."""
+
+    admin: str
+    token: str
+    secret: str
+
+
 class Stage:
-    def __init__(self, folder: Path) -> None:
-        self._folder, self._number = folder, 1_000_000
+    """`kinds`: the nodes, the first of which accepts."""
+
+    def __init__(self, folder: Path, *kinds: str) -> None:
+        self._folder, self._number, self._kinds = folder, 1_000_000, kinds or ("serve",)
         self._admin = f"tdg_{secrets.token_urlsafe(32)}"
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -62,11 +74,15 @@ class Stage:
         self._receiver = subprocess.Popen(
             [*python, "bench.receiver"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
-        self._port = int(self._said())
-        log = (self._folder / "serve.log").open("w")
-        command = [*python, "tidings.cli.main", "serve", "--port", self.url.rsplit(":", 1)[1]]
-        self._node = subprocess.Popen(command, env=environment, stderr=log)
-        self._await_ready()
+        self.receiver_port = int(self._said())
+        self._nodes: list[subprocess.Popen[bytes]] = []
+        for kind in self._kinds:
+            log = (self._folder / f"{kind}.log").open("a")
+            port = [] if self._nodes else ["--port", self.url.rsplit(":", 1)[1]]
+            self._nodes.append(
+                subprocess.Popen([*python, "tidings.cli.main", kind, *port], env=environment, stderr=log)
+            )
+            self._await_ready()
         self._database: Running = start(self._folder)
         self._set_up()
         return self
@@ -74,16 +90,18 @@ class Stage:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._node.send_signal(signal.SIGTERM)
-        self._node.wait(60)
+        for node in self._nodes:
+            node.send_signal(signal.SIGTERM)
+        for node in self._nodes:
+            node.wait(60)
         self._receiver.kill()
         self._receiver.wait()
         self._database.release()
 
     def _await_ready(self) -> None:
         for _ in range(300):
-            if self._node.poll() is not None:
-                raise SystemExit((self._folder / "serve.log").read_text())
+            if any(node.poll() is not None for node in self._nodes):
+                raise SystemExit("\n".join(log.read_text() for log in self._folder.glob("*.log")))
             try:
                 urllib.request.urlopen(f"{self.url}/readyz", timeout=2).close()
                 return
@@ -92,23 +110,37 @@ class Stage:
         raise SystemExit("tidings serve did not become ready")
 
     def _set_up(self) -> None:
-        """Three people, one of whom every event goes to, by webhook."""
-        self.call("PUT", "/channels/webhook", {"enabled": True, "settings": {}})
-        for login in ("ann", "bo", "dan"):
-            self.call("PUT", f"/users/{login}", {"name": login.title(), "email": f"{login}@example.com"})
-        webhook = {"methods": ["webhook"], "webhook": {"url": f"http://127.0.0.1:{self._port}/hook"}}
-        answer = self.call("PUT", "/users/ann/notification-settings", webhook)
-        self.webhook_secret = str(answer["webhook"]["secret"])
-        self.token = str(self.call("POST", "/sources", {"name": "bench"})["token"])
+        first = self._furnish(self._admin)
+        self.token, self.webhook_secret = first.token, first.secret
 
-    def call(self, method: str, path: str, content: Any = None) -> Any:
+    def organisation(self, name: str) -> Organisation:
+        """One more, with people as the first has."""
+        command = [sys.executable, "-m", "tidings.cli.main", "tenant", "create", name]
+        made = subprocess.run(command, env=self._environment, check=True, capture_output=True, text=True)
+        return self._furnish(made.stdout.strip())
+
+    def _furnish(self, admin: str) -> Organisation:
+        """Three people, one of whom every event goes to, by webhook."""
+        self.call("PUT", "/channels/webhook", {"enabled": True, "settings": {}}, admin)
+        for login in ("ann", "bo", "dan"):
+            self.call("PUT", f"/users/{login}", {"name": login.title(), "email": f"{login}@example.com"}, admin)
+        answer = self.reach("ann", f"http://127.0.0.1:{self.receiver_port}/hook", admin)
+        token = self.call("POST", "/sources", {"name": "bench"}, admin)["token"]
+        return Organisation(admin, str(token), str(answer["webhook"]["secret"]))
+
+    def reach(self, login: str, url: str, admin: str | None = None) -> Any:
+        settings = {"methods": ["webhook"], "webhook": {"url": url}}
+        return self.call("PUT", f"/users/{login}/notification-settings", settings, admin)
+
+    def call(self, method: str, path: str, content: Any = None, token: str | None = None) -> Any:
+        """As the first organisation's administrator, or with another token."""
         request = urllib.request.Request(
             f"{self.url}/api/v1{path}",
             method=method,
             data=None if content is None else json.dumps(content).encode(),
-            headers={"Authorization": f"Bearer {self._admin}", "Content-Type": "application/json"},
+            headers={"Authorization": f"Bearer {token or self._admin}", "Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return json.loads(answer.read() or b"null")
 
     def next_number(self, count: int) -> int:
@@ -116,9 +148,15 @@ class Stage:
         return first
 
     def load(self, first: int, count: int, connections: int, batch: int, rate: float) -> Any:
+        return json.loads(self.loading(first, count, connections, batch, rate).communicate()[0])
+
+    def loading(
+        self, first: int, count: int, connections: int, batch: int, rate: float, token: str | None = None
+    ) -> "subprocess.Popen[bytes]":
+        """The same, while it goes on."""
         values = map(str, (first, count, connections, batch, rate))
-        command = [sys.executable, "-m", "bench.load", self.url, self.token, *values]
-        return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+        command = [sys.executable, "-m", "bench.load", self.url, token or self.token, *values]
+        return subprocess.Popen(command, stdout=subprocess.PIPE)
 
     def arrivals(self, expected: int, *, patience: float = 60.0) -> Any:
         """What arrived since the last question; waits until nothing more is expected."""
@@ -130,6 +168,22 @@ class Stage:
             time.sleep(0.02)
         self._say("take")
         return json.loads(self._said())
+
+    def hang_up(self) -> None:
+        """On all that came to the receiver's `/silent` and hear nothing."""
+        self._say("hang up")
+
+    def arrivals_of(self, wanted: Collection[str], *, patience: float) -> dict[str, float]:
+        """When each of these numbers arrived first; whatever else arrives meanwhile is passed over."""
+        times: dict[str, float] = {}
+        ends = time.monotonic() + patience
+        while len(times) < len(wanted) and time.monotonic() < ends:
+            self._say("take")
+            for number, moments in json.loads(self._said())["times"].items():
+                if number in wanted:
+                    times.setdefault(number, moments[0])
+            time.sleep(0.05)
+        return times
 
     def _say(self, word: str) -> None:
         assert self._receiver.stdin is not None
@@ -166,7 +220,7 @@ class Stage:
             return float(times.user + times.system)
 
         return {
-            "node": of(psutil.Process(self._node.pid)),
+            "node": sum(of(psutil.Process(node.pid)) for node in self._nodes),
             "postgres": sum(map(of, self._postgres())),
             "receiver": of(psutil.Process(self._receiver.pid)),
         }
@@ -174,7 +228,7 @@ class Stage:
     def memory(self) -> dict[str, float]:
         """PSS in MB: shared pages are counted once over all processes."""
         return {
-            "node": psutil.Process(self._node.pid).memory_full_info().pss / 1e6,
+            "node": sum(psutil.Process(node.pid).memory_full_info().pss for node in self._nodes) / 1e6,
             "postgres": sum(process.memory_full_info().pss for process in self._postgres()) / 1e6,
         }
 

@@ -23,7 +23,7 @@ import psycopg
 from tidings.catalog.features import SYSTEM_FEATURE, unknown_type
 from tidings.delivery.enqueue import Keep, Queued, enqueue, enqueue_late, numbered, order_key, unplanned
 from tidings.delivery.job import Job, Story, reader_of
-from tidings.delivery.lanes import Promised
+from tidings.delivery.lanes import Promised, Whose
 from tidings.events.event import Incoming
 from tidings.events.group import Kept, Submission, Verdict, unavailable
 from tidings.events.known import Key, Known, known_events
@@ -40,13 +40,17 @@ from tidings.planning.views import Views
 
 log = logging.getLogger("tidings.pipeline")
 _OWN_TYPES = f"{SYSTEM_FEATURE}."
+TOLD_AT_MOST = 1_000
+"""People a group may tell, beyond what its first event does: a rule can make 500 of one event, and the events of all
+the others wait for the group."""
 Room = Callable[[UUID, str, Promised], bool]
 """(tenant, destination, promised so far) -> may one more delivery be claimed as it is born?"""
 
 
 @dataclass(slots=True)
 class Accepted:
-    """A group as it was kept: a verdict for each submission, in order, and what this node is to send at once."""
+    """A group as it was kept: a verdict for each submission, in order, and what this node is to send at once. A group
+    that tells too many people is kept up to there; for the rest of it there are no verdicts."""
 
     verdicts: list[Verdict]
     jobs: list[Job] = field(default_factory=list)
@@ -81,7 +85,10 @@ async def accept(
             # It may be a repeat of what was accepted while that type was there.
             look_first = True
             continue
-        keeps = [_plan(event, one, current[one.tenant_id]) for event, one in fresh]
+        keeps = _plan_all(fresh, current)
+        if len(keeps) < len(fresh):
+            left = fresh[len(keeps)][1]
+            verdicts = verdicts[: next(place for place, one in enumerate(group) if one is left)]
         if lease is not None:
             keeps = _claim(keeps, room)
         if not keeps:
@@ -149,6 +156,19 @@ def _of_unknown_type(verdict: Verdict) -> bool:
     return isinstance(verdict, Problem) and verdict.code == "unknown_event_type"
 
 
+def _plan_all(fresh: Sequence[tuple[UUID, Submission]], views: Mapping[UUID, View]) -> list[Keep]:
+    """The first, and as many more as do not tell too many people."""
+    keeps: list[Keep] = []
+    told = 0
+    for event, one in fresh:
+        keep = _plan(event, one, views[one.tenant_id])
+        told += len(keep.planned.plan.recipients) if keep.planned else 0
+        if keeps and told > TOLD_AT_MOST:
+            break
+        keeps.append(keep)
+    return keeps
+
+
 def _plan(new: UUID, one: Submission, view: View) -> Keep:
     """An event whose planning fails is still kept, unplanned; it is planned later and blocks nobody."""
     try:
@@ -160,7 +180,7 @@ def _plan(new: UUID, one: Submission, view: View) -> Keep:
 
 def _claim(keeps: Sequence[Keep], room: Room) -> list[Keep]:
     """Decide for each delivery whether this node sends it at once: room, and nothing older of its order key in here."""
-    promised: dict[UUID | str | None, int] = {}
+    promised: dict[Whose, int] = {}
     first: set[object] = set()
     result: list[Keep] = []
     for keep in keeps:
@@ -170,7 +190,7 @@ def _claim(keeps: Sequence[Keep], room: Room) -> list[Keep]:
                 key, destination = order_key(keep, recipient, send), send.point.destination
                 free = key not in first and room(keep.tenant_id, destination, promised)
                 first.add(key)
-                for each in (None, keep.tenant_id, destination) if free else ():
+                for each in (None, keep.tenant_id, destination, (keep.tenant_id, destination)) if free else ():
                     promised[each] = promised.get(each, 0) + 1
                 claims.append(free)
         result.append(Keep(keep.id, keep.tenant_id, keep.incoming, keep.planned, claims, keep.fault))

@@ -168,12 +168,18 @@ TEXTS = text_array(["x"] * 100)
 STATEMENTS: Mapping[str, tuple[str, Any, set[str]]] = {
     "claim": (
         claim._CLAIM,
-        {"limit": 100, "lease": 1, "passed_over": "{}", "full": "{}"},
+        {"limit": 100, "lease": 1, "passed_over": "{}", "full_for": "{}", "full": "{}"},
         {"delivery_due", "delivery_open", "delivery_delivery_pkey"},
     ),
     "claim beside a full destination": (
         claim._CLAIM,
-        {"limit": 100, "lease": 1, "passed_over": plain_array([str(TENANT)]), "full": "{slow:443}"},
+        {
+            "limit": 100,
+            "lease": 1,
+            "passed_over": plain_array([str(TENANT)]),
+            "full_for": plain_array([str(TENANT)]),
+            "full": "{slow:443}",
+        },
         {"delivery_due", "delivery_open", "directory_contactpoint_pkey"},
     ),
     "backlog": (backlog._BACKLOG, {"at_most": 100, "dead_after": lease.DEAD_AFTER}, {"delivery_due"}),

@@ -367,6 +367,8 @@ async def test_nothing_is_taken_for_a_destination_that_is_full(desk: Desk) -> No
         "UPDATE directory_contactpoint SET destination = 'slow:443' WHERE person_id = %s",
         desk.organisation.people["ann"].id,
     )
-    [one] = await claim.claim(desk.connection, lease=1, limit=10, full=["slow:443", "other:443"])
+    [one] = await claim.claim(
+        desk.connection, lease=1, limit=10, full=[(desk.tenant_id, "slow:443"), (desk.tenant_id, "other:443")]
+    )
     assert one.person_id == desk.organisation.people["bo"].id
     assert len(await claim.claim(desk.connection, lease=1, limit=10)) == 1

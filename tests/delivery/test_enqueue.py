@@ -9,13 +9,13 @@ from uuid import UUID
 import msgspec
 import psycopg
 import pytest
-from tests.delivery.given import Desk, event, nowhere
+from tests.delivery.given import Desk, event, in_django, nowhere
 
 from tidings.delivery.enqueue import unplanned
 from tidings.events.group import Kept, Submission
 from tidings.kernel.ids import event_of
 from tidings.kernel.problems import Problem
-from tidings.pipeline import Accepted, accept, plan_again
+from tidings.pipeline import TOLD_AT_MOST, Accepted, accept, plan_again
 
 _SUBJECT = "SELECT status, status_number, last_number, title FROM events_subject WHERE tenant_id = %s AND key = %s"
 _NUMBERS = "SELECT array_agg(source_id || ':' || number ORDER BY number) FROM events_event WHERE tenant_id = %s"
@@ -107,6 +107,25 @@ async def test_an_event_with_two_thousand_people_is_kept_like_any_other(desk: De
     await desk.keep(event(type=APPROVAL, people=people))
     skips = await desk.value("SELECT skips FROM events_event WHERE tenant_id = %s", desk.tenant_id)
     assert len(skips) == 1_001
+
+
+async def test_a_group_that_tells_too_many_people_is_kept_up_to_there(desk: Desk) -> None:
+    half = TOLD_AT_MOST // 2
+    await in_django(lambda: crowd(desk.organisation, half))
+    await desk.run("UPDATE accounts_tenant SET directory_version = directory_version + 1 WHERE id = %s", desk.tenant_id)
+    everybody = {"approvers": [f"p{number}" for number in range(half)]}
+    group = [event(type=APPROVAL, people=everybody) for _ in range(3)]
+    repeated = await desk.keep(*group, group[0])
+    assert codes(repeated) == ["kept", "kept"]
+    assert await desk.value("SELECT count(*) FROM events_recipient WHERE tenant_id = %s", desk.tenant_id) == 2 * half
+    assert codes(await desk.keep(*group[2:], group[0])) == ["kept", "duplicate"]
+
+
+def crowd(organisation: Any, size: int) -> None:
+    from tidings.accounts.models import Person
+
+    people = Person.objects.for_tenant(organisation.id)
+    people.bulk_create(Person(tenant=organisation.tenant, login=f"p{number}") for number in range(size))
 
 
 # the subject's numbers and status

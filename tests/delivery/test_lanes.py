@@ -1,17 +1,21 @@
-"""The send queue: 64 at once to a destination, tenants in turn, and no destination that hangs takes the node."""
+"""The send queue: 64 at once to a destination, tenants in turn, and neither a destination that hangs nor a tenant takes
+all the places."""
 
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
-from tidings.delivery.lanes import AT_ONCE, NODE_ROOM, PACES_KEPT, TENANT_ROOM, Lanes
+from tidings.delivery.lanes import AT_ONCE, NODE_ROOM, PACES_KEPT, SHARE, Lanes
 
-ACME, GLOBEX = uuid4(), uuid4()
+ACME, GLOBEX, INITECH = uuid4(), uuid4(), uuid4()
+ALONE, ALONE_IN_NODE = (places * SHARE // (SHARE + 1) for places in (AT_ONCE, NODE_ROOM))
+"""What a tenant may have when nobody else is there."""
 
 
 def job(tenant: UUID = ACME, to: str = "quick:443") -> Any:
@@ -79,19 +83,61 @@ async def test_every_job_is_sent_once(lanes: Lanes, vendors: Vendors) -> None:
         lanes.put(one)
     assert await lanes.drained(5)
     assert Counter(one.id for one in vendors.ended) == Counter(one.id for one in jobs)
-    assert (lanes.held, lanes.room) == (0, NODE_ROOM)
+    assert lanes.held == 0
 
 
 async def test_no_more_than_sixty_four_go_to_a_destination_at_once(lanes: Lanes, vendors: Vendors) -> None:
-    for _ in range(200):
-        lanes.put(job(to="slow:443"))
-        lanes.put(job(to="quick:443"))
+    for tenant in (uuid4() for _ in range(80)):
+        for _ in range(4):
+            lanes.put(job(tenant, to="slow:443"))
+            lanes.put(job(tenant, to="quick:443"))
     await asyncio.sleep(0.05)
     assert vendors.flying["slow:443"] == AT_ONCE
-    assert len(vendors.ended) == 200
+    assert len(vendors.ended) == 320
     vendors.answer()
     assert await lanes.drained(5)
     assert vendors.most["slow:443"] == AT_ONCE
+    assert len(vendors.ended) == 640
+
+
+async def test_a_tenant_never_has_all_places_of_a_destination(lanes: Lanes, vendors: Vendors) -> None:
+    def flying(tenant: UUID) -> int:
+        return sum(one.tenant_id == tenant for one in vendors.begun)
+
+    for tenant, most in ((ACME, ALONE), (GLOBEX, ALONE // 4), (INITECH, ALONE // 16)):
+        for _ in range(200):
+            lanes.put(job(tenant, to="slow:443"))
+        await asyncio.sleep(0)
+        assert flying(tenant) == most
+    vendors.answer()
+    assert await lanes.drained(5)
+    assert len(vendors.ended) == 600
+
+
+async def test_places_that_become_free_are_shared(lanes: Lanes, vendors: Vendors) -> None:
+    flying: Counter[UUID] = Counter()
+    some = asyncio.Event()
+
+    async def send(job: Any) -> None:
+        flying[job.tenant_id] += 1
+        await some.wait()
+        flying[job.tenant_id] -= 1
+        await asyncio.sleep(0)
+
+    lanes = Lanes(send)
+    for tenant in (ACME, GLOBEX):
+        for _ in range(1_000):
+            lanes.put(job(tenant))
+    await asyncio.sleep(0)
+    assert flying == {ACME: ALONE, GLOBEX: ALONE // 4}
+    for _ in range(20):
+        some.set()
+        await asyncio.sleep(0)
+        some.clear()
+        await asyncio.sleep(0)
+    assert abs(flying[ACME] - flying[GLOBEX]) <= SHARE
+    some.set()
+    assert await lanes.drained(5)
 
 
 async def test_tenants_take_turns_in_a_lane(lanes: Lanes, vendors: Vendors) -> None:
@@ -101,6 +147,7 @@ async def test_tenants_take_turns_in_a_lane(lanes: Lanes, vendors: Vendors) -> N
         lanes.put(job(ACME, to="slow:443"))
     for _ in range(3):
         lanes.put(job(GLOBEX, to="slow:443"))
+    await asyncio.sleep(0)
     vendors.answer()
     await lanes.drained(5)
     places = [place for place, one in enumerate(vendors.begun) if one.tenant_id == GLOBEX]
@@ -110,25 +157,28 @@ async def test_tenants_take_turns_in_a_lane(lanes: Lanes, vendors: Vendors) -> N
 # room
 
 
-async def test_a_destination_that_hangs_takes_sixty_four_places_and_no_more(lanes: Lanes) -> None:
-    assert offer(lanes, NODE_ROOM, lambda: job(to="slow:443")) == AT_ONCE
+async def test_a_destination_that_hangs_takes_few_places_and_leaves_some_to_others(lanes: Lanes) -> None:
+    assert offer(lanes, NODE_ROOM, lambda: job(to="slow:443")) == ALONE
     await asyncio.sleep(0)
-    assert lanes.full() == ["slow:443"]
+    assert lanes.full() == [(ACME, "slow:443")]
     assert offer(lanes, 10) == 10
+    assert offer(lanes, 5, lambda: job(GLOBEX, "slow:443")) == 5
+    assert (GLOBEX, "slow:443") not in lanes.full()
 
 
 async def test_what_is_promised_counts_as_if_it_were_here(lanes: Lanes) -> None:
     assert not lanes.has_room(ACME, "new:443", {"new:443": AT_ONCE})
+    assert not lanes.has_room(ACME, "new:443", {"new:443": ALONE, (ACME, "new:443"): ALONE})
     assert not lanes.has_room(ACME, "new:443", {None: NODE_ROOM})
-    assert not lanes.has_room(ACME, "new:443", {ACME: TENANT_ROOM, None: TENANT_ROOM + 1})
-    assert lanes.has_room(ACME, "new:443", {ACME: TENANT_ROOM, None: TENANT_ROOM})
+    assert not lanes.has_room(ACME, "new:443", {ACME: ALONE_IN_NODE, None: ALONE_IN_NODE})
+    assert lanes.has_room(GLOBEX, "new:443", {ACME: ALONE_IN_NODE, None: ALONE_IN_NODE})
     assert lanes.has_room(ACME, "new:443", {"new:443": AT_ONCE - 1, "other:443": 500, None: 563})
 
 
 async def test_many_destinations_that_hang_never_take_more_than_the_nodes_room(lanes: Lanes, vendors: Vendors) -> None:
     hosts = iter(f"host{number}:443" for number in range(3 * NODE_ROOM))
     vendors.hanging |= {f"host{number}:443" for number in range(3 * NODE_ROOM)}
-    assert offer(lanes, 3 * NODE_ROOM, lambda: job(to=next(hosts))) == NODE_ROOM
+    assert offer(lanes, 3 * NODE_ROOM, lambda: job(uuid4(), next(hosts))) == NODE_ROOM
     assert lanes.room == 0
     vendors.answer()
     await lanes.drained(5)
@@ -144,18 +194,37 @@ async def test_a_quick_destination_may_have_the_node_to_itself(lanes: Lanes) -> 
     assert await lanes.drained(5)
 
 
-async def test_a_tenant_has_its_share_while_others_wait_and_all_when_alone(lanes: Lanes, vendors: Vendors) -> None:
-    hosts = iter(f"host{number}:443" for number in range(NODE_ROOM))
-    vendors.hanging |= {f"host{number}:443" for number in range(NODE_ROOM)}
-    assert offer(lanes, TENANT_ROOM + 50, lambda: job(ACME, next(hosts))) == TENANT_ROOM + 50
-    assert lanes.full_tenants() == []
-    assert offer(lanes, 1, lambda: job(GLOBEX, next(hosts))) == 1
+async def test_a_tenant_has_its_share_alone_and_less_the_more_others_there_are(lanes: Lanes, vendors: Vendors) -> None:
+    hosts = [f"host{number}:443" for number in range(10 * NODE_ROOM)]
+    vendors.hanging |= set(hosts)
+    names = iter(hosts)
+
+    def crowded(tenant: UUID) -> Any:
+        return job(tenant, next(names))
+
+    assert offer(lanes, NODE_ROOM, lambda: job(ACME, next(names))) == ALONE_IN_NODE
+    assert lanes.full_tenants() == [ACME]
+    assert offer(lanes, 1, lambda: job(GLOBEX, next(names))) == 1
     assert lanes.full_tenants() == [ACME]
     assert not lanes.has_room(ACME, "another:443")
-    assert lanes.has_room(GLOBEX, "another:443")
+    # Several more take what they can get, and there is still a place.
+    for tenant in (uuid4() for _ in range(4)):
+        assert offer(lanes, NODE_ROOM // 2, partial(crowded, tenant)) > 0
+    assert lanes.held < NODE_ROOM
     vendors.answer()
     await lanes.drained(5)
     assert lanes.has_room(ACME, "another:443")
+
+
+async def test_what_may_be_claimed_at_once_finds_its_places(lanes: Lanes, vendors: Vendors) -> None:
+    hosts = [f"host{number}:443" for number in range(2 * NODE_ROOM)]
+    vendors.hanging |= set(hosts)
+    names = iter(hosts)
+    while not lanes.full_tenants():
+        room = lanes.room
+        assert offer(lanes, room, lambda: job(ACME, next(names))) == room > 0
+    vendors.answer()
+    await lanes.drained(5)
 
 
 # a destination that was quick and hangs now
@@ -175,13 +244,13 @@ async def test_what_waits_for_a_destination_that_became_slow_is_taken_back(
     # Nothing has ended for longer than its pace is remembered.
     clock.now += 10
     taken_back = lanes.surplus()
-    assert len(taken_back) == 500 - AT_ONCE
-    assert lanes.held == AT_ONCE
+    assert len(taken_back) == 500 - ALONE
+    assert lanes.held == ALONE
     await asyncio.sleep(0)
     assert not set(map(id, taken_back)) & set(map(id, vendors.begun))
     vendors.answer()
     await lanes.drained(5)
-    assert len(vendors.ended) == offered + AT_ONCE
+    assert len(vendors.ended) == offered + ALONE
 
 
 async def test_what_comes_last_is_taken_back_first_and_from_who_has_most(
@@ -204,11 +273,11 @@ async def test_a_node_that_stops_takes_back_what_has_not_begun(lanes: Lanes, ven
     for _ in range(100):
         lanes.put(job(to="slow:443"))
     await asyncio.sleep(0)
-    assert len(lanes.withdraw()) == 100 - AT_ONCE
+    assert len(lanes.withdraw()) == 100 - ALONE
     assert not await lanes.drained(0.05)
     vendors.answer()
     assert await lanes.drained(5)
-    assert len(vendors.ended) == AT_ONCE
+    assert len(vendors.ended) == ALONE
     assert lanes.held == 0
 
 

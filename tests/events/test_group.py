@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import msgspec
 import psycopg
@@ -14,6 +14,7 @@ import pytest
 
 from tidings.events.event import read_event
 from tidings.events.group import (
+    AMONG_OTHERS,
     AT_MOST,
     GROUP_WEIGHT,
     WAITING_AT_MOST,
@@ -26,15 +27,16 @@ from tidings.events.group import (
 )
 from tidings.kernel.problems import Problem
 
-TENANT = uuid4()
+TENANT, OTHER = uuid4(), uuid4()
 _numbers = count(1)
 Keeping = Callable[[Sequence[Submission]], Awaitable[Sequence[Verdict]]]
 
 
-def submission(**more: Any) -> Submission:
+def submission(tenant: UUID = TENANT, **more: Any) -> Submission:
     content = {"id": f"e{next(_numbers)}", "type": "t", "subject": {"kind": "ticket", "id": "1"}} | more
     read = read_event(msgspec.json.encode(content), now=datetime.now(UTC), source="dms")
-    return Submission(TENANT, b"", read, asyncio.get_running_loop().create_future(), 0.0)
+    loop = asyncio.get_running_loop()
+    return Submission(tenant, b"", read, loop.create_future(), loop.time())
 
 
 class Store:
@@ -129,6 +131,68 @@ async def test_without_the_database_everyone_is_asked_to_come_again() -> None:
         assert await verdicts(many) == ["503 unavailable"] * 10
         assert many[0].verdict.result().headers == {"Retry-After": "2"}  # type: ignore[union-attr]
     assert store.groups == [10]
+
+
+async def test_what_a_group_left_for_another_has_its_turn_before_what_came_later() -> None:
+    kept: list[str] = []
+
+    async def keep(group: Sequence[Submission]) -> Sequence[Verdict]:
+        """Three at a time."""
+        kept.extend(one.incoming.event.id for one in group[:3])
+        return [Kept(uuid4(), duplicate=False) for _ in group[:3]]
+
+    async with running(keep) as groups:
+        many = [submission() for _ in range(10)]
+        groups.submit(many)
+        assert await verdicts(many) == ["kept"] * 10
+    assert kept == [one.incoming.event.id for one in many]
+    assert groups.waiting == 0
+
+
+# several tenants
+
+
+async def test_tenants_take_turns_event_by_event() -> None:
+    store = Store()
+    store.open.clear()
+    async with running(store.keep) as groups:
+        many = [submission() for _ in range(2 * AT_MOST)]
+        groups.submit(many)
+        await asyncio.sleep(0.01)
+        theirs = [submission(OTHER) for _ in range(3)]
+        for one in theirs:
+            groups.submit([one])
+        store.open.set()
+        assert await verdicts(theirs) == ["kept"] * 3
+        places = [store.kept.index(one.incoming.event.id) for one in theirs]
+        assert max(places) < AT_MOST + 6
+        assert await verdicts(many) == ["kept"] * len(many)
+    assert [each for each in store.kept if each in {one.incoming.event.id for one in many}] == [
+        one.incoming.event.id for one in many
+    ]
+
+
+async def test_groups_are_small_while_several_tenants_send() -> None:
+    store = Store()
+    async with running(store.keep) as groups:
+        groups.submit([submission(OTHER)])
+        many = [submission() for _ in range(AT_MOST)]
+        groups.submit(many)
+        assert await verdicts(many) == ["kept"] * len(many)
+    assert max(store.groups) == AMONG_OTHERS
+
+
+async def test_a_tenant_that_fills_the_queue_keeps_nobody_else_out() -> None:
+    groups = Groups()
+    mine, theirs = submission(), submission(OTHER)
+    groups.submit([mine] * WAITING_AT_MOST)
+    with pytest.raises(Problem):
+        groups.submit([mine])
+    groups.submit([theirs] * 100)
+    groups.submit([theirs] * (WAITING_AT_MOST // 2 - 100))
+    with pytest.raises(Problem) as refused:
+        groups.submit([theirs])
+    assert "2,500 of your events" in refused.value.detail
 
 
 # no place left

@@ -36,15 +36,17 @@ WITH RECURSIVE tenants AS (
             WHERE d.state = 'pending' AND d.tenant_id > t.tenant_id ORDER BY d.tenant_id LIMIT 1)
     FROM tenants t WHERE t.tenant_id IS NOT NULL
 ), turns AS (
-    SELECT tenant_id, greatest(%(limit)s / count(*) OVER (), 10) AS share
+    SELECT tenant_id, greatest(%(limit)s / count(*) OVER (), 10) AS share, ARRAY(
+        SELECT f.destination FROM unnest(%(full_for)s::uuid[], %(full)s::text[]) AS f(tenant_id, destination)
+        WHERE f.tenant_id = tenants.tenant_id) AS closed
     FROM tenants WHERE tenant_id IS NOT NULL AND tenant_id <> ALL(%(passed_over)s::uuid[]) ORDER BY random()
 ), due AS (
     SELECT slice.id FROM turns t CROSS JOIN LATERAL (
         SELECT d.id FROM delivery_delivery d
         WHERE d.state = 'pending' AND d.tenant_id = t.tenant_id AND d.due_at <= now()
-          AND (%(full)s::text[] = '{}' OR NOT EXISTS (
+          AND (t.closed = '{}' OR NOT EXISTS (
               SELECT FROM directory_contactpoint c
-              WHERE c.id = d.contact_point_id AND c.destination = ANY(%(full)s::text[])))
+              WHERE c.id = d.contact_point_id AND c.destination = ANY(t.closed)))
           AND (d.due_at < now() - interval '30 seconds' OR NOT EXISTS (
               SELECT FROM delivery_delivery o
               WHERE o.subject_id = d.subject_id AND o.person_id = d.person_id AND o.channel = d.channel
@@ -106,15 +108,21 @@ class Claimed:
 
 
 async def claim(
-    connection: Connection, *, lease: int, limit: int, passed_over: Collection[UUID] = (), full: Collection[str] = ()
+    connection: Connection,
+    *,
+    lease: int,
+    limit: int,
+    passed_over: Collection[UUID] = (),
+    full: Collection[tuple[UUID, str]] = (),
 ) -> list[Claimed]:
-    """Up to `limit` due deliveries, now `sending` under our lease. Not of the tenants `passed_over`, and not to the
-    destinations that are `full`."""
+    """Up to `limit` due deliveries, now `sending` under our lease. Not of the tenants `passed_over`, and not of a
+    tenant to a destination that is `full` for it."""
     parameters = {
         "limit": limit,
         "lease": lease,
         "passed_over": plain_array([each.hex for each in passed_over]),
-        "full": text_array(list(full)),
+        "full_for": plain_array([tenant_id.hex for tenant_id, _ in full]),
+        "full": text_array([destination for _, destination in full]),
     }
     cursor = await connection.execute(_CLAIM, parameters, binary=True)
     return [Claimed(*row) for row in await cursor.fetchall()]

@@ -1,9 +1,13 @@
 """The send queue of a node: a lane per destination, tenants taking turns in each, so that neither a slow vendor nor a
 busy tenant delays the others.
 
-Numbers from the design: 2,000 jobs a node, 500 a tenant while others wait too, 64 at once to a destination. A lane
-takes in no more than that, or than it has finished in the last seconds: a destination that hangs holds 64 jobs and not
-the node, and one that is quick may have the node to itself.
+Numbers from the design: 2,000 jobs a node, 64 at once to a destination. A lane takes in no more than that, or than it
+has finished in the last seconds: a destination that hangs holds 64 jobs and not the node, and one that is quick may
+have the node to itself.
+
+In the node, in each lane and on each lane's way out a tenant has no more places than three times what it leaves free:
+alone three quarters of them, two of them three sevenths each. So whoever comes finds a place, however many hang for
+the others (dynamic thresholds, as memory is shared in network switches: Choudhury and Hahne, 1998).
 """
 
 import asyncio
@@ -18,13 +22,15 @@ from tidings.delivery.job import Job
 
 log = logging.getLogger("tidings.delivery")
 NODE_ROOM = 2_000
-TENANT_ROOM = 500
 AT_ONCE = 64
+SHARE = 3
+"""Times the places that are free."""
 WINDOW = 2.0
 """Seconds over which a lane's pace is counted; this window and the one before make up what it may take in."""
 PACES_KEPT = 1_000
-Promised = Mapping[UUID | str | None, int]
-"""Jobs that were promised a place and are not here yet: by tenant, by destination, and in all (None)."""
+Whose = UUID | str | tuple[UUID, str] | None
+Promised = Mapping[Whose, int]
+"""Jobs that were promised a place and are not here yet: by tenant, by destination, by both, and in all (None)."""
 _NONE: Promised = {}
 
 
@@ -48,16 +54,43 @@ class Lane:
     flying: int = 0
     waiting: dict[UUID, deque[Job]] = field(default_factory=dict)
     queued: int = 0
+    flying_of: dict[UUID, int] = field(default_factory=dict)
+
+    @property
+    def load(self) -> int:
+        return self.flying + self.queued
+
+    def load_of(self, tenant_id: UUID) -> int:
+        return self.flying_of.get(tenant_id, 0) + len(self.waiting.get(tenant_id, ()))
+
+    def may_fly(self, tenant_id: UUID) -> bool:
+        return self.flying_of.get(tenant_id, 0) < SHARE * (AT_ONCE - self.flying)
+
+    def fly(self, tenant_id: UUID) -> None:
+        self.flying += 1
+        self.flying_of[tenant_id] = self.flying_of.get(tenant_id, 0) + 1
+
+    def land(self, tenant_id: UUID) -> None:
+        self.flying -= 1
+        if left := self.flying_of[tenant_id] - 1:
+            self.flying_of[tenant_id] = left
+        else:
+            del self.flying_of[tenant_id]
 
     def put(self, job: Job) -> None:
         self.waiting.setdefault(job.tenant_id, deque()).append(job)
         self.queued += 1
 
-    def take(self) -> Job:
-        """The next job of the tenant whose turn it is."""
-        tenant_id, jobs = next(iter(self.waiting.items()))
+    def take(self) -> Job | None:
+        """The next job of the tenant whose turn it is, of those that may have one more on its way."""
+        for tenant_id in self.waiting:
+            if self.may_fly(tenant_id):
+                return self._take_of(tenant_id)
+        return None
+
+    def _take_of(self, tenant_id: UUID) -> Job:
+        jobs = self.waiting.pop(tenant_id)
         job = jobs.popleft()
-        del self.waiting[tenant_id]
         if jobs:
             self.waiting[tenant_id] = jobs
         self.queued -= 1
@@ -87,29 +120,35 @@ class Lanes:
 
     def has_room(self, tenant_id: UUID, destination: str, promised: Promised = _NONE) -> bool:
         """Whether one more job may be claimed now, besides those that were promised a place."""
-        held = self.held + promised.get(None, 0)
-        mine = self._by_tenant.get(tenant_id, 0) + promised.get(tenant_id, 0)
-        if held >= NODE_ROOM or (mine >= TENANT_ROOM and held > mine):
+        free = NODE_ROOM - self.held - promised.get(None, 0)
+        if self._by_tenant.get(tenant_id, 0) + promised.get(tenant_id, 0) >= SHARE * free:
             return False
         lane = self._lanes.get(destination)
-        load = promised.get(destination, 0) + (lane.flying + lane.queued if lane else 0)
-        return load < AT_ONCE or load < self._lately(destination)
+        load, mine = promised.get(destination, 0), promised.get((tenant_id, destination), 0)
+        if lane:
+            load, mine = load + lane.load, mine + lane.load_of(tenant_id)
+        return mine < SHARE * (AT_ONCE - load) or mine < SHARE * (self._lately(destination) - load)
 
     @property
     def room(self) -> int:
-        return NODE_ROOM - self.held
+        """How much may be claimed at once so that none of it has to be given back for want of a place in the node:
+        those who have no more than `full_tenants` lets pass have so much left, alone or together."""
+        return (NODE_ROOM - self.held) // SHARE
 
     def full_tenants(self) -> list[UUID]:
-        """Those that have their share in hand while others wait too."""
-        return [tenant for tenant, mine in self._by_tenant.items() if mine >= TENANT_ROOM and self.held > mine]
+        """Those that have at least half of what they may have."""
+        free = NODE_ROOM - self.held
+        return [tenant for tenant, mine in self._by_tenant.items() if 2 * mine > SHARE * free]
 
-    def full(self) -> list[str]:
-        """Destinations with too few places left to look for more work for them: what is claimed for want of a place is
-        claimed in vain."""
+    def full(self) -> list[tuple[UUID, str]]:
+        """Whose lanes have too few places left for them to look for more work for these: what is claimed for want of a
+        place is claimed in vain."""
         return [
-            destination
+            (tenant_id, destination)
             for destination, lane in self._lanes.items()
-            if 2 * (lane.flying + lane.queued) > max(AT_ONCE, self._lately(destination))
+            for free in [max(AT_ONCE, self._lately(destination)) - lane.load]
+            for tenant_id in {*lane.flying_of, *lane.waiting}
+            if 2 * lane.load_of(tenant_id) > SHARE * free
         ]
 
     def put(self, job: Job) -> None:
@@ -119,17 +158,18 @@ class Lanes:
         lane = self._lanes.get(destination)
         if lane is None:
             lane = self._lanes[destination] = Lane()
-        if lane.flying < AT_ONCE:
-            lane.flying += 1
+        if job.tenant_id not in lane.waiting and lane.may_fly(job.tenant_id):
+            lane.fly(job.tenant_id)
             task = asyncio.create_task(self._drive(lane, destination, job))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         else:
             lane.put(job)
 
-    async def _drive(self, lane: Lane, destination: str, job: Job) -> None:
+    async def _drive(self, lane: Lane, destination: str, first: Job) -> None:
         """Send one job after another while the lane has any: a task is made for a free place, not for a job."""
-        while True:
+        job: Job | None = first
+        while job:
             try:
                 await self._run(job)
             except Exception:
@@ -137,10 +177,10 @@ class Lanes:
                 log.exception("a try raised", extra={"delivery": str(job.id)})
             self._finished(destination)
             self._forget(job)
-            if not lane.queued:
-                break
-            job = lane.take()
-        lane.flying -= 1
+            lane.land(job.tenant_id)
+            job = lane.take() if lane.queued else None
+            if job:
+                lane.fly(job.tenant_id)
         if not lane.flying and self._lanes.get(destination) is lane:
             del self._lanes[destination]
 
@@ -171,8 +211,8 @@ class Lanes:
         for destination, lane in self._lanes.items():
             if not lane.queued:
                 continue
-            at_most = max(AT_ONCE, self._lately(destination))
-            while lane.queued and lane.flying + lane.queued > at_most:
+            capacity = max(AT_ONCE, self._lately(destination))
+            while lane.queued and (SHARE + 1) * lane.load > SHARE * capacity:
                 jobs.append(lane.drop())
                 self._forget(jobs[-1])
         return jobs
@@ -182,7 +222,7 @@ class Lanes:
         jobs: list[Job] = []
         for lane in self._lanes.values():
             while lane.queued:
-                job = lane.take()
+                job = lane.drop()
                 self._forget(job)
                 jobs.append(job)
         return jobs
