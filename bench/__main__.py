@@ -3,14 +3,16 @@
 import argparse
 import sys
 
-from bench import fairness, pages, publish, whole_way
+from bench import fairness, growth, pages, publish, whole_way
 
 
 def main() -> int:
     arguments = argparse.ArgumentParser(prog="make bench")
     arguments.add_argument("--events", type=int, default=whole_way.EVENTS, help="events a load")
+    arguments.add_argument("--past", type=int, default=growth.PAST, help="with --growth: events, in thousands of four")
     arguments.add_argument("--json", action="store_true")
     instead = arguments.add_mutually_exclusive_group()
+    instead.add_argument("--growth", action="store_true", help="a large and old organisation instead")
     instead.add_argument("--pages", action="store_true", help="the console's pages instead")
     instead.add_argument("--fairness", action="store_true", help="what others notice of one that is too busy")
     instead.add_argument(
@@ -20,6 +22,8 @@ def main() -> int:
         help="everything, written into docs/performance.md; or these sections",
     )
     chosen = arguments.parse_args()
+    if chosen.growth:
+        return growth.run(chosen.past)
     if chosen.pages:
         return pages.run()
     if chosen.fairness:

@@ -12,8 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import psycopg
-
+from bench.past import Past, fill
 from bench.stage import Stage, on_stage
 
 EVENTS, PEOPLE, DAYS, TIMES = 1_000_000, 10_000, 30, 15
@@ -37,58 +36,9 @@ PAGES = (
     "audit",
     "organisation",
 )
-NOW = int(time.time() * 1000)
 MOST = 100
 """Milliseconds of processor time."""
 PASSWORD = "pages of the console"
-# The row of the one event that was really posted is the pattern for what its kind holds.
-FILL = (
-    f"""
-    CREATE FUNCTION pg_temp.key(n int, child int DEFAULT 0) RETURNS uuid LANGUAGE sql AS $$
-    SELECT (left(t, 8) || '-' || right(t, 4) || '-7000-8000-' || lpad(to_hex(n), 7, '0')
-            || lpad(to_hex(child), 5, '0'))::uuid
-    FROM lpad(to_hex({NOW} - ({EVENTS} - n)::bigint * {DAYS * 86_400_000 // EVENTS}), 12, '0') AS t $$
-    """,
-    f"""
-    INSERT INTO accounts_person (id, tenant_id, login, name, email, mobile, external_id, roles, methods, language,
-                                 timezone, active, version)
-    SELECT pg_temp.key(n, 8), t.id, 'p' || n, 'Person ' || n, '', '', '', '{{}}', '{{webhook}}', 'en', 'UTC', true, 1
-    FROM generate_series(1, {PEOPLE}) n, accounts_tenant t
-    """,
-    f"""
-    INSERT INTO events_subject (id, tenant_id, kind, key, title, url, status, status_time, status_number, last_number)
-    SELECT pg_temp.key(n, 7), t.id, 'ticket', 'b' || n, 'Change ' || n, '', 'data_change.approved', now(), 1, 1
-    FROM generate_series(1, {EVENTS}) n, accounts_tenant t
-    """,
-    f"""
-    INSERT INTO events_event (id, tenant_id, source, source_id, type, time, subject_id, number, hash)
-    SELECT pg_temp.key(n), t.id, 'bench', 'b' || n,
-           (ARRAY['data_change.approved', 'data_change.successful', 'data_export.rejected'])[1 + n % 3],
-           now() - ({EVENTS} - n) * interval '{DAYS} days' / {EVENTS}, pg_temp.key(n, 7), 1, ''
-    FROM generate_series(1, {EVENTS}) n, accounts_tenant t
-    """,
-    f"""
-    INSERT INTO events_body (id, day, body)
-    SELECT pg_temp.key(n), current_date, (SELECT body FROM events_body LIMIT 1)
-    FROM generate_series({EVENTS} - 200000, {EVENTS}) n
-    """,
-    f"""
-    INSERT INTO events_recipient (id, tenant_id, person_id, because)
-    SELECT pg_temp.key(n, 1), t.id,
-           CASE WHEN n % 20 = 0 THEN (SELECT id FROM accounts_person WHERE login = 'admin')
-                ELSE pg_temp.key(1 + n % {PEOPLE}, 8) END,
-           (SELECT because FROM events_recipient LIMIT 1)
-    FROM generate_series(1, {EVENTS}) n, accounts_tenant t
-    """,
-    f"""
-    INSERT INTO delivery_delivery (id, tenant_id, person_id, subject_id, number, contact_point_id, channel, state,
-                                   due_at, reason, attempts)
-    SELECT pg_temp.key(n, 2), t.id, pg_temp.key(1 + n % {PEOPLE}, 8), pg_temp.key(n, 7), 1, c.id, 'webhook',
-           CASE n % 100 WHEN 1 THEN 'failed' ELSE 'sent' END, now(), CASE n % 100 WHEN 1 THEN 'gone' ELSE '' END, '[]'
-    FROM generate_series(1, {EVENTS}) n, accounts_tenant t, (SELECT id FROM directory_contactpoint LIMIT 1) c
-    """,
-    "VACUUM ANALYZE",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +86,7 @@ def costs() -> Iterator[Cost]:
     with on_stage() as stage:
         stage.load(stage.next_number(1), 1, 1, 1, 0.0)
         stage.arrivals(1)
-        with psycopg.connect(stage.database_url, autocommit=True) as database:
-            for statement in FILL:
-                database.execute(statement)
+        fill(stage.database_url, Past.until_now(EVENTS, PEOPLE, DAYS))
         browser = signed_in(stage)
         for page in PAGES:
             yield cost(browser, stage, page)

@@ -198,6 +198,17 @@ class Stage:
         with psycopg.connect(self._database.url) as connection:
             return {name: str(connection.execute(f"SHOW {name}").fetchone()[0]) for name in names}  # type: ignore[index]
 
+    def database_bytes(self) -> int:
+        with psycopg.connect(self._database.url) as connection:
+            row = connection.execute("SELECT pg_database_size(current_database())").fetchone()
+        return int(row[0]) if row else 0
+
+    def wal_bytes(self) -> int:
+        """Written to PostgreSQL's log so far."""
+        with psycopg.connect(self._database.url) as connection:
+            row = connection.execute("SELECT pg_current_wal_lsn() - '0/0'::pg_lsn").fetchone()
+        return int(row[0]) if row else 0
+
     @property
     def database_url(self) -> str:
         return self._database.url
@@ -217,7 +228,8 @@ class Stage:
     def cpu_seconds(self) -> dict[str, float]:
         def of(process: psutil.Process) -> float:
             times = process.cpu_times()
-            return float(times.user + times.system)
+            # With that of its children that have ended: of PostgreSQL's backends, say.
+            return float(times.user + times.system + times.children_user + times.children_system)
 
         return {
             "node": sum(of(psutil.Process(node.pid)) for node in self._nodes),

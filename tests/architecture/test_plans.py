@@ -19,6 +19,7 @@ from tidings.delivery import (
     enqueue,
     fallback,
     lease,
+    ledger,
     limits,
     news,
     orphans,
@@ -28,6 +29,7 @@ from tidings.delivery import (
     told,
     waits,
 )
+from tidings.directory import load
 from tidings.events import inbox, known, recent
 from tidings.events.sources import look, park
 from tidings.kernel.database import Connection, connect, plain_array, text_array
@@ -203,6 +205,14 @@ STATEMENTS: Mapping[str, tuple[str, Any, set[str]]] = {
         (UUID("01900000-0000-7000-8000-000010000000"), datetime(2026, 11, 26, tzinfo=UTC)),
         {"delivery_failed", "events_event_pkey"},
     ),
+    "what changed of a directory": (
+        load._LOOK,
+        {"tenant": TENANT, "seen": "100:100:", "at_most": 100},
+        {"touched_since"},
+    ),
+    "people who changed": (load._SOME_PEOPLE, (TENANT, plain_array(children(100, 8))), {"accounts_person_pkey"}),
+    "points that changed": (load._SOME_POINTS, (TENANT, plain_array(children(100, 8))), {"directory_contactpoint_person_id_57d4fe42"}),
+    "resources that changed": (load._SOME_RESOURCES, (TENANT, TEXTS, TEXTS, TEXTS), {"resource_path"}),
     "versions": (views._VERSIONS, ([TENANT],), {"accounts_tenant_pkey"}),
     "unplanned": (enqueue._UNPLANNED, (UUID(int=0),), {"event_unplanned"}),
     "free": (lease._FREE, (), {"delivery_open"}),
@@ -545,3 +555,43 @@ def test_how_a_source_is_doing_is_found_among_the_newest(
     plan = analysed(statement, list(values))
     judge(plan, {index})
     assert blocks(plan) < 6_000
+
+
+# Key n of 50,000 is that of event n: a tenth of them is a slice.
+SLICE = {"first": UUID(HUNDRED[0]), "end": UUID("01900000-0000-7000-8000-000138800000"), "examples": 5}
+
+
+@pytest.mark.parametrize(
+    ("statement", "indexes", "at_most"),
+    [
+        (ledger._SLICE, {"events_event_pkey", "events_recipient_pkey", "delivery_delivery_pkey"}, 2_000),
+        (ledger._SUBJECTS, {"event_timeline", "events_subject_pkey"}, 2_000),
+        (ledger._TIMES, {"delivery_delivery_pkey"}, 1_000),
+    ],
+    ids=["what belongs to events", "subjects", "times"],
+)
+def test_the_ledger_reads_a_slice_and_not_a_table(filled: str, statement: str, indexes: set[str], at_most: int) -> None:
+    from django.db import connection, transaction
+
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(ledger._FOR_SLICES)
+        plan = analysed(statement, SLICE)
+    judge(plan, indexes)
+    assert blocks(plan) < at_most
+    loops = [node for node in nodes(plan) if node["Node Type"] == "Nested Loop"]
+    assert all(child["Node Type"] in LISTS for loop in loops for child in loop["Plans"][1:])
+
+
+LISTS = {"Function Scan"}
+"""What may be looped over: a delivery's few tries."""
+
+
+@pytest.mark.parametrize(
+    ("statement", "index", "at_most"),
+    [(ledger._UNHELD, "delivery_open", 1_500), (ledger._UNPLANNABLE, "event_unplanned", 100)],
+    ids=["held by nobody", "never to be planned"],
+)
+def test_what_is_stuck_is_found_among_what_is_open(filled: str, statement: str, index: str, at_most: int) -> None:
+    plan = analysed(statement, {})
+    assert index in {node.get("Index Name") for node in nodes(plan)}
+    assert blocks(plan) < at_most

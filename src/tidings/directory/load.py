@@ -48,9 +48,15 @@ _RESOURCES = """
 SELECT instance, database, "table", dba_id, owners FROM directory_resource WHERE tenant_id = %s
 """
 # Index, of what is read whole: the tenant prefix of person_login and resource_path, contact_point_tenant; of what
-# changed: the primary key, contact_point_of, resource_path.
+# changed: the primary key, the foreign key's on person_id, resource_path.
 _SOME_PEOPLE = _PEOPLE + "AND id = ANY(%s::uuid[])"
-_SOME_POINTS = _POINTS + "AND person_id = ANY(%s::uuid[])"
+_SOME_POINTS = """
+SELECT p.* FROM (SELECT %s::uuid AS tenant_id) t CROSS JOIN unnest(%s::uuid[]) AS changed(id) CROSS JOIN LATERAL (
+    SELECT person_id, id, channel, sealed, destination, verified_at IS NOT NULL, disabled_at IS NOT NULL,
+           left_at IS NOT NULL, assumed
+    FROM directory_contactpoint c WHERE c.person_id = changed.id AND c.tenant_id = t.tenant_id OFFSET 0
+) p
+"""
 _SOME_RESOURCES = """
 SELECT r.instance, r.database, r."table", r.dba_id, r.owners FROM directory_resource r WHERE r.tenant_id = %s
 AND (r.instance, r.database, r."table") IN (SELECT * FROM unnest(%s::text[], %s::text[], %s::text[]))
