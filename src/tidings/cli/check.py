@@ -5,12 +5,13 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from tempfile import TemporaryDirectory
 
 import click
 
 from tidings.kernel.platform import platform
 from tidings.kernel.postgres import was_ever_started
-from tidings.kernel.settings import default_data_dir
+from tidings.kernel.settings import default_data_dir, read_settings
 
 
 @click.command()
@@ -39,6 +40,9 @@ def _not_set_up() -> Mapping[str, str] | None:
     folder = default_data_dir(os.environ)
     if os.environ.get("TIDINGS_DATABASE_URL") or was_ever_started(folder):
         return None
+    with TemporaryDirectory() as elsewhere:
+        # A setting that cannot be used is told first. Reading them makes a key where there is none: there, and not here.
+        read_settings({**os.environ, "TIDINGS_DATA_DIR": elsewhere})
     return {
         "id": "database.not_set_up",
         "level": "error",
