@@ -55,7 +55,29 @@ HOSTILE = {
     "spaces": "   \t  ",
     "long": "工" * 500,
     "long word": "x" * 500,
+    "link": "[Approve here](https://evil.example/x) [a][b] [c]: https://evil.example [d]  (https://evil.example)",
+    "reference": "[b]\n\n[b]: https://evil.example 'title'",
+    "picture": "![t](https://evil.example/pixel.png) ![](//evil.example/p) !\\[x](y)",
+    "angle link": "<https://evil.example> <mailto:m@evil.example> <https://evil.example|Approve here>",
+    "tags": '<a href="https://evil.example">x</a><img src="//evil.example/p.png"><iframe src=javascript:alert(1)>'
+    "<style>*{display:none}</style><!-- x --><base href=//evil.example><form action=//evil.example><svg/onload=alert(1)>",
+    "scripts": "javascript:alert(1) data:text/html,<script>alert(1)</script> vbscript:x [x](javascript:alert(1))",
+    "mentions": "<!channel> <!here|here> <!everyone> <@U012AB3CD> <@all> @所有人 @all @here @channel @everyone"
+    ' <at id=all></at> <at user_id="all">x</at> @8613800000001 @13800000001',
+    "headings": "# Big\n## Bigger\n\nSetext\n====\n\n---\n\n> quote\n\n- list\n1. one\n* * *\n    code",
+    "blocks": "```\ncode\n```\n~~~\n| a | b |\n|---|---|\n| c | d |\n",
+    "emphasis": "*a* **b** ~~c~~ `d` ``e`` \\*f\\* ***g*** **",
+    "entities": "&lt;script&gt; &#91;a&#93;(https://evil.example) &#x3c;b&#x3e; &amp;lt; &#42;&#42;x&#42;&#42;",
+    "full width": "［a］（https://evil.example） ＜b＞ ＊c＊ ＠所有人",
+    "card": '{"at": {"isAtAll": true}} "},"at":{"isAtAll":true},"x":{"',
 }
+BAD_LINKS = (
+    "javascript:alert(1)", "JaVaScRiPt:alert(1)//https://x.example", "data:text/html,<script>alert(1)</script>",
+    "vbscript:x", "file:///etc/passwd", "//evil.example", "https://evil.example/)[x](https://evil.example",
+    "https://evil.example/\" onclick=\"alert(1)", "https://evil.example/' x='", "https://evil.example/<b>",
+    "https://evil.example/\r\nBcc: m@evil.example", "https://evil.example/|text>", "https://evil.example/\u202e",
+    "https://dms.example.com@evil.example/", "dingtalk://dingtalkclient/page/link?url=https://evil.example",
+)  # fmt: skip
 
 
 @contextmanager
@@ -241,12 +263,39 @@ def test_every_channel_of_ours_has_examples_that_can_be_shown() -> None:
 async def test_no_text_changes_anything_but_text(
     code: str, kind: str, channel: Channel, vendor: Vendor, parcel: MakeParcel, wire: Wire, english: Document
 ) -> None:
-    await channel.send(parcel(english), wire)
-    changed = parcel(_with_everywhere(english, HOSTILE[kind]), identity=UUID(int=IDENTITY.int + 1))
+    english = replace(english, earlier="Earlier status")
+    await channel.send(parcel(_with_everywhere(english, "Harmless")), wire)
+    hostile_one = _with_everywhere(english, HOSTILE[kind])
+    occasion = replace(hostile_one.occasion, subject_id=ids_of(HOSTILE[kind]))
+    changed = parcel(replace(hostile_one, occasion=occasion), identity=UUID(int=IDENTITY.int + 1))
     assert isinstance(await channel.send(changed, wire), Sent)
     harmless, hostile = vendor.received()
     assert (hostile.names, hostile.to) == (harmless.names, harmless.to)
+    assert harmless.live is not None, "say in its vendors/*.py what of a message is more than text to its reader"
+    assert hostile.live == harmless.live
     assert vendor.identity_of(changed) in hostile.identity
+    assert (
+        not re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069\u200b]", hostile.text)
+        or channel.code == "webhook"
+    )
+
+
+@pytest.mark.parametrize("url", BAD_LINKS)
+async def test_no_link_leads_elsewhere_than_it_says(
+    code: str, url: str, channel: Channel, vendor: Vendor, parcel: MakeParcel, wire: Wire, english: Document
+) -> None:
+    """An event with such a URL is refused at the door; one that got in by another way becomes no link, or one that is
+    nothing else."""
+    bad = replace(english, occasion=replace(english.occasion, url=url))
+    none = replace(english, occasion=replace(english.occasion, url=""))
+    for number, document in enumerate((bad, none, english)):
+        # Of two equal messages of one event some vendors show one.
+        occasion = replace(document.occasion, event_id=f"019a9f5c-2f40-7c31-8a6e-{number:04}5b000000")
+        made = parcel(replace(document, occasion=occasion), identity=UUID(int=IDENTITY.int + number))
+        assert isinstance(await channel.send(made, wire), Sent)
+    hostile, without, harmless = (set(received.live or ()) for received in vendor.received())
+    assert not [each for each in hostile if re.search(r"(?i)(javascript|data|vbscript|file|dingtalk):", each)]
+    assert len(hostile) in (len(without), len(harmless))
 
 
 async def test_a_message_is_cut_to_what_the_vendor_takes_and_says_so(
@@ -273,8 +322,13 @@ async def test_a_message_is_cut_to_what_the_vendor_takes_and_says_so(
         assert english.occasion.subject_id in received.text
 
 
+def ids_of(text: str) -> str:
+    """What of it an id may be: 1 to 200 characters that are seen."""
+    return "".join(each for each in text if each.isprintable())[:200].strip() or "88123"
+
+
 def _with_everywhere(document: Document, text: str) -> Document:
-    """The text wherever people or other systems write."""
+    """The text wherever people or other systems write, in the sentences in which it stands."""
     occasion = replace(
         document.occasion,
         title=text,
@@ -289,10 +343,11 @@ def _with_everywhere(document: Document, text: str) -> Document:
         occasion=occasion,
         reader=replace(document.reader, name=text, because=[("instance_dba", text)]),
         headline=f"Waits for approval: {text}",
-        facts=(Fact("what", text, text), *document.facts),
-        todo=text,
-        why=text,
-        link_label=text,
+        facts=(Fact("what", f"What {text}", text), *document.facts),
+        todo=f"Approvers, please look at {text}",
+        why=f"You get this because you are the instance DBA of {text}",
+        link_label=f"See {text}",
+        earlier=f"Earlier status, 11:00; now: {text}" if document.earlier else "",
     )
 
 

@@ -417,7 +417,7 @@ async def test_a_dead_address_gives_way_to_the_next_one(make_wire: MakeWire) -> 
         assert (await post(wire, peer.url("half.test"))).status == 200
 
 
-@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"])
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"])
 async def test_a_proxy_in_the_environment_is_ignored(
     make_wire: MakeWire, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -457,7 +457,7 @@ async def test_a_header_that_is_not_ascii_costs_only_itself(make_wire: MakeWire)
         assert headers.get("x-note") is None
 
 
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("status", [201, 300, 301, 302, 303, 305, 307, 308])
 async def test_a_redirect_is_an_answer(make_wire: MakeWire, status: int) -> None:
     async with Peer(answering()).listening() as elsewhere:
         answer = f"HTTP/1.1 {status} Moved\r\nLocation: {elsewhere.url()}\r\nContent-Length: 0\r\n\r\n".encode()

@@ -19,6 +19,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
+from tests.contracts.more_than_text import in_markdown
+
 from tidings.channels.contract import Outcome, Parcel, Refused, Sent, TryLater, Value
 from tidings.channels.dingtalk import robot_message, work_notification
 from tidings.channels.dingtalk.markdown import mark
@@ -181,6 +183,10 @@ class Vendored(Vendor):
                 text="\n".join(told.content.values()),
                 names=[told.kind, *sorted(told.content)],
                 size=told.size,
+                live=[
+                    *in_markdown(told.content.get("text") or told.content.get("markdown", "")),
+                    f"button to {told.content.get('singleURL') or told.content.get('single_url')}",
+                ],
             )
             for told in self.dingtalk.told
         ]

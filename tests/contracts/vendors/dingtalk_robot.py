@@ -16,6 +16,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
+from tests.contracts.more_than_text import in_markdown
+
 from tidings.channels.contract import Outcome, Parcel, Refused, Sent, TryLater, Value
 from tidings.channels.dingtalk_robot.message import letter
 from tidings.channels.testing.dingtalk import said
@@ -131,6 +133,7 @@ class Vendored(Vendor):
                 text="\n".join(posted.content.values()),
                 names=posted.names,
                 size=posted.size,
+                live=[*in_markdown(posted.content["text"]), *(f"@{mobile}" for mobile in posted.mentioned)],
             )
             for posted in self.group.posted
         ]

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from email import message_from_bytes, policy
 from typing import Any
 
+from tests.contracts.more_than_text import in_html
+
 from tidings.channels.contract import Parcel, Refused, Sent, TryLater, Value
 from tidings.channels.email.addresses import sender_of
 from tidings.channels.email.mime import letter
@@ -141,6 +143,7 @@ class Vendored(Vendor):
                 text=_text(mail.message),
                 names=[*mail.message.keys(), *(part.get_content_type() for part in mail.message.walk())],
                 size=len(mail.raw),
+                live=in_html(mail.message.get_body(("html",)).get_content()),
             )
             for mail in self.server.taken
         ]

@@ -194,6 +194,7 @@ class Vendored(Vendor):
                 text=text.text,
                 names=[text.sign_name, text.template_code, *text.values],
                 size=len(text.text.encode()),
+                live=[],
             )
             for text in self.sms.texts
         ]

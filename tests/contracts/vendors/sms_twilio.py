@@ -140,6 +140,7 @@ class Vendored(Vendor):
                 text=text.text,
                 names=[text.sender],
                 size=len(text.text.encode()),
+                live=[],
             )
             for text in self.twilio.texts
         ]

@@ -114,6 +114,7 @@ class Vendored(Vendor):
                 text=json.dumps(arrival.payload, ensure_ascii=False),
                 names=[*sorted(arrival.headers), *sorted(arrival.payload), *sorted(self.members(arrival.payload))],
                 size=len(arrival.body),
+                live=[],
             )
             for arrival in self.receiver.arrivals
         ]

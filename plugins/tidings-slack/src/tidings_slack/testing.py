@@ -14,12 +14,14 @@ from tidings.channels.testing.http_server import HttpServer, Reply, Request
 MOST_BLOCKS, MOST_FIELDS, MOST_CONTEXT = 50, 10, 10
 MOST_LINK = 3_000
 MOST_TEXT = {"header": 150, "section": 3_000, "field": 2_000, "context": 3_000, "button": 75}
+_MARKUP = re.compile(r"<[^>]*>")
 _RAW = re.compile(r"[<>]|&(?!(?:amp|lt|gt);)")
 
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """What a channel shows: `text` is decoded, with the links of buttons; `names` are all members and types."""
+    """What a channel shows: `text` is decoded, with the links of buttons; `names` are all members and types;
+    `live` is what Slack makes more of than text: links and mentions, in `<>` where they are markup."""
 
     path: str
     first_block: str
@@ -27,6 +29,7 @@ class Posted:
     text: str
     names: Sequence[str]
     size: int
+    live: Sequence[str]
 
 
 class IncomingWebhooks(HttpServer):
@@ -77,6 +80,11 @@ class IncomingWebhooks(HttpServer):
                 text="\n".join([*map(html.unescape, texts), *links]),
                 names=sorted(set(_names(message))),
                 size=len(request.body),
+                live=[
+                    *(f"link {link}" for link in links),
+                    *_MARKUP.findall("\n".join([message["text"], *texts])),
+                    *sorted({text["type"] for block in blocks for _, text in _texts(block)}),
+                ],
             )
         )
         return Reply(200, b"ok")

@@ -86,7 +86,7 @@ class Vendored(Vendor):
     def received(self) -> Sequence[Received]:
         assert self.slack.complaints == []
         return [
-            Received(posted.first_block, posted.path, posted.text, posted.names, posted.size)
+            Received(posted.first_block, posted.path, posted.text, posted.names, posted.size, posted.live)
             for posted in self.slack.posted
         ]
 

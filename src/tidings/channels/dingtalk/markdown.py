@@ -11,8 +11,9 @@ from tidings.channels.words import CUT, cut, one_line, web_link
 from tidings.messages.document import Document
 
 # Whether a backslash escapes is not said anywhere, so what others wrote is freed of what makes links, pictures, tags
-# and emphasis by letters that look the same. An underscore stays: tables are named with it.
-_LOOKALIKES = str.maketrans({"[": "［", "]": "］", "<": "＜", ">": "＞", "*": "＊", "`": "｀"})
+# and emphasis by letters that look the same. An underscore stays: tables are named with it; so does one tilde. Of a
+# backslash at its end our own markup would be freed.
+_LOOKALIKES = str.maketrans({"[": "［", "]": "］", "<": "＜", ">": "＞", "*": "＊", "`": "｀", "\\": "＼"})
 # Characters of a text and how many facts; the first that fits is taken. The last always does: 2,048 bytes hold it even
 # where every character takes four, beside a link of `LONGEST_LINK`.
 LIMITS = ((1_000, 30), (200, 10), (100, 8), (60, 5), (20, 3))
@@ -42,7 +43,7 @@ def card(document: Document, length: int, entries: int) -> Card:
     parts = [
         *paragraphs(document, length, entries),
         *([why] if why else []),
-        f"{about} · {mark(document)}",
+        f"· {about} · {mark(document)}",
         *([inline_link(document)] if url and not on_button else []),
     ]
     return Card(
@@ -55,7 +56,7 @@ def card(document: Document, length: int, entries: int) -> Card:
 
 def plain(text: str, length: int) -> str:
     """One line that is read as it is written."""
-    return cut(one_line(text).translate(_LOOKALIKES), length)
+    return cut(one_line(text).translate(_LOOKALIKES).replace("~~", "～～"), length)
 
 
 def link(document: Document) -> str:

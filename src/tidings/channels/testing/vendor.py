@@ -27,13 +27,15 @@ class Row:
 @dataclass(frozen=True, slots=True)
 class Received:
     """What reached one person: `names` are those of the headers or members around the text, which no text may change;
-    `size` is in bytes as sent."""
+    `size` is in bytes as sent. `live`: what its reader gets besides text, which no text may change either: links and
+    where they lead, pictures, tags, headings, mentions. Empty where the medium is plain text; never None."""
 
     identity: str
     to: str
     text: str
     names: Sequence[str]
     size: int
+    live: Sequence[str] | None = None
 
 
 class Vendor(ABC):
