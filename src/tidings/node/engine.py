@@ -11,7 +11,7 @@ import psycopg
 
 from tidings.channels.registry import CHANNELS
 from tidings.delivery.backlog import count_delivering
-from tidings.events.group import Groups, Kept, Submission, Verdict, stopped, unavailable
+from tidings.events.group import Groups, Kept, Submission, Verdicts, stopped, unavailable
 from tidings.events.known import Repeats
 from tidings.kernel.addresses import AddressPolicy
 from tidings.kernel.database import Lasting
@@ -144,7 +144,7 @@ class Node:
     async def _ingest(self, connection: Lasting) -> None:
         repeats = Repeats()
 
-        async def keep(group: Sequence[Submission]) -> Sequence[Verdict]:
+        async def keep(group: Sequence[Submission]) -> Verdicts:
             began = self._loop.time()
             try:
                 async with asyncio.timeout(KEEP_WITHIN):
@@ -161,9 +161,9 @@ class Node:
                 self.groups.give_up(unavailable("The database does not answer; nothing was kept. Send again."))
                 raise psycopg.OperationalError("the database does not answer") from None
             metrics.GROUP_SECONDS.observe(self._loop.time() - began)
-            metrics.GROUP_SIZE.observe(len(group))
+            metrics.GROUP_SIZE.observe(sum(each is not None for each in accepted.verdicts))
             self.counting.hours.kept(accepted.kept)
-            if not all(isinstance(each, Kept) and not each.duplicate for each in accepted.verdicts):
+            if not all(each is None or (isinstance(each, Kept) and not each.duplicate) for each in accepted.verdicts):
                 repeats.saw(began)
             for job in accepted.jobs:
                 self.deliverer.take(job)
