@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from bench import fairness, pages, publish, whole_way
+from bench import fairness, pages, peers, publish, whole_way
 
 
 def main() -> int:
@@ -12,6 +12,7 @@ def main() -> int:
     arguments.add_argument("--json", action="store_true")
     instead = arguments.add_mutually_exclusive_group()
     instead.add_argument("--pages", action="store_true", help="the console's pages instead")
+    instead.add_argument("--peers", action="store_true", help="beside Alertmanager, and Celery with Redis")
     instead.add_argument("--fairness", action="store_true", help="what others notice of one that is too busy")
     instead.add_argument(
         "--publish",
@@ -22,6 +23,8 @@ def main() -> int:
     chosen = arguments.parse_args()
     if chosen.pages:
         return pages.run()
+    if chosen.peers:
+        return peers.run()
     if chosen.fairness:
         return fairness.run()
     if chosen.publish is not None:
