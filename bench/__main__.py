@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from bench import fairness, growth, pages, publish, whole_way
+from bench import fairness, growth, pages, peers, publish, whole_way
 
 
 def main() -> int:
@@ -14,6 +14,7 @@ def main() -> int:
     instead = arguments.add_mutually_exclusive_group()
     instead.add_argument("--growth", action="store_true", help="a large and old organisation instead")
     instead.add_argument("--pages", action="store_true", help="the console's pages instead")
+    instead.add_argument("--peers", action="store_true", help="beside Alertmanager, and Celery with Redis")
     instead.add_argument("--fairness", action="store_true", help="what others notice of one that is too busy")
     instead.add_argument(
         "--publish",
@@ -26,6 +27,8 @@ def main() -> int:
         return growth.run(chosen.past)
     if chosen.pages:
         return pages.run()
+    if chosen.peers:
+        return peers.run()
     if chosen.fairness:
         return fairness.run()
     if chosen.publish is not None:

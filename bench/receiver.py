@@ -16,6 +16,9 @@ SILENT = b"post /silent"
 """What comes here is not counted, and not answered before "hang up"."""
 MARK = b'"subject":{"kind":"ticket","id":"'
 
+MARKS = {b"post /alerts": b'"number":"'}
+"""By what is called, where it is another."""
+
 
 class Receiver(asyncio.Protocol):
     arrivals: list[tuple[bytes, float]] = []  # noqa: RUF012 - one receiver a process
@@ -41,7 +44,8 @@ class Receiver(asyncio.Protocol):
             if head.startswith(SILENT):
                 self.silent.append(self._transport)
                 return
-            start = body.find(MARK) + len(MARK)
+            mark = MARKS.get(head[: head.find(b" http/")], MARK)
+            start = body.find(mark) + len(mark)
             self.arrivals.append((body[start : body.find(b'"', start)], time.monotonic()))
             if len(self.samples) < 100:
                 self.samples.append((buffer[:end], body))

@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,8 +54,9 @@ class Organisation:
 class Stage:
     """`kinds`: the nodes, the first of which accepts."""
 
-    def __init__(self, folder: Path, *kinds: str) -> None:
+    def __init__(self, folder: Path, *kinds: str, environment: Mapping[str, str] | None = None) -> None:
         self._folder, self._number, self._kinds = folder, 1_000_000, kinds or ("serve",)
+        self._more = environment or {}
         self._admin = f"tdg_{secrets.token_urlsafe(32)}"
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -67,6 +68,7 @@ class Stage:
             "TIDINGS_DATA_DIR": str(self._folder),
             "TIDINGS_ADMIN_TOKEN": self._admin,
             "TIDINGS_ALLOWED_NETWORKS": "127.0.0.0/8",
+            **self._more,
         }
         self._environment = environment
         environment.pop("TIDINGS_DATABASE_URL", None)
@@ -75,14 +77,7 @@ class Stage:
             [*python, "bench.receiver"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         self.receiver_port = int(self._said())
-        self._nodes: list[subprocess.Popen[bytes]] = []
-        for kind in self._kinds:
-            log = (self._folder / f"{kind}.log").open("a")
-            port = [] if self._nodes else ["--port", self.url.rsplit(":", 1)[1]]
-            self._nodes.append(
-                subprocess.Popen([*python, "tidings.cli.main", kind, *port], env=environment, stderr=log)
-            )
-            self._await_ready()
+        self._start_nodes()
         self._database: Running = start(self._folder)
         self._set_up()
         return self
@@ -97,6 +92,29 @@ class Stage:
         self._receiver.kill()
         self._receiver.wait()
         self._database.release()
+
+    def _start_nodes(self) -> None:
+        self._nodes: list[subprocess.Popen[bytes]] = []
+        for kind in self._kinds:
+            port = [] if self._nodes else ["--port", self.url.rsplit(":", 1)[1]]
+            command = [sys.executable, "-m", "tidings.cli.main", kind, *port]
+            with (self._folder / f"{kind}.log").open("ab") as log:
+                self._nodes.append(subprocess.Popen(command, env=self._environment, stderr=log))
+            self._await_ready()
+
+    def kill(self) -> None:
+        """Nodes and PostgreSQL at once, with SIGKILL."""
+        processes = [each for group in self.processes().values() for each in group]
+        for process in processes:
+            process.kill()
+        psutil.wait_procs(processes, timeout=10)
+
+    def again(self) -> None:
+        """After that."""
+        self._start_nodes()
+
+    def processes(self) -> dict[str, list[psutil.Process]]:
+        return {"node": [psutil.Process(node.pid) for node in self._nodes], "postgres": self._postgres()}
 
     def _await_ready(self) -> None:
         for _ in range(300):
@@ -173,15 +191,20 @@ class Stage:
         """On all that came to the receiver's `/silent` and hear nothing."""
         self._say("hang up")
 
-    def arrivals_of(self, wanted: Collection[str], *, patience: float) -> dict[str, float]:
-        """When each of these numbers arrived first; whatever else arrives meanwhile is passed over."""
+    def arrivals_of(
+        self, wanted: Collection[str], *, patience: float, enough: int | None = None, quiet: float | None = None
+    ) -> dict[str, float]:
+        """When each of these numbers arrived first; whatever else arrives meanwhile is passed over. Waits for all of
+        them, or for `enough`, or until none came for `quiet` seconds."""
         times: dict[str, float] = {}
         ends = time.monotonic() + patience
-        while len(times) < len(wanted) and time.monotonic() < ends:
+        quiet_at = time.monotonic() + quiet if quiet else ends
+        while len(times) < (enough or len(wanted)) and time.monotonic() < min(ends, quiet_at):
             self._say("take")
             for number, moments in json.loads(self._said())["times"].items():
-                if number in wanted:
-                    times.setdefault(number, moments[0])
+                if number in wanted and number not in times:
+                    times[number] = moments[0]
+                    quiet_at = time.monotonic() + quiet if quiet else ends
             time.sleep(0.05)
         return times
 

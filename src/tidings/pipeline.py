@@ -41,18 +41,18 @@ from tidings.planning.views import Views
 log = logging.getLogger("tidings.pipeline")
 _OWN_TYPES = f"{SYSTEM_FEATURE}."
 TOLD_AT_MOST = 1_000
-"""People a group may tell, beyond what its first event does: a rule can make 500 of one event, and the events of all
-the others wait for the group."""
+"""People a group may tell, beyond what the first event of each tenant does: a rule can make 500 of one event, and the
+events of all the others wait for the group."""
 Room = Callable[[UUID, str, Promised], bool]
 """(tenant, destination, promised so far) -> may one more delivery be claimed as it is born?"""
 
 
 @dataclass(slots=True)
 class Accepted:
-    """A group as it was kept: a verdict for each submission, in order, and what this node is to send at once. A group
-    that tells too many people is kept up to there; for the rest of it there are no verdicts."""
+    """A group as it was kept: a verdict for each submission, in order, and what this node is to send at once. Where a
+    group tells too many people, some of it is left for another one, and has no verdict."""
 
-    verdicts: list[Verdict]
+    verdicts: list[Verdict | None]
     jobs: list[Job] = field(default_factory=list)
     pending: int = 0
     """Deliveries that were born without a claim: some worker has to be woken."""
@@ -85,10 +85,9 @@ async def accept(
             # It may be a repeat of what was accepted while that type was there.
             look_first = True
             continue
-        keeps = _plan_all(fresh, current)
-        if len(keeps) < len(fresh):
-            left = fresh[len(keeps)][1]
-            verdicts = verdicts[: next(place for place, one in enumerate(group) if one is left)]
+        keeps, left = _plan_all(fresh, current)
+        if left:
+            _leave(group, verdicts, left)
         if lease is not None:
             keeps = _claim(keeps, room)
         if not keeps:
@@ -104,11 +103,11 @@ async def accept(
 
 def _judge(
     group: Sequence[Submission], views: Mapping[UUID, View], known: Mapping[Key, Known]
-) -> tuple[list[Verdict], list[tuple[UUID, Submission]]]:
+) -> tuple[list[Verdict | None], list[tuple[UUID, Submission]]]:
     """Who gets in: the token lives and speaks for others than ourselves, the key is new or names the same content, and
     if it is new its type exists."""
     seen: dict[Key, Known] = dict(known)
-    verdicts: list[Verdict] = []
+    verdicts: list[Verdict | None] = []
     fresh: list[tuple[UUID, Submission]] = []
     for one in group:
         event, view = one.incoming.event, views.get(one.tenant_id)
@@ -152,21 +151,41 @@ def _turned_away(one: Submission, view: View) -> Problem | None:
     return None
 
 
-def _of_unknown_type(verdict: Verdict) -> bool:
+def _of_unknown_type(verdict: Verdict | None) -> bool:
     return isinstance(verdict, Problem) and verdict.code == "unknown_event_type"
 
 
-def _plan_all(fresh: Sequence[tuple[UUID, Submission]], views: Mapping[UUID, View]) -> list[Keep]:
-    """The first, and as many more as do not tell too many people."""
+def _plan_all(
+    fresh: Sequence[tuple[UUID, Submission]], views: Mapping[UUID, View]
+) -> tuple[list[Keep], dict[UUID, Submission]]:
+    """Of each tenant the first, and as many more as do not tell too many people; and of those of whom not all are kept,
+    the first that is left."""
     keeps: list[Keep] = []
+    begun: set[UUID] = set()
+    left: dict[UUID, Submission] = {}
     told = 0
     for event, one in fresh:
+        if one.tenant_id in left:
+            continue
         keep = _plan(event, one, views[one.tenant_id])
-        told += len(keep.planned.plan.recipients) if keep.planned else 0
-        if keeps and told > TOLD_AT_MOST:
-            break
+        more = len(keep.planned.plan.recipients) if keep.planned else 0
+        if told + more > TOLD_AT_MOST and one.tenant_id in begun:
+            left[one.tenant_id] = one
+            continue
+        told += more
+        begun.add(one.tenant_id)
         keeps.append(keep)
-    return keeps
+    return keeps, left
+
+
+def _leave(group: Sequence[Submission], verdicts: list[Verdict | None], left: Mapping[UUID, Submission]) -> None:
+    """Order stays: nothing of a tenant is decided before what it sent earlier."""
+    passed: set[UUID] = set()
+    for place, one in enumerate(group):
+        if left.get(one.tenant_id) is one:
+            passed.add(one.tenant_id)
+        if one.tenant_id in passed:
+            verdicts[place] = None
 
 
 def _plan(new: UUID, one: Submission, view: View) -> Keep:
@@ -198,7 +217,7 @@ def _claim(keeps: Sequence[Keep], room: Room) -> list[Keep]:
 
 
 def _hand_over(
-    verdicts: list[Verdict],
+    verdicts: list[Verdict | None],
     keeps: Sequence[Keep],
     queued: Sequence[Queued],
     group: Sequence[Submission],

@@ -31,7 +31,8 @@ async def subject(desk: Desk, key: str = "77") -> tuple[Any, ...]:
 
 def codes(accepted: Accepted) -> list[str]:
     return [
-        one.code if isinstance(one, Problem) else "duplicate" if one.duplicate else "kept" for one in accepted.verdicts
+        "left" if one is None else one.code if isinstance(one, Problem) else "duplicate" if one.duplicate else "kept"
+        for one in accepted.verdicts
     ]
 
 
@@ -109,16 +110,18 @@ async def test_an_event_with_two_thousand_people_is_kept_like_any_other(desk: De
     assert len(skips) == 1_001
 
 
-async def test_a_group_that_tells_too_many_people_is_kept_up_to_there(desk: Desk) -> None:
-    half = TOLD_AT_MOST // 2
+async def test_of_a_group_that_tells_too_many_people_some_is_left(desk: Desk, other_organisation: Any) -> None:
+    half = TOLD_AT_MOST // 2 - 2
     await in_django(lambda: crowd(desk.organisation, half))
     await desk.run("UPDATE accounts_tenant SET directory_version = directory_version + 1 WHERE id = %s", desk.tenant_id)
     everybody = {"approvers": [f"p{number}" for number in range(half)]}
     group = [event(type=APPROVAL, people=everybody) for _ in range(3)]
-    repeated = await desk.keep(*group, group[0])
-    assert codes(repeated) == ["kept", "kept"]
+    mine = [desk.submission(one) for one in [*group, group[2]]]
+    theirs = [desk.submission(event(), tenant_id=other_organisation.id) for _ in range(3)]
+    accepted = await accept(desk.connection, desk.views, [*mine, *theirs], lease=None, room=nowhere)
+    assert codes(accepted) == ["kept", "kept", "left", "left", "kept", "kept", "kept"]
     assert await desk.value("SELECT count(*) FROM events_recipient WHERE tenant_id = %s", desk.tenant_id) == 2 * half
-    assert codes(await desk.keep(*group[2:], group[0])) == ["kept", "duplicate"]
+    assert codes(await desk.keep(group[2], group[2], group[0])) == ["kept", "duplicate", "duplicate"]
 
 
 def crowd(organisation: Any, size: int) -> None:

@@ -23,13 +23,14 @@ from tidings.events.group import (
     Kept,
     Submission,
     Verdict,
+    Verdicts,
     stopped,
 )
 from tidings.kernel.problems import Problem
 
 TENANT, OTHER = uuid4(), uuid4()
 _numbers = count(1)
-Keeping = Callable[[Sequence[Submission]], Awaitable[Sequence[Verdict]]]
+Keeping = Callable[[Sequence[Submission]], Awaitable[Verdicts]]
 
 
 def submission(tenant: UUID = TENANT, **more: Any) -> Submission:
@@ -136,10 +137,10 @@ async def test_without_the_database_everyone_is_asked_to_come_again() -> None:
 async def test_what_a_group_left_for_another_has_its_turn_before_what_came_later() -> None:
     kept: list[str] = []
 
-    async def keep(group: Sequence[Submission]) -> Sequence[Verdict]:
+    async def keep(group: Sequence[Submission]) -> Verdicts:
         """Three at a time."""
         kept.extend(one.incoming.event.id for one in group[:3])
-        return [Kept(uuid4(), duplicate=False) for _ in group[:3]]
+        return [Kept(uuid4(), duplicate=False) if place < 3 else None for place, _ in enumerate(group)]
 
     async with running(keep) as groups:
         many = [submission() for _ in range(10)]

@@ -61,7 +61,8 @@ class Kept(Struct, frozen=True):
 
 
 Verdict = Kept | Problem
-Keep_group = Callable[[Sequence[Submission]], Awaitable[Sequence[Verdict]]]
+Verdicts = Sequence[Verdict | None]
+Keep_group = Callable[[Sequence[Submission]], Awaitable[Verdicts]]
 
 
 def unavailable(detail: str) -> Problem:
@@ -89,8 +90,8 @@ class Queue:
 
 
 class Groups:
-    """`keep` makes one group durable and answers a verdict each, or raises psycopg's errors, having kept nothing. It
-    may keep only the first of them, and answer for no more: the others have their turn again."""
+    """`keep` makes one group durable and answers a verdict each, or raises psycopg's errors, having kept nothing. What
+    it left for another group has None, and its turn again before what came later."""
 
     def __init__(self) -> None:
         self._queues: dict[UUID, Queue] = {}
@@ -210,15 +211,15 @@ async def _settle(group: Sequence[Submission], keep: Keep_group) -> list[Submiss
                 half = len(part) // 2
                 parts += [part[half:], part[:half]]
             else:
-                _answer(part[: len(verdicts)], verdicts)
-                left += part[len(verdicts) :]
+                _answer(part, verdicts)
+                left += [one for one, verdict in zip(part, verdicts, strict=True) if verdict is None]
     except BaseException:
         _answer(group, [stopped()] * len(group))
         raise
     return left
 
 
-async def _kept(group: Sequence[Submission], keep: Keep_group) -> Sequence[Verdict] | None:
+async def _kept(group: Sequence[Submission], keep: Keep_group) -> Verdicts | None:
     """None when one of them is bad and it has to be found out which."""
     try:
         return await keep(group)
@@ -237,7 +238,7 @@ async def _kept(group: Sequence[Submission], keep: Keep_group) -> Sequence[Verdi
         return [unavailable("This event could not be kept; the log of this node says why.")]
 
 
-def _answer(group: Sequence[Submission], verdicts: Sequence[Verdict]) -> None:
+def _answer(group: Sequence[Submission], verdicts: Verdicts) -> None:
     for submission, verdict in zip(group, verdicts, strict=True):
-        if not submission.verdict.done():
+        if verdict is not None and not submission.verdict.done():
             submission.verdict.set_result(verdict)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import psycopg
 
 from tidings.channels.registry import CHANNELS
-from tidings.events.group import Groups, Kept, Submission, Verdict, not_kept, stopped
+from tidings.events.group import Groups, Kept, Submission, Verdicts, not_kept, stopped
 from tidings.events.known import Repeats
 from tidings.kernel.addresses import AddressPolicy
 from tidings.kernel.database import PATIENCE, Lasting, NoAnswer
@@ -152,7 +152,7 @@ class Node:
     async def _ingest(self, connection: Lasting) -> None:
         repeats = Repeats()
 
-        async def keep(group: Sequence[Submission]) -> Sequence[Verdict]:
+        async def keep(group: Sequence[Submission]) -> Verdicts:
             began = self._loop.time()
             try:
                 async with asyncio.timeout(KEEP_WITHIN):
@@ -170,14 +170,16 @@ class Node:
                 error = NoAnswer("no group could be kept in time")
                 self.groups.give_up(not_kept(error))
                 raise error from None
-            durable = self._loop.time()
+            durable, verdicts = self._loop.time(), accepted.verdicts
+            # Those that have none have their turn again.
+            arrived = [one.arrived for one, each in zip(group, verdicts, strict=True) if each is not None]
             metrics.GROUP_SECONDS.observe(durable - began)
-            metrics.GROUP_SIZE.observe(len(group))
-            metrics.ACCEPT_SECONDS.observe_all([durable - one.arrived for one in group])
+            metrics.GROUP_SIZE.observe(len(arrived))
+            metrics.ACCEPT_SECONDS.observe_all([durable - each for each in arrived])
             self.counting.kept(accepted)
             if self.follower:
                 self.follower.accepted(accepted, group, began, durable)
-            if not all(isinstance(each, Kept) and not each.duplicate for each in accepted.verdicts):
+            if not all(each is None or (isinstance(each, Kept) and not each.duplicate) for each in verdicts):
                 repeats.saw(began)
                 metrics.count_duplicates(accepted.verdicts)
             for job in accepted.jobs:

@@ -14,7 +14,7 @@ from tidings import __version__
 from tidings.delivery import hourly, tally
 from tidings.delivery.backlog import COUNTED_AT_MOST, Backlog
 from tidings.delivery.enqueue import Keep
-from tidings.events.group import Kept, Verdict
+from tidings.events.group import Kept, Verdicts
 from tidings.node.budgets_seen import BudgetsSeen
 from tidings.node.times import Times
 from tidings.pipeline import Accepted
@@ -120,7 +120,7 @@ def count_kept(accepted: Accepted) -> None:
     DELIVERIES.inc(accepted.pending + len(accepted.jobs))
 
 
-def count_duplicates(verdicts: Sequence[Verdict]) -> None:
+def count_duplicates(verdicts: Verdicts) -> None:
     EVENTS.labels("duplicate").inc(sum(isinstance(each, Kept) and each.duplicate for each in verdicts))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import psycopg
 
 from tidings.delivery.backlog import count_delivering
-from tidings.events.group import Keep_group, Submission, Verdict, sentence
+from tidings.events.group import Keep_group, Submission, Verdicts, sentence
 from tidings.kernel.database import Connection, in_words
 from tidings.kernel.schema import is_read_only, missing_migrations
 
@@ -89,7 +89,7 @@ class Keeping:
         self._failed, self._why = -inf, ""
 
     def watched(self, keep: Keep_group) -> Keep_group:
-        async def keeping(group: Sequence[Submission]) -> Sequence[Verdict]:
+        async def keeping(group: Sequence[Submission]) -> Verdicts:
             began = self._under_way[id(group)] = self._loop.time()
             try:
                 verdicts = await keep(group)

@@ -10,7 +10,7 @@ import psycopg
 
 from tidings.accounts.permissions import Caller
 from tidings.events.event import Incoming
-from tidings.events.group import Groups, Kept, Submission, Verdict, unavailable
+from tidings.events.group import Groups, Kept, Submission, Verdict, Verdicts, unavailable
 from tidings.events.sources.park import set_up_of, settle, waiting
 from tidings.events.sources.translate import Keep, ReadAgain, Sender, read_again
 from tidings.kernel.database import Connection, connect, django_conninfo
@@ -83,7 +83,7 @@ async def _door(connection: Connection, tenant_id: UUID) -> AsyncIterator[Keep]:
     """Groups as a node has them: what comes together is kept together, and a bad event stands alone."""
     loop, groups = asyncio.get_running_loop(), Groups()
 
-    async def keep_group(group: Sequence[Submission]) -> Sequence[Verdict]:
+    async def keep_group(group: Sequence[Submission]) -> Verdicts:
         return (await accept(connection, HELD, group, lease=None, room=lambda *_: False)).verdicts
 
     async def keep(events: Sequence[Incoming]) -> Sequence[Verdict]:
