@@ -240,7 +240,11 @@ def test_it_says_what_it_means_that_somebody_leaves(console: Console, api: Any, 
 def test_a_person_is_invited_by_a_link_that_is_shown_once(console: Console) -> None:
     page = text(console(part=True).post(f"{PEOPLE}/ann/invite"))
     assert "/console/welcome/" in page
-    assert "/console/welcome/" in text(console().post(f"{PEOPLE}/ann/invite"))
+    plain = console()
+    assert plain.post(f"{PEOPLE}/ann/invite")["Location"] == f"{PEOPLE}/ann/invite"
+    assert "/console/welcome/" in text(plain.get(f"{PEOPLE}/ann/invite"))
+    # Loaded again, it shows nothing and makes nothing.
+    assert plain.get(f"{PEOPLE}/ann/invite")["Location"] == f"{PEOPLE}/ann"
     assert "/console/welcome/" not in text(console().get(f"{PEOPLE}/ann"))
 
 

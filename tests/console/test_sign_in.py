@@ -130,6 +130,32 @@ def test_guesses_come_to_an_end(organisation: Organisation) -> None:
     assert not signed_in(client)
 
 
+def test_guesses_count_by_whom_they_are_about(organisation: Organisation) -> None:
+    """Not by how their name is typed, nor by the host that a request says it is for."""
+    account = account_of(organisation.people["eve"], PASSWORD)
+    account.email = "Eve.Of.The.Guesses@example.com"
+    account.save()
+    typed = [account.login, account.login.upper(), f" {account.login} ", account.email, account.email.lower()]
+    for number, name in enumerate(typed):
+        client = Client(headers={"host": f"host-{number}.example.com"})
+        client.post(SIGN_IN, {"login": name, "password": "a wrong password"})
+    for name in (account.login, account.email):
+        client = Client(headers={"host": "elsewhere.example.com"})
+        client.post(SIGN_IN, {"login": name, "password": PASSWORD})
+        assert not signed_in(client)
+
+
+def test_who_is_invited_does_not_try_a_list_of_names(organisation: Organisation) -> None:
+    taken = account_of(organisation.people["bo"]).login
+    link = link_of(organisation, "dan")
+    form = {"login": taken, "password": "four words that fit"}
+    for _ in range(10):
+        assert "Somebody signs in by this name already" in Client().post(link, form).content.decode()
+    refused = Client().post(link, form)
+    assert (refused.status_code, refused["Retry-After"]) == (429, "3600")
+    assert "Somebody signs in" not in refused.content.decode()
+
+
 def test_signing_in_changes_the_session(organisation: Organisation) -> None:
     """A session that somebody else planted is worth nothing afterwards."""
     account = account_of(organisation.people["bo"], PASSWORD)

@@ -250,6 +250,10 @@ def test_pages_about_oneself_are_for_who_has_signed_in(organisation: Any) -> Non
 
 @pytest.fixture
 async def world(stage: Stage) -> Stage:
+    return await furnished(stage)
+
+
+async def furnished(stage: Stage) -> Stage:
     """Something of everything that an address can name; `stage.there` says what."""
     [one] = await stage.post(
         event(type=APPROVED, to="ann") | {"subject": {"kind": "ticket", "id": "t-1", "title": "secret plan"}}

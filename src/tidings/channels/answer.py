@@ -1,12 +1,14 @@
 """Reading what a provider answered: its own words, with nothing of ours in them, and when it wants us back."""
 
 import html
-from collections.abc import Iterable
+from base64 import b64encode
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
+from urllib.parse import quote
 
 from tidings.channels.words import CUT, cut, one_line
 
@@ -53,10 +55,26 @@ def _without(text: str, hide: tuple[str, ...], whole: Iterable[str]) -> str:
 
 @lru_cache(maxsize=1024)
 def _pieces(hide: tuple[str, ...]) -> tuple[frozenset[str], tuple[str, ...]]:
-    """All pieces of those that are long enough to have one, and the others."""
+    """All pieces of those that are long enough to have one, however they may be written, and the others."""
     lowered = [_lower(one_line(each)) for each in hide]
-    pieces = {each[at : at + PIECE] for each in lowered for at in range(len(each) - PIECE + 1)}
+    written = [_lower(form) for each in hide if len(each) >= PIECE for form in (each, *_other_forms(one_line(each)))]
+    pieces = {each[at : at + PIECE] for each in written for at in range(len(each) - PIECE + 1)}
     return frozenset(pieces), tuple(each for each in lowered if len(each) < PIECE)
+
+
+def _other_forms(text: str) -> Iterator[str]:
+    """An answer that echoes what it was sent, in the form in which that came or in which it keeps it: percent-encoded,
+    hexadecimal, backwards, or in base64 behind anything else, as a header of basic authentication is."""
+    raw = text.encode()
+    yield quote(text, safe="")
+    yield raw.hex()
+    yield text[::-1]
+    for offset in range(3):
+        coded = b64encode(bytes(offset) + raw).decode()
+        # The first and the last characters hold bits of what stands beside it.
+        inner = coded[0 if offset == 0 else offset + 1 :].rstrip("=")
+        yield inner[:-1]
+        yield inner[:-1].replace("+", "-").replace("/", "_")
 
 
 def _lower(text: str) -> str:

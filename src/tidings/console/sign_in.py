@@ -12,6 +12,7 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.urls import urlpatterns as account_pages
 from allauth.mfa.adapter import DefaultMFAAdapter
 from django.core.exceptions import ValidationError
+from django.db.models import Q
 from django.http import HttpRequest
 from django.urls import get_script_prefix, include, path
 from django.utils import translation
@@ -34,6 +35,8 @@ from tidings.messages.notice import notice
 
 log = logging.getLogger("tidings.console")
 _one_at_a_time = threading.Lock()
+GUESSED_AT_ONCE = 5
+"""Sign-ins that share an address."""
 WANTED = {
     "account_login",
     "account_logout",
@@ -61,6 +64,16 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
             return super().authenticate(request, **credentials)
         finally:
             _one_at_a_time.release()
+
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
+        """Guesses count by whom they are about: whatever name of theirs is typed, however, and whichever host a request
+        says that it is for."""
+        typed = str(credentials.get("email") or credentials.get("username") or "").strip()
+        known = (
+            Account.objects.filter(Q(login__iexact=typed) | Q(email__iexact=typed)) if typed else Account.objects.none()
+        )
+        ids = [str(each) for each in known.order_by("id").values_list("id", flat=True)[:GUESSED_AT_ONCE]]
+        return f"sign-in:{','.join(ids) or typed.casefold()}"
 
     def get_reset_password_from_key_url(self, key: str) -> str:
         """Never from the Host that a request names: a stranger could have the link sent with their own."""

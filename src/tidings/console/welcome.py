@@ -4,6 +4,7 @@ from allauth.account.internal.flows.login import perform_login
 from allauth.account.models import Login
 from django import forms
 from django.contrib.auth.password_validation import validate_password
+from django.core.cache import cache
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -15,8 +16,10 @@ from django.views.decorators.debug import sensitive_post_parameters
 from tidings.accounts.invite import accept, invited
 from tidings.accounts.models import Account, Person, Tenant
 from tidings.console.page import show
+from tidings.kernel.problems import Problem
 
 OWN_SIGN_IN = "join"
+NAMES_AN_HOUR = 10
 TAKEN = gettext_noop("Somebody signs in by this name already; choose another.")
 
 
@@ -35,13 +38,14 @@ class NewSignIn(forms.Form):
 
     def __init__(self, *arguments: object, account: Account | None, **more: object) -> None:
         super().__init__(*arguments, **more)  # type: ignore[arg-type]
-        self.account = account or Account()
+        self.account, self.taken = account or Account(), False
         self.fields["login"].disabled = account is not None
         self.fields["login"].widget.attrs["autocomplete"] = "username"
 
     def clean_login(self) -> str:
         login = str(self.cleaned_data["login"])
         if Account.objects.filter(login__iexact=login).exclude(id=self.account.id).exists():
+            self.taken = True
             raise forms.ValidationError(gettext(TAKEN))
         return login
 
@@ -72,12 +76,33 @@ def welcome(request: HttpRequest, key: str) -> HttpResponse:
         return redirect("home")
     started = {"login": person.account.login if person.account else person.login, "email": person.email}
     form = NewSignIn(request.POST or None, initial=started, account=person.account)
+    if request.method == "POST":
+        _refuse_guesses(person)
+        if not form.is_valid() and form.taken:
+            _count_guess(person)
     if request.method == "POST" and form.is_valid():
         try:
             return _signed_in(request, key, form, person.tenant)
         except IntegrityError:  # somebody took the name in this very moment
             form.add_error("login", gettext(TAKEN))
     return show(request, "console/welcome.html", {"form": form, "invited": person, "account": _own(request, person)})
+
+
+def _refuse_guesses(person: Person) -> None:
+    """Who is invited may see that a name is taken, and not try a list of them. Raises 429."""
+    if cache.get(_guesses_of(person), 0) >= NAMES_AN_HOUR:
+        text = gettext("Too many names that are taken were tried. Try again in an hour.")
+        raise Problem(429, "too_many_names", text, headers={"Retry-After": "3600"})
+
+
+def _count_guess(person: Person) -> None:
+    key = _guesses_of(person)
+    if not cache.add(key, 1, 3600):
+        cache.incr(key)
+
+
+def _guesses_of(person: Person) -> str:
+    return f"names-tried:{person.id}"
 
 
 def _own(request: HttpRequest, person: Person) -> Account | None:

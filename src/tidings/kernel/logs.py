@@ -13,6 +13,8 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Literal
 
+from tidings.kernel.failure import failure
+
 Format = Literal["text", "json"]
 # What an entry may carry besides its text; nothing else is ever printed, so that no secret comes along by accident.
 CONTEXT = (
@@ -30,9 +32,8 @@ class OneLine(logging.Formatter):
         context = "".join(f" {name}={_quoted(value)}" for name, value in _context(record))
         line = f"{_time(record)} {record.levelname.lower()} {record.name}: {record.getMessage()}{context}"
         entry = visible(line)
-        if record.exc_info:
-            lines = self.formatException(record.exc_info).splitlines()
-            entry += "".join(f"\n    {visible(each)}" for each in lines)
+        if record.exc_info and record.exc_info[1]:
+            entry += "".join(f"\n    {visible(each)}" for each in failure(record.exc_info[1]).splitlines())
         return entry
 
 
@@ -47,8 +48,8 @@ class OneObject(logging.Formatter):
             "message": record.getMessage(),
             **dict(_context(record)),
         }
-        if record.exc_info:
-            entry["exception"] = self.formatException(record.exc_info)
+        if record.exc_info and record.exc_info[1]:
+            entry["exception"] = failure(record.exc_info[1])
         # JSON escapes what ASCII has of control characters; the rest may confuse a terminal as well.
         return visible(json.dumps(entry, ensure_ascii=False, default=str), _json_escape)
 

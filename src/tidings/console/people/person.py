@@ -14,6 +14,7 @@ from tidings.accounts.models import Person
 from tidings.console.my_settings.sheet import sheet_of
 from tidings.console.page import Asked, go, is_part, page, say, show
 from tidings.console.people.form import NOTHING, Form, form_of, form_sent, with_problem
+from tidings.console.shown_once import secret_to_show, show_next
 from tidings.directory.enrol import put_member
 from tidings.directory.holders import Held, held_by, shown
 from tidings.directory.members import member, see_off
@@ -66,11 +67,19 @@ def new_person(request: Asked) -> HttpResponse:
     return redirect("person", one.login)
 
 
-@page("administrator", methods=("POST",))
+@page("administrator", methods=("GET", "POST"))
 def invite_person(request: Asked, login: str) -> HttpResponse:
-    """The link is shown once, to whoever asked for it."""
-    context = {"login": login, "link": invite(request.caller, looked_up(login))}
-    return show(request, f"console/people/{'_' if is_part(request) else ''}invited.html", context)
+    """The link is shown once, to whoever asked for it: loaded again, the page neither makes another nor shows it."""
+    about = f"invitation {login}"
+    if request.method == "POST":
+        link = invite(request.caller, looked_up(login))
+        if is_part(request):
+            return show(request, "console/people/_invited.html", {"login": login, "link": link})
+        show_next(request, link, of=about)
+        return redirect("person-invite", login)
+    if link := secret_to_show(request, of=about):
+        return show(request, "console/people/invited.html", {"login": login, "link": link})
+    return redirect("person", login)
 
 
 @page("administrator", methods=("GET", "POST"))
