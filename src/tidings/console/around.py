@@ -120,6 +120,7 @@ def _nothing_here() -> Problem:
 
 def _shown(request: HttpRequest, problem: Problem) -> HttpResponse:
     """A page; for a part of one, a message in its own place."""
+    log.debug("refused: %s", problem.code, extra={"reason": problem.detail})
     context = {
         "problem": problem,
         "detail": meant(problem),
