@@ -21,6 +21,7 @@ from tidings.console.page import Shown, is_part, show
 from tidings.console.spoken import meant, spoken
 from tidings.events.inbox import count_unread
 from tidings.kernel.clock import now
+from tidings.kernel.logs import REQUEST
 from tidings.kernel.problems import PAGES, Problem
 
 log = logging.getLogger("tidings.console")
@@ -127,6 +128,8 @@ def _shown(request: HttpRequest, problem: Problem) -> HttpResponse:
         "errors": [{**error, "problem": spoken(str(error.get("problem", "")))} for error in problem.errors],
         "headline": TITLES.get(problem.status, gettext("This did not work")),
         "home": reverse("home"),
+        # For whoever is told of it to find it in the log.
+        "call": REQUEST.get() if problem.status >= 500 else "",
     }
     part = is_part(request)
     response = show(request, f"console/{'_problem' if part else 'problem'}.html", context, status=problem.status)
