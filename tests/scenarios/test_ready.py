@@ -97,7 +97,7 @@ async def test_not_while_the_database_stands_still_and_says_so_within_seconds(
     try:
         began = time.monotonic()
         assert "cannot be reached" in await said(stage)
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 5  # two, and what a busy machine adds
     finally:
         for pid in pids:
             os.kill(pid, signal.SIGCONT)
@@ -164,8 +164,8 @@ async def test_not_while_the_lease_cannot_be_renewed(
 async def test_not_while_events_wait_for_a_commit_that_does_not_come(
     empty_stage: Stage, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ready, "KEEPS_WITHIN", 0.5)
-    monkeypatch.setattr("tidings.node.engine.KEEP_WITHIN", 1.5)
+    monkeypatch.setattr(ready, "KEEPS_WITHIN", 1.5)
+    monkeypatch.setattr("tidings.node.engine.KEEP_WITHIN", 4.0)
     stage = empty_stage
     await stage.reachable("ann")
     await stage.start(WEB)

@@ -284,7 +284,7 @@ async def test_a_collector_that_is_away_delays_nothing_and_is_not_waited_for(
     await stage.over()
     began = time.monotonic()
     await node.stop()
-    assert time.monotonic() - began < 6
+    assert time.monotonic() - began < 10
     stage.nodes.remove(node)
     silent.close()
 
