@@ -72,7 +72,6 @@ BUDGET_SECONDS = _times("tidings_budget_seconds", "Taking a vendor's budget from
 BUDGETS = BudgetsSeen("tidings_budget_used_ratio", "Share of a vendor's budget that is used.", registry=REGISTRY)
 
 # The node itself.
-READY = _gauge("tidings_ready", "1 while /readyz says that it is; looked at as often as the database is asked.")
 LEASE_AGE = _gauge("tidings_lease_age_seconds", "For how long the lease was not renewed; at 15 nothing is sent.")
 LOOP_LAG = _times("tidings_loop_lag_seconds", "How late the node's loop comes to what is due; a look twice a second.")
 LOADS = _times("tidings_view_load_seconds", "Reading a tenant's changed rules, directory or tokens anew.", "part")
@@ -80,6 +79,7 @@ REQUESTS = _counter("tidings_requests_total", "Calls that Django answered.", "ar
 REQUEST_SECONDS = _times("tidings_request_seconds", "Their answers, without the wait for a thread.", "area")
 THREAD_WAIT = _times("tidings_thread_wait_seconds", "Their wait for a thread, and with it its PostgreSQL connection.")
 LIVE_STREAMS = _gauge("tidings_live_streams", "Open pages that are told what is new.")
+READY = _gauge("tidings_ready", "1 while /readyz says that it is; looked at as often as the database is asked.")
 Info("tidings_build", "The version of this node.", registry=REGISTRY).info({"version": __version__})
 ProcessCollector(registry=REGISTRY)
 
