@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidings.kernel.logs import REQUEST, OneLine, OneObject, visible
+from tidings.kernel.logs import REQUEST, OneLine, OneObject, set_up_logs, visible
 
 HOSTILE = "1\n2026-11-26T10:00:00.000+00:00 error tidings: forged event=x\r\x1b[31m\u2028\u202e\x85\x00\ud800\U000e0001"
 
@@ -95,6 +95,17 @@ def lines(*options: str) -> list[str]:
     ran = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60)
     assert ran.stdout == ""
     return ran.stderr.splitlines()
+
+
+def test_what_django_says_of_a_failure_outside_a_view_names_no_address() -> None:
+    handlers, level = logging.root.handlers, logging.root.level
+    set_up_logs()
+    logging.root.handlers, logging.root.level = handlers, level
+    for error in (None, (ValueError, ValueError("x"), None)):
+        record = logging.LogRecord("django.request", logging.ERROR, "", 1, "%s: %s", ("Error", "/console/key"), error)
+        kept = logging.getLogger("django.request").filter(record)
+        assert bool(kept) is (error is not None)
+        assert "/console/key" not in OneLine().format(record)
 
 
 def test_debug_is_of_our_own_code_alone_since_others_print_statements_and_what_stands_in_them() -> None:

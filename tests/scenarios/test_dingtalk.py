@@ -51,6 +51,10 @@ async def test_an_event_is_one_message_to_a_group_that_mentions_each(empty_stage
         await empty_stage.settled("sent", "sent", "sent")
         [posted] = robots.posted
         assert set(posted.mentioned) == set(MOBILES.values())
+        # Who watches sees how full the robot is, and not whose it is.
+        shown = (await empty_stage.send("GET", "/metrics")).body.decode()
+        [full] = re.findall(r'tidings_budget_used_ratio{account="",budget="dingtalk_robot_rate"} ([\d.]+)', shown)
+        assert 0 < float(full) <= 3 / 18 and TOKEN not in shown and "SECgroup" not in shown
         assert robots.complaints == []
         await empty_stage.ledger()
 

@@ -120,6 +120,7 @@ async def test_an_unforeseen_error_has_the_id_of_its_call(
     finally:
         await stage.database.execute("ALTER TABLE rules_elsewhere RENAME TO rules_rule")
     assert (answer.status, answer.body["code"]) == (500, "internal_error")
-    [entry] = [one for one in log.entries if one.get("request") == answer.headers["x-request-id"]]
+    entry, told = [one for one in log.entries if one.get("request") == answer.headers["x-request-id"]]
+    assert (told["level"], told["message"]) == ("debug", "refused: internal_error")
     assert (entry["level"], entry["message"]) == ("error", "a request failed unexpectedly")
     assert "rules_rule" in str(entry["exception"])

@@ -20,7 +20,7 @@ from tests.scenarios.stage import SERVE, WEB, WORKER, Answer, Stage
 
 from tidings.delivery import lease
 from tidings.events import group
-from tidings.node import ready
+from tidings.node import ready, watch
 
 
 async def said(stage: Stage) -> str:
@@ -97,7 +97,7 @@ async def test_not_while_the_database_stands_still_and_says_so_within_seconds(
     try:
         began = time.monotonic()
         assert "cannot be reached" in await said(stage)
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 5  # two, and what a busy machine adds
     finally:
         for pid in pids:
             os.kill(pid, signal.SIGCONT)
@@ -164,8 +164,8 @@ async def test_not_while_the_lease_cannot_be_renewed(
 async def test_not_while_events_wait_for_a_commit_that_does_not_come(
     empty_stage: Stage, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ready, "KEEPS_WITHIN", 0.5)
-    monkeypatch.setattr("tidings.node.engine.KEEP_WITHIN", 1.5)
+    monkeypatch.setattr(ready, "KEEPS_WITHIN", 1.5)
+    monkeypatch.setattr("tidings.node.engine.KEEP_WITHIN", 4.0)
     stage = empty_stage
     await stage.reachable("ann")
     await stage.start(WEB)
@@ -210,11 +210,16 @@ async def test_not_while_no_more_events_are_taken(
     assert await said(stage) == ""
 
 
-async def test_not_while_it_stops(empty_stage: Stage) -> None:
+async def test_not_while_it_stops_and_prometheus_is_told_the_same(
+    empty_stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "BACKLOG_EVERY", 0.0)
     stage = empty_stage
     await stage.start(WEB)
+    assert b"\ntidings_ready 1.0\n" in (await stage.send("GET", "/metrics")).body
     stage.nodes[0].node.groups.closed = True
     assert await said(stage) == "This node is stopping."
+    assert b"\ntidings_ready 0.0\n" in (await stage.send("GET", "/metrics")).body
 
 
 async def test_a_node_whose_loop_is_blocked_gives_no_answer(empty_stage: Stage) -> None:

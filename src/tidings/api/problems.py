@@ -26,6 +26,7 @@ OUR_WORDS: Mapping[str, str] = {
 
 
 def render(problem: Problem) -> HttpResponse:
+    log.debug("refused: %s", problem.code, extra={"reason": problem.detail})
     response = HttpResponse(problem.body(), status=problem.status, content_type=CONTENT_TYPE)
     for name, value in problem.headers.items():
         response[name] = value

@@ -47,7 +47,11 @@ def _serve(*, accepts: bool, delivers: bool, host: str, port: int | None) -> Non
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)  # noqa: T201
+    """To whoever started it; to what reads its log, as an entry."""
+    if settings().log_format == "json":
+        log.info(text)
+    else:
+        print(text, file=sys.stderr, flush=True)  # noqa: T201
 
 
 @click.command()

@@ -21,6 +21,7 @@ from tidings.console.page import Shown, is_part, show
 from tidings.console.spoken import meant, spoken
 from tidings.events.inbox import count_unread
 from tidings.kernel.clock import now
+from tidings.kernel.logs import REQUEST
 from tidings.kernel.problems import PAGES, Problem
 
 log = logging.getLogger("tidings.console")
@@ -120,12 +121,15 @@ def _nothing_here() -> Problem:
 
 def _shown(request: HttpRequest, problem: Problem) -> HttpResponse:
     """A page; for a part of one, a message in its own place."""
+    log.debug("refused: %s", problem.code, extra={"reason": problem.detail})
     context = {
         "problem": problem,
         "detail": meant(problem),
         "errors": [{**error, "problem": spoken(str(error.get("problem", "")))} for error in problem.errors],
         "headline": TITLES.get(problem.status, gettext("This did not work")),
         "home": reverse("home"),
+        # For whoever is told of it to find it in the log.
+        "call": REQUEST.get() if problem.status >= 500 else "",
     }
     part = is_part(request)
     response = show(request, f"console/{'_problem' if part else 'problem'}.html", context, status=problem.status)

@@ -65,8 +65,15 @@ def set_up_logs(*, quiet: bool = False, level: str = "info", form: Format = "tex
     logging.getLogger("tidings").setLevel(least)
     # A refused request is the caller's affair; only failures of ours are told.
     logging.getLogger("django.request").setLevel(logging.ERROR)
+    logging.getLogger("django.request").addFilter(_outside_a_view)
     for noisy in ("asyncio", "psycopg", "httpx", "uvicorn"):
         logging.getLogger(noisy).setLevel(max(least, logging.WARNING))
+
+
+def _outside_a_view(record: logging.LogRecord) -> bool:
+    """What fails in a view we tell ourselves. Django's text names the address, which may be as good as a password."""
+    record.msg, record.args = "a request failed unexpectedly, outside its view", ()
+    return record.exc_info is not None
 
 
 def visible(text: str, escape: Callable[[str], str] = lambda each: each.encode("unicode_escape").decode()) -> str:

@@ -200,6 +200,8 @@ class Chores:
         one = Submission(tenant_id, b"", checked(event, now=now()), loop.create_future(), loop.time())
         accepted = await accept(connection, views, [one], lease=None, room=lambda *_: False)
         self._node.counting.kept(accepted)
+        if self._node.follower:
+            self._node.follower.accepted(accepted, [one], one.arrived, loop.time())
         [verdict] = accepted.verdicts
         # Another node, and another reason, may have told it under the same id.
         if isinstance(verdict, Problem) and verdict.code != "event_id_reused":

@@ -16,12 +16,13 @@ from tidings.delivery.backlog import COUNTED_AT_MOST, Backlog
 from tidings.delivery.enqueue import Keep
 from tidings.events.group import Kept, Verdicts
 from tidings.node.budgets_seen import BudgetsSeen
-from tidings.node.times import Times
+from tidings.node.times import SECONDS, Times
 from tidings.pipeline import Accepted
 
 # The moment each series began: as many series again, which nobody asks for.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 REGISTRY = CollectorRegistry()
+EVERY_TIME: list[Times] = []
 
 
 def _counter(name: str, text: str, *labels: str) -> Counter:
@@ -32,8 +33,9 @@ def _gauge(name: str, text: str, *labels: str) -> Gauge:
     return Gauge(name, text, labels, registry=REGISTRY)
 
 
-def _times(name: str, text: str, label: str = "", bounds: Sequence[float] = ()) -> Times:
-    return Times(name, text, label, registry=REGISTRY, **({"bounds": bounds} if bounds else {}))
+def _times(name: str, text: str, label: str = "", bounds: Sequence[float] = SECONDS) -> Times:
+    EVERY_TIME.append(Times(name, text, label, bounds=bounds, registry=REGISTRY))
+    return EVERY_TIME[-1]
 
 
 # Events, as this node took them in.
@@ -79,6 +81,7 @@ REQUESTS = _counter("tidings_requests_total", "Calls that Django answered.", "ar
 REQUEST_SECONDS = _times("tidings_request_seconds", "Their answers, without the wait for a thread.", "area")
 THREAD_WAIT = _times("tidings_thread_wait_seconds", "Their wait for a thread, and with it its PostgreSQL connection.")
 LIVE_STREAMS = _gauge("tidings_live_streams", "Open pages that are told what is new.")
+READY = _gauge("tidings_ready", "1 while /readyz says that it is; looked at as often as the database is asked.")
 Info("tidings_build", "The version of this node.", registry=REGISTRY).info({"version": __version__})
 ProcessCollector(registry=REGISTRY)
 
@@ -93,10 +96,6 @@ PENDING = _gauge(
 OLDEST_DUE = _gauge("tidings_oldest_due_seconds", "For how long the oldest of them has been due.")
 DELIVERING = _gauge("tidings_nodes_delivering", "Nodes that deliver and are alive.")
 
-EVERY_TIME = (
-    ACCEPT_SECONDS, GROUP_SECONDS, GROUP_SIZE, SENT_SECONDS, CALL_SECONDS, CLAIM_SECONDS, BUDGET_SECONDS, LOOP_LAG,
-    LOADS, REQUEST_SECONDS, THREAD_WAIT,
-)  # fmt: skip
 # What nobody has seen yet is 0 and not unknown, or an alert would miss the first.
 for _result in ("accepted", "duplicate", "ignored", "parked"):
     EVENTS.labels(_result)

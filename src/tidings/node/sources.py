@@ -96,7 +96,7 @@ class Sources:
                 raise forbidden("a source's token")
             sender = await _sender(connection, grant.source, view)
         _check_signature(adapter, push, sender)
-        outcome = await keep_payload(adapter, push, sender, self._door(tenant_id, key))
+        outcome = await keep_payload(adapter, push, sender, self._door(tenant_id, key, headers))
         if isinstance(outcome, Parked):
             return await self._park(adapter, push, sender, outcome)
         metrics.EVENTS.labels("ignored").inc(not outcome)
@@ -115,7 +115,7 @@ class Sources:
                 sender = await _sender(connection, name, view)
                 rows = await waiting(connection, sender.tenant_id, name, only=asked.ids, after=after, limit=CHUNK)
             # What they may send does not matter here: the group need not look at their token.
-            again = await read_again(rows, sender, self._door(tenant_id, b""))
+            again = await read_again(rows, sender, self._door(tenant_id, b"", {}))
             async with self._live() as connection:
                 await settle(connection, tenant_id, again.became, again.still)
             result.add(again)
@@ -144,13 +144,15 @@ class Sources:
             raise Problem(401, "token_revoked", "This token was revoked or never existed.")
         return view.grants[key], view
 
-    def _door(self, tenant_id: UUID, key: bytes) -> Keep:
+    def _door(self, tenant_id: UUID, key: bytes, headers: Mapping[str, str]) -> Keep:
         """What keeps events of this tenant, in the group that is being kept. `key`: the hash of a token, at which the
         group looks again."""
 
         async def keep(events: Sequence[Incoming]) -> Sequence[Verdict]:
             loop, submissions = asyncio.get_running_loop(), list[Submission]()
             for incoming in events:
+                if self._node.follower:
+                    incoming = self._node.follower.joined(incoming, headers)
                 submissions.append(Submission(tenant_id, key, incoming, loop.create_future(), loop.time()))
             self._node.groups.submit(submissions)
             return await asyncio.gather(*(one.verdict for one in submissions))

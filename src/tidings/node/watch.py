@@ -78,6 +78,7 @@ class Watch:
         async with self._looking:
             if self._loop.time() - self._looked_at >= BACKLOG_EVERY:
                 metrics.show_backlog(await self._backlog())
+                metrics.READY.set(not await why_not_ready(self._node))
                 self._looked_at = self._loop.time()
         self._node.counting.show()
         await answer(send, 200, generate_latest(metrics.REGISTRY), [(b"content-type", b"text/plain; version=0.0.4")])
