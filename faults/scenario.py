@@ -21,7 +21,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -54,6 +54,8 @@ class Run:
     chance: random.Random
     seconds: float
     row: Row
+    lasts: AsyncExitStack = field(default_factory=AsyncExitStack)
+    """Until all is counted: for what stands between the parts of the installation."""
     people: Sequence[str] = PEOPLE
     parts: list[Part] = field(default_factory=list)
     also_took: Callable[[], Sequence[Taken]] = tuple
@@ -122,6 +124,7 @@ class Scenario:
     act: Act
     own_database: bool
     lacks: Callable[[], str]
+    disk: int = 0
 
     @property
     def name(self) -> str:
@@ -139,11 +142,14 @@ class Scenario:
 _SCENARIOS: dict[str, Scenario] = {}
 
 
-def scenario(*, own_database: bool = False, lacks: Callable[[], str] = str) -> Callable[[Act], Act]:
-    """`own_database`: the nodes use a server by its URL, and cannot start it again."""
+def scenario(
+    *, own_database: bool = False, lacks: Callable[[], str] = str, disk: int = 0
+) -> Callable[[Act], Act]:
+    """`own_database`: the nodes use a server by its URL, and cannot start it again. `disk`: megabytes of one for the
+    database's folder alone."""
 
     def name(act: Act) -> Act:
-        one = Scenario(act, own_database, lacks)
+        one = Scenario(act, own_database, lacks, disk)
         _SCENARIOS[one.name] = one
         return act
 
@@ -161,8 +167,8 @@ async def play(one: Scenario, *, seed: int, seconds: float) -> list[Row]:
     """The lines of the report; the last is the scenario's own. Never raises for what Tidings does wrong."""
     row, began = Row(one.name, one.says), time.monotonic()
     parts: list[Part] = []
-    async with installation(own_database=one.own_database) as stage:
-        run = Run(stage, random.Random(f"{seed} {one.name}"), seconds, row)
+    async with installation(own_database=one.own_database, disk=one.disk) as stage, AsyncExitStack() as lasts:
+        run = Run(stage, random.Random(f"{seed} {one.name}"), seconds, row, lasts)
         try:
             await one.act(run)
             await _conclude(run)

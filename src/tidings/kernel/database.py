@@ -3,9 +3,9 @@
 import asyncio
 import select
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection
@@ -201,6 +201,16 @@ class Lasting:
             self._making.cancel()
         if self._connection is not None:
             await self._connection.close()
+
+
+async def answered(asked: Coroutine[Any, Any, T], within: float) -> T:
+    """What it says. Raises NoAnswer when that takes longer, and lets it end by its own patience: psycopg takes up to
+    ten seconds to cancel a statement that has no answer."""
+    asking = asyncio.ensure_future(asked)
+    asking.add_done_callback(lambda each: each.cancelled() or each.exception())
+    if not (await asyncio.wait({asking}, timeout=within))[0]:
+        raise NoAnswer(f"the database said nothing for {within:g} seconds")
+    return await asking
 
 
 def _ended(connection: Connection) -> bool:

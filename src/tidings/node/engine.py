@@ -14,7 +14,7 @@ from tidings.delivery.backlog import count_delivering
 from tidings.events.group import BAD_VALUE, Groups, Kept, Submission, Verdict, not_kept, sentence, stopped
 from tidings.events.known import Repeats
 from tidings.kernel.addresses import AddressPolicy
-from tidings.kernel.database import PATIENCE, Lasting, NoAnswer, in_words
+from tidings.kernel.database import PATIENCE, Lasting, NoAnswer, answered, in_words
 from tidings.kernel.http import Wire
 from tidings.kernel.postgres import NO_SPACE, EmbeddedPostgresError
 from tidings.kernel.settings import Settings
@@ -136,10 +136,8 @@ class Node:
     async def why_not_ready(self) -> str:
         """In words, for `/readyz`; empty when all is well."""
         try:
-            async with asyncio.timeout(2):
-                self.delivering = await self.connection_for_checks.read(count_delivering)
-        except TimeoutError:
-            return "The database does not answer."
+            asked = self.connection_for_checks.read(count_delivering)
+            self.delivering = await answered(asked, CHECKED_WITHIN)
         except psycopg.Error as error:
             return f"{sentence(in_words(error))}."
         if self.groups.closed:

@@ -11,10 +11,11 @@ from prometheus_client.exposition import generate_latest
 
 from tidings.delivery.backlog import Backlog, read_backlog
 from tidings.events.group import unavailable
+from tidings.kernel.database import answered
 from tidings.kernel.problems import Problem
 from tidings.node import metrics
 from tidings.node.asgi import JSON, App, Receive, Scope, Send, answer, answer_problem
-from tidings.node.engine import Node
+from tidings.node.engine import CHECKED_WITHIN, Node
 
 BACKLOG_EVERY = 5.0
 """Seconds, however often somebody asks."""
@@ -76,7 +77,6 @@ class Watch:
     async def _backlog(self) -> Backlog | None:
         """None while the database cannot be asked."""
         try:
-            async with asyncio.timeout(2):
-                return await self._node.connection_for_checks.read(read_backlog)
-        except (psycopg.Error, TimeoutError):
+            return await answered(self._node.connection_for_checks.read(read_backlog), CHECKED_WITHIN)
+        except psycopg.Error:
             return None
