@@ -19,6 +19,7 @@ import importlib
 import pkgutil
 import random
 import time
+import traceback
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -64,7 +65,6 @@ class Run:
     accepted: dict[str, str] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
     ended: float = 0.0
-    _is_set_up: bool = False
 
     async def start(self, *kinds: Kind) -> list[Process]:
         """Nodes that are ready, for people who can be reached; a first one that accepts must be among them."""
@@ -72,9 +72,8 @@ class Run:
         for kind in kinds:
             processes.append(process := self.stage.run(kind))
             await self.stage.ready(process)
-            if process.port and not self._is_set_up:
+            if process.port and not self.stage.token:
                 await self.stage.set_up(process, *self.people)
-                self._is_set_up = True
         return processes
 
     def going_on(self) -> bool:
@@ -122,8 +121,9 @@ class Scenario:
     """`lacks` says in words what this machine must have for it and has not; empty when it can be played."""
 
     act: Act
-    own_database: bool
-    lacks: Callable[[], str]
+    own_database: bool = False
+    new: bool = False
+    lacks: Callable[[], str] = str
     disk: int = 0
 
     @property
@@ -143,13 +143,13 @@ _SCENARIOS: dict[str, Scenario] = {}
 
 
 def scenario(
-    *, own_database: bool = False, lacks: Callable[[], str] = str, disk: int = 0
+    *, own_database: bool = False, new: bool = False, lacks: Callable[[], str] = str, disk: int = 0
 ) -> Callable[[Act], Act]:
-    """`own_database`: the nodes use a server by its URL, and cannot start it again. `disk`: megabytes of one for the
-    database's folder alone."""
+    """`own_database`: the nodes use a server by its URL, and cannot start it again. `new`: it begins in an empty
+    folder, without a database. `disk`: megabytes of one for the database's folder alone."""
 
     def name(act: Act) -> Act:
-        one = Scenario(act, own_database, lacks, disk)
+        one = Scenario(act, own_database, new, lacks, disk)
         _SCENARIOS[one.name] = one
         return act
 
@@ -167,13 +167,18 @@ async def play(one: Scenario, *, seed: int, seconds: float) -> list[Row]:
     """The lines of the report; the last is the scenario's own. Never raises for what Tidings does wrong."""
     row, began = Row(one.name, one.says), time.monotonic()
     parts: list[Part] = []
-    async with installation(own_database=one.own_database, disk=one.disk) as stage, AsyncExitStack() as lasts:
+    place = installation(own_database=one.own_database, new=one.new, disk=one.disk)
+    async with place as stage, AsyncExitStack() as lasts:
         run = Run(stage, random.Random(f"{seed} {one.name}"), seconds, row, lasts)
         try:
             await one.act(run)
             await _conclude(run)
         except (AssertionError, TimeoutError) as error:
             row.faults.append(str(error) or "it took too long")
+        except Exception as error:
+            # The others are played all the same.
+            row.faults.append(f"{type(error).__name__}: {error}")
+            traceback.print_exc()
         parts = run.parts
         row.done = ", ".join(f"{what} {times} times" if times > 1 else what for what, times in stage.faults.items())
     row.seconds = time.monotonic() - began

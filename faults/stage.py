@@ -131,6 +131,17 @@ class Installation:
         except TimeoutError:
             raise AssertionError(f"{process.kind} did not end:\n{self.log(process)}") from None
 
+    async def stands_still(self, process: Process, within: float) -> list[str]:
+        """Wait until it has stopped itself at the step it is armed for; what it holds then."""
+        try:
+            async with asyncio.timeout(within):
+                while process.lives and psutil.Process(process.popen.pid).status() != psutil.STATUS_STOPPED:
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            raise AssertionError(f"{process.kind} did not get to {process.armed}:\n{self.log(process)}") from None
+        assert process.lives, self.log(process)
+        return await self.note_what_it_held(process)
+
     async def note_what_it_held(self, process: Process) -> list[str]:
         rows = await self.rows(
             "SELECT d.id FROM delivery_delivery d JOIN delivery_node n ON n.id = d.lease"
@@ -215,13 +226,14 @@ class Installation:
     # what is there
 
     async def rows(self, query: str, *values: Any, within: float = START_WITHIN) -> list[tuple[Any, ...]]:
-        """Asked until the database answers."""
+        """Asked until the database answers, so it must stand to be done twice."""
         async with asyncio.timeout(within):
             while True:
                 try:
                     connection = await connect(self.postgres.url, name="stage")
                     try:
-                        return await (await connection.execute(query, values)).fetchall()
+                        cursor = await connection.execute(query, values or None)
+                        return await cursor.fetchall() if cursor.description else []
                     finally:
                         await connection.close()
                 except psycopg.OperationalError:
@@ -283,10 +295,11 @@ def unmount_disk(folder: Path) -> None:
 
 @asynccontextmanager
 async def installation(
-    *, own_database: bool = False, settings: Mapping[str, str] | None = None, disk: int = 0
+    *, own_database: bool = False, new: bool = False, settings: Mapping[str, str] | None = None, disk: int = 0
 ) -> AsyncIterator[Installation]:
-    """An empty one: no process yet, but the database is up, and its users' last release does not stop it as long as
-    this lasts. `own_database`: the nodes are given a URL and cannot start it; `settings` are the nodes' own. `disk`: as
+    """No process yet, but the database is up, and its users' last release does not stop it as long as this lasts.
+    `own_database`: the nodes are given a URL and cannot start it. `new`: an empty folder; the first node makes the
+    database, and `start_database` is our hold on it from then on. `settings` are the nodes' own. `disk`: as
     `scenario` has it."""
     folder = _new_folder()
     admin = f"tdg_{secrets.token_urlsafe(32)}"
@@ -302,7 +315,7 @@ async def installation(
     data = folder / ("server" if own_database else "data")
     if disk:
         await asyncio.to_thread(mount_disk, data, disk)
-    postgres = await asyncio.to_thread(start, data)
+    postgres = Running(data) if new else await asyncio.to_thread(start, data)
     if own_database:
         environment["TIDINGS_DATABASE_URL"] = postgres.url
     environment |= settings or {}

@@ -23,8 +23,8 @@ def no_faketime() -> str:
 
 @scenario(own_database=True, lacks=no_faketime)
 async def clock_jumps(run: Run) -> None:
-    """The clock of a `serve` jumps minutes and hours ahead and back under load; a worker's is right. While it is an hour
-    off, receivers refuse what is signed with it, and get it later. Leases hold, and nothing is due early or never."""
+    """The clock of a `serve` jumps minutes and an hour ahead and back under load; a worker's is right. While it is an
+    hour off, receivers refuse what is signed with it, and get it later. Leases hold; nothing is due early or never."""
     clock = run.stage.folder / "clock"
     clock.write_text("+0\n")
     right = dict(run.stage.environment)

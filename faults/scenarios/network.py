@@ -91,8 +91,8 @@ async def database_silent(run: Run) -> None:
 
 @scenario(own_database=True)
 async def database_answers_lost(run: Run) -> None:
-    """What a `serve` says to PostgreSQL arrives, and the answers do not, for 3 to 12 s at a time: what was kept, claimed
-    or recorded without its knowing is found, and nothing is done twice."""
+    """What a `serve` says to PostgreSQL arrives, and the answers do not, for 3 to 12 s at a time: what was kept,
+    claimed or recorded without its knowing is found, and nothing is done twice."""
     proxy = await _behind(run)
     serve, _ = await run.start("serve", "worker")
     async with run.load():

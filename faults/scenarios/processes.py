@@ -65,3 +65,25 @@ async def stopped_and_started(run: Run) -> None:
                 await asyncio.sleep(run.chance.uniform(0.3, 1.0))
                 await run.stage.stop(node)
                 await run.again(node)
+
+
+@scenario(own_database=True)
+async def many_nodes(run: Run) -> None:
+    """Of three `web` and three `worker` on a PostgreSQL of its own, one is killed, stopped or suspended for a moment
+    every second or two, while the others go on."""
+    nodes = await run.start("web", "web", "web", "worker", "worker", "worker")
+    async with run.load():
+        while run.going_on():
+            await asyncio.sleep(run.chance.uniform(0.5, 2.0))
+            victim = run.chance.choice(nodes)
+            match run.chance.choice(("kill", "stop", "suspend")):
+                case "kill":
+                    await run.stage.kill(victim)
+                    await run.again(victim, after=run.chance.uniform(0.0, 1.0))
+                case "stop":
+                    await run.stage.stop(victim)
+                    await run.again(victim)
+                case "suspend":
+                    await run.stage.freeze(victim)
+                    await asyncio.sleep(run.chance.uniform(0.5, 5.0))
+                    run.stage.thaw(victim)

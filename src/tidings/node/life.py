@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import socket
+import time
 from collections.abc import Callable, Mapping, Set
 from contextlib import suppress
 from uuid import UUID
@@ -11,7 +12,7 @@ from uuid import UUID
 import psycopg
 
 from tidings.delivery import lease, orphans
-from tidings.kernel.database import Lasting, for_the_log
+from tidings.kernel.database import Connection, Lasting, for_the_log
 from tidings.node import metrics
 
 log = logging.getLogger("tidings.node")
@@ -19,11 +20,15 @@ RENEW_WITHIN = 5.0
 """Seconds each statement may take, so that one that gets no answer leaves time for another over a new connection."""
 AGAIN = 1.0
 """Seconds after a renewal that failed."""
+LATE = 2 * lease.RENEW_EVERY
+"""A renewal was missed. Whoever is on time knows that the database was away for less than that, and that nobody alive
+was silent for as long as it takes to be dead: a renewal before, a renewal after."""
 
 
 class Life:
     """`held` names the deliveries in hand, `left_alone` the vendor accounts in trouble and for how many seconds more;
-    `lost` is called when what was held has become other people's, `freed` when some of others' are due again."""
+    `lost` is called when what was held has become other people's, `freed` when some of others' are due again. `clock`
+    (monotonic seconds) is for tests to replace."""
 
     def __init__(
         self,
@@ -32,32 +37,33 @@ class Life:
         left_alone: Callable[[], Mapping[str, float]],
         lost: Callable[[], None],
         freed: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._connection, self._held, self._left_alone = connection, held, left_alone
-        self._lost, self._freed = lost, freed
-        self._loop = asyncio.get_running_loop()
+        self._lost, self._freed, self._clock = lost, freed, clock
         self._renewed = 0.0
+        self._waits_for_others = False
+        self._suspects: set[UUID] = set()
         self.lease: int | None = None
 
     @property
     def fresh(self) -> bool:
         """On our own clock: long before others take this node for dead, it stops sending by itself."""
-        return self._loop.time() - self._renewed < lease.STOP_AFTER.total_seconds()
+        return self._clock() - self._renewed < lease.STOP_AFTER.total_seconds()
 
     async def begin(self) -> None:
         name = f"{socket.gethostname()}/{os.getpid()}"
-        began = self._loop.time()
-        self.lease = await lease.register(await self._connection.live(), name)
+        live, began = await self._connection.live(), self._clock()
+        self.lease = await lease.register(live, name)
         self._renewed = began
 
     async def go_on(self) -> None:
         """Renew it until cancelled."""
-        suspects: set[UUID] = set()
         wait = lease.RENEW_EVERY.total_seconds()
         while True:
             await asyncio.sleep(wait)
             try:
-                suspects = await self._renew(suspects)
+                await self.renew()
                 wait = lease.RENEW_EVERY.total_seconds()
             except psycopg.Error as error:
                 log.warning("the lease could not be renewed: %s", for_the_log(error))
@@ -70,21 +76,29 @@ class Life:
                 given_back = await lease.sign_off(await self._connection.live(), self.lease)
                 log.info("stopped; %d deliveries given back", given_back)
 
-    async def _renew(self, suspects: set[UUID]) -> set[UUID]:
+    async def renew(self) -> None:
+        """Renew the lease, and free what nobody alive holds. Raises psycopg's errors."""
         assert self.lease is not None
-        live, began = await self._connection.live(), self._loop.time()
+        live, began = await self._connection.live(), self._clock()
+        late = began - self._renewed > LATE.total_seconds()
         if await lease.renew(live, self.lease, self._left_alone()):
             self._renewed = began
         else:
             log.warning("the lease was lost; what is held is left to others")
             self._lost()
             await self.begin()
-        if freed := await lease.free_dead(live):
+        # If the database was away, all were silent, and whoever comes back first would take the others for dead: they
+        # have until our next renewal. Not longer, or a node that is always late would free nothing.
+        self._waits_for_others = late and not self._waits_for_others
+        if not self._waits_for_others and (freed := await lease.free_dead(live)):
             metrics.FREED.labels("dead_node").inc(freed)
             log.warning("%d deliveries of dead nodes are pending again", freed)
             self._freed()
-        unheld = await orphans.unheld(live, self.lease, self._held())
-        if again := unheld & suspects:
-            metrics.FREED.labels("own_orphan").inc(await orphans.free(live, self.lease, again))
+        await self._free_orphans(live, self.lease)
+
+    async def _free_orphans(self, live: Connection, mine: int) -> None:
+        unheld = await orphans.unheld(live, mine, self._held())
+        if again := unheld & self._suspects:
+            metrics.FREED.labels("own_orphan").inc(await orphans.free(live, mine, again))
             self._freed()
-        return unheld - again
+        self._suspects = unheld - again
