@@ -39,7 +39,8 @@ POST_WITHIN = 120.0
 @dataclass
 class Part:
     """A fault among several of one scenario, with a line of its own in the report: what was accepted while it lasted,
-    and what became of `held`, which its victim had in its hands (as hex) when it was `lost`."""
+    and what became of `held`, which its victim had in its hands (as hex) when it was `lost`, or which was taken
+    without an answer, as often as it was."""
 
     row: Row
     accepted: Mapping[str, str] = field(default_factory=dict)
@@ -188,7 +189,7 @@ async def play(one: Scenario, *, seed: int, seconds: float) -> list[Row]:
 def _count_part(part: Part, books: Books, repeats: Counter[str], taken: Sequence[Taken]) -> None:
     row, held = part.row, set(part.held)
     books.count(row, part.accepted)
-    row.repeated, row.at_most = sum(repeats[each] for each in held), len(held)
+    row.repeated, row.at_most = sum(repeats[each] for each in held), len(part.held)
     arrived = [one.at for one in taken if one.at and one.delivery in held]
     if part.lost and arrived:
         row.recovered = max(0.0, (max(arrived) - part.lost).total_seconds())

@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from faults.proxy import Proxy
+from faults.proxy import Proxy, Way
 from faults.scenario import Run, scenario
 from faults.stage import SECRET, Process
 
@@ -13,6 +13,8 @@ LONGER_THAN_A_LEASE = 30.0
 NOTICED_WITHIN = 25.0
 """Seconds in which a node has to find out that a connection is dead, and make another: 20 of patience, and a little."""
 IN_FLIGHT = timedelta(seconds=1)
+WAYS: Sequence[tuple[Way, float]] = (("cut", 5.0), ("no_answers", 5.0), ("silent", 20.0))
+"""How the network to receivers fails, and for how many seconds at most."""
 
 
 async def _behind(run: Run) -> Proxy:
@@ -160,7 +162,7 @@ async def receivers_cut_off(run: Run) -> None:
     proxy = await _receivers_behind(run, serve, people)
     async with run.load():
         while True:
-            for way, most in (("cut", 5.0), ("no_answers", 5.0), ("silent", 20.0)):
+            for way, most in WAYS:
                 await asyncio.sleep(run.chance.uniform(1, 3))
                 since = datetime.now(UTC)
                 await proxy.turn(way)
