@@ -1,5 +1,6 @@
 """What an operator should know before people notice: each finding has a stable id, words, and a hint."""
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -17,6 +18,7 @@ from tidings.delivery.models import Delivery
 from tidings.directory.models import ContactPoint
 from tidings.events.models import Event, Parked
 from tidings.events.sources.registry import in_order
+from tidings.kernel.clock import apart
 from tidings.kernel.secrets import SecretUnreadable, unseal
 from tidings.kernel.settings import BASE_URL, settings
 from tidings.rules.models import Rule
@@ -48,6 +50,7 @@ KINDS: Mapping[str, tuple[Literal["error", "warning", "info"], str]] = {
     ),
     "nodes.none_deliver": ("warning", "Start one: tidings serve, or tidings worker"),
     "deliveries.nobody_delivers": ("error", "Start a node that delivers: tidings serve, or tidings worker"),
+    "clock.apart": ("warning", "Have both kept by NTP: what is signed with a wrong clock is refused by its receivers."),
     "channels.none_on": ("warning", f"PUT /api/v1/channels/<channel> switches one on: {', '.join(CHANNELS)}."),
     "base_url.local": ("warning", "Set TIDINGS_BASE_URL to the address at which people reach Tidings."),
     "rules.role_empty": ("warning", "Give somebody the role, or remove it from the rule."),
@@ -77,6 +80,7 @@ def findings() -> Iterator[Finding]:
         yield _found("database.not_migrated", f"{missing} schema changes are missing.")
         return
     yield from _nodes()
+    yield from _clock()
     yield from _links()
     if unplanned := Event.objects.across_tenants().filter(fault__isnull=False).count():
         yield _found("events.unplanned", f"{unplanned} events are kept unplanned.")
@@ -104,6 +108,15 @@ def _nodes() -> Iterator[Finding]:
         yield _found("deliveries.nobody_delivers", f"{many} deliveries wait, and no node delivers.")
     else:
         yield _found("nodes.none_deliver", "No node delivers at the moment.")
+
+
+def _clock() -> Iterator[Finding]:
+    before = time.time()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT extract(epoch FROM clock_timestamp())::float8")
+        [there] = cursor.fetchone()
+    if words := apart((before + time.time()) / 2 - there, "This machine's"):
+        yield _found("clock.apart", f"{words}.")
 
 
 def _links() -> Iterator[Finding]:

@@ -203,6 +203,15 @@ class Lasting:
             await self._connection.close()
 
 
+async def clock_ahead(connection: Connection) -> float:
+    """Seconds this machine's clock is ahead of the database's, or behind (less than 0), to within half the way there
+    and back."""
+    before = time.time()
+    row = await (await connection.execute("SELECT extract(epoch FROM clock_timestamp())::float8")).fetchone()
+    assert row is not None
+    return (before + time.time()) / 2 - float(row[0])
+
+
 async def answered(asked: Coroutine[Any, Any, T], within: float) -> T:
     """What it says. Raises NoAnswer when that takes longer, and lets it end by its own patience: psycopg takes up to
     ten seconds to cancel a statement that has no answer."""

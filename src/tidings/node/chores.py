@@ -28,10 +28,11 @@ from tidings.events.awaiting import sweep
 from tidings.events.event import Event, People, Subject, checked
 from tidings.events.group import Submission
 from tidings.imports.forget import forget_imports
-from tidings.kernel.clock import now
-from tidings.kernel.database import Connection, Lasting, for_the_log
+from tidings.kernel.clock import apart, now
+from tidings.kernel.database import Connection, Lasting, clock_ahead, for_the_log
 from tidings.kernel.ids import event_of
 from tidings.kernel.problems import Problem
+from tidings.node import metrics
 from tidings.pipeline import accept, plan_again
 from tidings.planning.views import Views
 
@@ -45,6 +46,9 @@ HOUSEWORK: tuple[Chore, ...] = (
     keep_house, budget.forget, remember.forget, tally.forget, hourly.forget, sweep, forget_verifications,
     turned_away.forget, forget_imports, forget_sessions,
 )  # fmt: skip
+HOUSEWORK_WITHIN = timedelta(hours=1)
+"""Of the database's clock: who is further off would take for old what is not."""
+CLOCK = timedelta(seconds=30)
 REPLAN = timedelta(seconds=30)
 FAREWELLS = timedelta(seconds=2)
 MISSED_WAYS = timedelta(minutes=1)
@@ -63,6 +67,8 @@ class Chores:
         self._waiting: asyncio.Queue[Chore] = asyncio.Queue()
         self._told: set[str] = set()
         self._saying: set[asyncio.Task[None]] = set()
+        self.clock_ahead = 0.0
+        """Seconds, of the database's, when it was looked at last."""
 
     async def run(self, lasting: Lasting) -> None:
         try:
@@ -74,9 +80,12 @@ class Chores:
 
     async def _run(self, lasting: Lasting) -> None:
         loop = asyncio.get_running_loop()
-        next_house = next_plan = next_farewells = next_ways = 0.0
+        next_house = next_plan = next_farewells = next_ways = next_look = 0.0
         while True:
-            if loop.time() >= next_house:
+            if loop.time() >= next_look:
+                await self._do(lasting, self._look_at_the_clock)
+                next_look = loop.time() + CLOCK.total_seconds()
+            if loop.time() >= next_house and abs(self.clock_ahead) < HOUSEWORK_WITHIN.total_seconds():
                 for housework in HOUSEWORK:
                     await self._do(lasting, housework)
                 next_house = loop.time() + HOUSEKEEPING.total_seconds()
@@ -210,6 +219,12 @@ class Chores:
         schedule, chance = node.settings.retry_schedule, random.random()  # noqa: S311 - spreads retries
         following = next_step(farewell, outcome, now=at, schedule=schedule, chance=chance)
         self._waiting.put_nowait(lambda connection: settle(connection, farewell, following))
+
+    async def _look_at_the_clock(self, connection: Connection) -> None:
+        self.clock_ahead = await clock_ahead(connection)
+        metrics.CLOCK_AHEAD.set(self.clock_ahead)
+        if words := apart(self.clock_ahead, "this node's"):
+            log.warning("%s: receivers may refuse what it signs. Have both kept by NTP", words)
 
     async def _plan_again(self, connection: Connection) -> None:
         planned = await plan_again(connection, self._node.views, self._node.counting.hours.planned)

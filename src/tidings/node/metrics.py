@@ -47,6 +47,9 @@ def sent_seconds(channel: str) -> Histogram:
 HELD = Gauge("tidings_deliveries_held", "Deliveries in this node's hands.", registry=REGISTRY)
 WAITING = Gauge("tidings_events_waiting", "Events waiting to be committed.", registry=REGISTRY)
 LIVE_STREAMS = Gauge("tidings_live_streams", "Open pages that are told what is new.", registry=REGISTRY)
+CLOCK_AHEAD = Gauge(
+    "tidings_clock_ahead_seconds", "This node's clock less the database's, looked at every 30 s.", registry=REGISTRY
+)
 FREED = Counter(
     "tidings_deliveries_freed_total",
     "Deliveries taken back from a dead or forgetful holder.",

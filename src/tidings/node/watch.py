@@ -11,6 +11,7 @@ from prometheus_client.exposition import generate_latest
 
 from tidings.delivery.backlog import Backlog, read_backlog
 from tidings.events.group import unavailable
+from tidings.kernel.clock import apart
 from tidings.kernel.database import answered
 from tidings.kernel.problems import Problem
 from tidings.node import metrics
@@ -59,8 +60,11 @@ class Watch:
             await answer_problem(send, unavailable(problem))
             return
         said: dict[str, object] = {"status": "ready", "nodes_delivering": self._node.delivering}
-        if not self._node.delivering:
-            said["detail"] = NOBODY_DELIVERS
+        details = [NOBODY_DELIVERS] if not self._node.delivering else []
+        if words := apart(self._node.chores.clock_ahead, "This node's"):
+            details.append(f"{words}: receivers may refuse what it signs. Have both kept by NTP.")
+        if details:
+            said["detail"] = " ".join(details)
         await answer(send, 200, msgspec.json.encode(said), JSON)
 
     async def _metrics(self, _scope: Scope, _receive: Receive, send: Send) -> None:
