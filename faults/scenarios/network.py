@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from faults.cable import cable_to_database, no_cable
 from faults.proxy import Proxy, Way
 from faults.scenario import Run, scenario
 from faults.stage import SECRET, Process
@@ -12,6 +13,7 @@ from faults.stage import SECRET, Process
 LONGER_THAN_A_LEASE = 30.0
 NOTICED_WITHIN = 25.0
 """Seconds in which a node has to find out that a connection is dead, and make another: 20 of patience, and a little."""
+PULLED_FOR, HEARD_WITHIN = 40.0, 30.0
 IN_FLIGHT = timedelta(seconds=1)
 WAYS: Sequence[tuple[Way, float]] = (("cut", 5.0), ("no_answers", 5.0), ("silent", 20.0))
 """How the network to receivers fails, and for how many seconds at most."""
@@ -122,6 +124,29 @@ async def database_far_away(run: Run) -> None:
             await asyncio.sleep(5)
             if not run.going_on():
                 break
+
+
+@scenario(own_database=True, lacks=no_cable)
+async def database_cable_pulled(run: Run) -> None:
+    """No packet comes back from PostgreSQL for 40 s, not even an acknowledgement. Whoever asks the REST API hears of it
+    within 30 s; when packets come again, all goes on."""
+    cable = await run.lasts.enter_async_context(cable_to_database(run.stage.postgres.url))
+    run.stage.environment["TIDINGS_DATABASE_URL"] = cable.url
+    serve, _ = await run.start("serve", "worker")
+    async with run.load():
+        await run.stage.must(serve, "GET", "/rules")
+        await asyncio.sleep(3)
+        cable.pull()
+        run.stage.faults["cable pulled"] += 1
+        began = time.monotonic()
+        status, answer = await run.stage.call(serve, "GET", "/api/v1/rules", seconds=60)
+        waited = time.monotonic() - began
+        assert (status, waited < HEARD_WITHIN) == (503, True), (status, answer, waited)
+        run.stage.faults[f"503 after {waited:.0f} s"] += 1
+        await asyncio.sleep(max(0.0, PULLED_FOR - waited))
+        cable.mend()
+        await _ready_again(run, serve, 30)
+        await _sends(run, 10)
 
 
 async def _sends(run: Run, within: float) -> None:
