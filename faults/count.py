@@ -126,6 +126,8 @@ async def out_of_order(stage: Installation) -> list[str]:
             continue
         seen.add(one.identity)
         data = one.payload["data"]
+        if data["event_id"] not in placed:  # a word to an address that was replaced
+            continue
         ticket, (number, status) = (one.path, data["subject"]["id"]), placed[data["event_id"]]
         before = latest.get(ticket)
         if before and number < before[0] and status < before[1] and not data.get("earlier"):

@@ -4,6 +4,7 @@ well."""
 import asyncio
 import socket
 import struct
+import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -31,13 +32,13 @@ class Passage:
 class Proxy:
     """`async with Proxy.to(host, port) as proxy:` then talk to `proxy.port`."""
 
-    def __init__(self, connect: Callable[[], Awaitable[Streams]]) -> None:
+    def __init__(self, connect: Callable[[], Awaitable[Streams]], host: str = "127.0.0.1") -> None:
         self.way: Way = "open"
         self.delay = 0.0
         """Seconds that each piece takes, in either direction."""
         self.port = 0
         self.calls = 0
-        self._connect = connect
+        self._connect, self._host = connect, host
         self._passages: set[Passage] = set()
         self._changed = asyncio.Event()
         self._carrying: set[asyncio.Task[None]] = set()
@@ -48,11 +49,11 @@ class Proxy:
         return cls(lambda: asyncio.open_connection(host, port))
 
     @classmethod
-    def to_database(cls, url: str) -> Self:
+    def to_database(cls, url: str, host: str = "127.0.0.1") -> Self:
         """To a PostgreSQL behind a Unix socket; `database_url` leads to it over TCP."""
         parts = conninfo_to_dict(url)
         path = f"{parts['host']}/.s.PGSQL.{parts.get('port', 5432)}"
-        return cls(lambda: asyncio.open_unix_connection(path))
+        return cls(lambda: asyncio.open_unix_connection(path), host)
 
     def database_url(self, url: str) -> str:
         parts = conninfo_to_dict(url)
@@ -104,7 +105,7 @@ class Proxy:
                 passage.near.write_eof()
 
     async def _listen(self) -> None:
-        self._server = await asyncio.start_server(self._met, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(self._met, self._host, self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
     def _met(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -158,3 +159,13 @@ def _reset(writer: asyncio.StreamWriter) -> None:
         door: socket.socket = writer.get_extra_info("socket")
         door.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
+
+
+async def _alone(url: str) -> None:
+    async with Proxy.to_database(url, "0.0.0.0") as proxy:
+        print(proxy.port, flush=True)
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(_alone(sys.argv[1]))

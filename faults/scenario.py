@@ -22,7 +22,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import cycle
@@ -43,7 +43,8 @@ TAKES = (0.0, 0.05, 0.2, 0.5)
 @dataclass
 class Part:
     """A fault among several of one scenario, with a line of its own in the report: what was accepted while it lasted,
-    and what became of `held`, which its victim had in its hands (as hex) when it was `lost`."""
+    and what became of `held`, which its victim had in its hands (as hex) when it was `lost`, or which was taken
+    without an answer, as often as it was."""
 
     row: Row
     accepted: Mapping[str, str] = field(default_factory=dict)
@@ -59,6 +60,8 @@ class Run:
     chance: random.Random
     seconds: float
     row: Row
+    lasts: AsyncExitStack = field(default_factory=AsyncExitStack)
+    """Until all is counted: for what stands between the parts of the installation."""
     people: Sequence[str] = PEOPLE
     parts: list[Part] = field(default_factory=list)
     also_took: Callable[[], Sequence[Taken]] = tuple
@@ -133,6 +136,7 @@ class Scenario:
     own_database: bool = False
     new: bool = False
     lacks: Callable[[], str] = str
+    disk: int = 0
 
     @property
     def name(self) -> str:
@@ -150,12 +154,14 @@ class Scenario:
 _SCENARIOS: dict[str, Scenario] = {}
 
 
-def scenario(*, own_database: bool = False, new: bool = False, lacks: Callable[[], str] = str) -> Callable[[Act], Act]:
+def scenario(
+    *, own_database: bool = False, new: bool = False, lacks: Callable[[], str] = str, disk: int = 0
+) -> Callable[[Act], Act]:
     """`own_database`: the nodes use a server by its URL, and cannot start it again. `new`: it begins in an empty
-    folder, without a database."""
+    folder, without a database. `disk`: megabytes of one for the database's folder alone."""
 
     def name(act: Act) -> Act:
-        one = Scenario(act, own_database, new, lacks)
+        one = Scenario(act, own_database, new, lacks, disk)
         _SCENARIOS[one.name] = one
         return act
 
@@ -173,8 +179,9 @@ async def play(one: Scenario, *, seed: int, seconds: float) -> list[Row]:
     """The lines of the report; the last is the scenario's own. Never raises for what Tidings does wrong."""
     row, began = Row(one.name, one.says), time.monotonic()
     parts: list[Part] = []
-    async with installation(own_database=one.own_database, new=one.new) as stage:
-        run = Run(stage, random.Random(f"{seed} {one.name}"), seconds, row)
+    place = installation(own_database=one.own_database, new=one.new, disk=one.disk)
+    async with place as stage, AsyncExitStack() as lasts:
+        run = Run(stage, random.Random(f"{seed} {one.name}"), seconds, row, lasts)
         try:
             await one.act(run)
             await _conclude(run)
@@ -191,7 +198,7 @@ async def play(one: Scenario, *, seed: int, seconds: float) -> list[Row]:
 def _count_part(part: Part, books: Books, taken: Sequence[Taken]) -> None:
     row, held, repeats = part.row, set(part.held), books.repeats()
     books.count(row, part.accepted)
-    row.repeated, row.at_most = sum(repeats[each] for each in held), len(held)
+    row.repeated, row.at_most = sum(repeats[each] for each in held), len(part.held)
     arrived = [one.at for one in taken if one.at and one.delivery in held]
     if part.lost and arrived:
         row.recovered = max(0.0, (max(arrived) - part.lost).total_seconds())

@@ -75,6 +75,7 @@ class Installation:
     """What was done to it, and how often."""
     may_repeat: Counter[str] = field(default_factory=Counter)
     """By delivery (hex): how often its holder was lost before it had recorded what became of it."""
+    _last_said: Any = ""
 
     # processes
 
@@ -161,16 +162,17 @@ class Installation:
                         raise AssertionError(f"{process.kind} ended by itself:\n{self.log(process)}")
                     await asyncio.sleep(0.1)
         except TimeoutError:
-            raise AssertionError(f"{process.kind} is not ready:\n{self.log(process)}") from None
+            raise AssertionError(f"{process.kind} is not ready: {self._last_said}\n{self.log(process)}") from None
 
     async def _is_ready(self, process: Process) -> bool:
         if process.kind == "worker":
             return bool(await self.rows("SELECT 1 FROM delivery_node WHERE name = %s", process.name))
         try:
-            answer = await self.call(process, "GET", "/readyz")
-        except Exception:
+            status, self._last_said = await self.call(process, "GET", "/readyz")
+        except Exception as error:
+            self._last_said = repr(error)
             return False
-        return answer[0] == 200
+        return status == 200
 
     def log(self, process: Process) -> str:
         return (self.folder / f"{process.kind}-{process.port}.log").read_text(errors="replace")[-3_000:]
@@ -285,13 +287,25 @@ def _new_folder() -> Path:
     return folder
 
 
+def mount_disk(folder: Path, megabytes: int) -> None:
+    """A disk of that size. Raises CalledProcessError where that is not allowed."""
+    folder.mkdir(mode=0o755)
+    command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tidings-faults", str(folder)]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def unmount_disk(folder: Path) -> None:
+    subprocess.run(["umount", "--lazy", str(folder)], check=True, capture_output=True)
+
+
 @asynccontextmanager
 async def installation(
-    *, own_database: bool = False, new: bool = False, settings: Mapping[str, str] | None = None
+    *, own_database: bool = False, new: bool = False, settings: Mapping[str, str] | None = None, disk: int = 0
 ) -> AsyncIterator[Installation]:
     """No process yet, but the database is up, and its users' last release does not stop it as long as this lasts.
     `own_database`: the nodes are given a URL and cannot start it. `new`: an empty folder; the first node makes the
-    database, and `start_database` is our hold on it from then on. `settings` are the nodes' own."""
+    database, and `start_database` is our hold on it from then on. `settings` are the nodes' own. `disk`: as
+    `scenario` has it."""
     folder = _new_folder()
     admin = f"tdg_{secrets.token_urlsafe(32)}"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TIDINGS_")}
@@ -304,6 +318,8 @@ async def installation(
     }
     environment.pop("DJANGO_SETTINGS_MODULE", None)
     data = folder / ("server" if own_database else "data")
+    if disk:
+        await asyncio.to_thread(mount_disk, data, disk)
     postgres = Running(data) if new else await asyncio.to_thread(start, data)
     if own_database:
         environment["TIDINGS_DATABASE_URL"] = postgres.url
@@ -320,4 +336,6 @@ async def installation(
                     process.popen.wait()
     finally:
         await asyncio.to_thread(postgres.release)
+        if disk:
+            await asyncio.to_thread(unmount_disk, data)
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,5 +1,6 @@
 """What an operator should know before people notice: each finding has a stable id, words, and a hint."""
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,7 +21,7 @@ from tidings.delivery.retention import RECORDS
 from tidings.directory.models import ContactPoint
 from tidings.events.models import Event, Parked
 from tidings.events.sources.registry import in_order
-from tidings.kernel.clock import now
+from tidings.kernel.clock import apart, now
 from tidings.kernel.ids import first_at, made_at
 from tidings.kernel.keys import secret_keys
 from tidings.kernel.settings import BASE_URL, settings
@@ -75,6 +76,7 @@ KINDS: Mapping[str, tuple[Literal["error", "warning", "info"], str]] = {
         "warning",
         "Each node deletes them every 10 minutes, one node at a time; its log says what is in the way.",
     ),
+    "clock.apart": ("warning", "Have both kept by NTP: what is signed with a wrong clock is refused by its receivers."),
     "channels.none_on": ("warning", f"PUT /api/v1/channels/<channel> switches one on: {', '.join(CHANNELS)}."),
     "base_url.local": ("warning", "Set TIDINGS_BASE_URL to the address at which people reach Tidings."),
     "rules.role_empty": ("warning", "Give somebody the role, or remove it from the rule."),
@@ -106,6 +108,7 @@ def findings() -> Iterator[Finding]:
     yield from _nodes()
     yield from _late()
     yield from _housework()
+    yield from _clock()
     yield from _links()
     if unplanned := Event.objects.across_tenants().filter(fault__isnull=False).count():
         yield _found("events.unplanned", f"{unplanned} events are kept unplanned.")
@@ -156,6 +159,15 @@ def _housework() -> Iterator[Finding]:
     if oldest := old.order_by("id").values_list("id", flat=True).first():
         text = f"Events of {made_at(oldest):%Y-%m-%d} are still there; they are kept for {RECORDS.days} days."
         yield _found("records.behind", text)
+
+
+def _clock() -> Iterator[Finding]:
+    before = time.time()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT extract(epoch FROM clock_timestamp())::float8")
+        [there] = cursor.fetchone()
+    if words := apart((before + time.time()) / 2 - there, "This machine's"):
+        yield _found("clock.apart", f"{words}.")
 
 
 def _links() -> Iterator[Finding]:

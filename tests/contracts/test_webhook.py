@@ -283,6 +283,9 @@ class Trouble:
     [
         Trouble(Reply(manner="reset"), "reset"),
         Trouble(Reply(manner="garbage"), "protocol"),
+        Trouble(Reply(manner="half"), "reset"),
+        Trouble(Reply(manner="endless_head"), "protocol"),
+        Trouble(Reply(manner="drip_body", body=b"x" * 1000), "timeout"),
         Trouble(Reply(manner="hang"), "timeout"),
         Trouble(Reply(manner="drip", body=b"x" * 1000), "timeout"),
     ],

@@ -642,6 +642,30 @@ async def test_connections_are_reused(make_wire: MakeWire) -> None:
         assert len(peer.requests) == 36
 
 
+async def test_who_reads_and_resets_gets_a_call_twice_at_most_however_many_connections_are_kept(
+    make_wire: MakeWire,
+) -> None:
+    resets = False
+
+    async def behave(caller: Caller) -> None:
+        while True:
+            await caller.request()
+            await asyncio.sleep(0.05)
+            if resets:
+                caller.reset()
+                return
+            await caller.gets(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    async with Peer(behave).listening() as peer:
+        wire = make_wire()
+        await asyncio.gather(*(post(wire, peer.url()) for _ in range(5)))
+        assert (peer.connections, len(peer.requests)) == (5, 5)
+        resets = True
+        error = await failure_of(post(wire, peer.url()))
+        assert isinstance(error, Unreachable)
+        assert (error.kind, error.sent, len(peer.requests)) == ("reset", "unknown", 7)
+
+
 async def test_calls_that_meet_at_a_new_host_share_one_client(make_wire: MakeWire) -> None:
     names = Names(peer_test=[["127.0.0.1"]])
     wire = make_wire(resolver=names)

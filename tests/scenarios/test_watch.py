@@ -1,6 +1,9 @@
 """Whoever watches an installation sees what waits, what failed, and whether anybody delivers."""
 
+import asyncio
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -136,3 +139,48 @@ async def test_what_came_in_adds_up_with_what_went_out(empty_stage: Stage) -> No
         "SELECT what, sum(count)::int FROM delivery_hour WHERE tenant_id = %s GROUP BY 1 ORDER BY 1",
         stage.organisation.id,
     ) == [("accepted", 4), ("sent", 3), ("skipped", 1)]
+
+
+@asynccontextmanager
+async def clock_of_the_database(stage: Stage, seconds: int) -> AsyncIterator[None]:
+    """It is that much ahead for all who connect from now on."""
+    name = await stage.value("SELECT current_database()")
+    await stage.database.execute("CREATE SCHEMA wrong")
+    await stage.database.execute(
+        "CREATE FUNCTION wrong.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS"
+        f" $$ SELECT pg_catalog.clock_timestamp() + interval '{seconds} seconds' $$"
+    )
+    await stage.database.execute(f"ALTER DATABASE {name} SET search_path = wrong, pg_catalog, public")
+    try:
+        yield
+    finally:
+        await stage.database.execute(f"ALTER DATABASE {name} RESET search_path")
+        await stage.database.execute("DROP SCHEMA wrong CASCADE")
+
+
+async def test_a_clock_that_is_not_the_databases_shows(empty_stage: Stage) -> None:
+    stage = empty_stage
+    async with clock_of_the_database(stage, 600):
+        node = await stage.start(SERVE)
+        await stage.until(lambda: node.node.chores.clock_ahead)
+        answer = await stage.send("GET", "/readyz")
+        assert answer.status == 200
+        assert answer.body["detail"].startswith("This node's clock is 600 s behind the database's")
+        assert -601 < (await metrics(stage, node))["tidings_clock_ahead_seconds"] < -599
+        assert (await found())["clock.apart"].text == "This machine's clock is 600 s behind the database's."
+    assert "clock.apart" not in await found()
+
+
+async def test_a_node_whose_clock_is_far_off_throws_nothing_away(empty_stage: Stage) -> None:
+    """It is a year behind the database here; a year ahead, it would take all there is for old."""
+    stage = empty_stage
+    await stage.database.execute("INSERT INTO delivery_budget (key, uses, ends_at) VALUES ('old', '{}', '2020-01-01')")
+    async with clock_of_the_database(stage, 365 * 86_400):
+        node = await stage.start(WEB)
+        await stage.until(lambda: node.node.chores.clock_ahead)
+        await asyncio.sleep(1.5)
+        assert await stage.value("SELECT count(*) FROM delivery_budget WHERE key = 'old'") == 1
+    node = await stage.start(WEB)
+    async with asyncio.timeout(5):
+        while await stage.value("SELECT count(*) FROM delivery_budget WHERE key = 'old'"):
+            await asyncio.sleep(0.05)

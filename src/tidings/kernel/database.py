@@ -3,9 +3,9 @@
 import asyncio
 import select
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection
@@ -201,6 +201,25 @@ class Lasting:
             self._making.cancel()
         if self._connection is not None:
             await self._connection.close()
+
+
+async def clock_ahead(connection: Connection) -> float:
+    """Seconds this machine's clock is ahead of the database's, or behind (less than 0), to within half the way there
+    and back."""
+    before = time.time()
+    row = await (await connection.execute("SELECT extract(epoch FROM clock_timestamp())::float8")).fetchone()
+    assert row is not None
+    return (before + time.time()) / 2 - float(row[0])
+
+
+async def answered(asked: Coroutine[Any, Any, T], within: float) -> T:
+    """What it says. Raises NoAnswer when that takes longer, and lets it end by its own patience: psycopg takes up to
+    ten seconds to cancel a statement that has no answer."""
+    asking = asyncio.ensure_future(asked)
+    asking.add_done_callback(lambda each: each.cancelled() or each.exception())
+    if not (await asyncio.wait({asking}, timeout=within))[0]:
+        raise NoAnswer(f"the database said nothing for {within:g} seconds")
+    return await asking
 
 
 def _ended(connection: Connection) -> bool:

@@ -134,16 +134,19 @@ class Wire:
 
     async def _exchange(self, target: Target, route: _Route, request: bytes, until: float) -> Answer:
         """A kept connection may have been closed by the other side just now: what breaks on one before a byte of the
-        answer came is sent again on a new one, as every client does (RFC 9112, 9.5). Receivers drop the repeat, if it
-        is one, by the message's identity."""
+        answer came is sent again on a new one, as every client does (RFC 9112, 9.3.1), and never a third time: whoever
+        reads and resets would get it over each that is kept (RFC 9110, 9.2.2). Receivers drop the repeat, if it is one,
+        by the message's identity."""
+        again = False
         while True:
-            kept = route.take(time.monotonic())
+            kept = None if again else route.take(time.monotonic())
             connection = kept or await self._connect(target, route)
             try:
                 return await connection.exchange(request, max(until - time.monotonic(), 0.001))
             except Broken as broken:
                 if kept is None or broken.kind != "reset" or broken.answered:
                     raise
+                again = True
             finally:
                 route.give_back(connection, time.monotonic())
                 if self._sweeping is None:

@@ -29,8 +29,8 @@ from tidings.events.awaiting import sweep
 from tidings.events.event import Event, People, Subject, checked
 from tidings.events.group import Submission
 from tidings.imports.forget import forget_imports
-from tidings.kernel.clock import now
-from tidings.kernel.database import Connection, Lasting, for_the_log
+from tidings.kernel.clock import apart, now
+from tidings.kernel.database import Connection, Lasting, clock_ahead, for_the_log
 from tidings.kernel.ids import event_of
 from tidings.kernel.problems import Problem
 from tidings.node import metrics
@@ -48,6 +48,9 @@ HOUSEWORK: tuple[Chore, ...] = (
     keep_house, budget.forget, remember.forget, tally.forget, hourly.forget, sweep, forget_verifications,
     forget_touched, turned_away.forget, forget_imports, forget_sessions,
 )  # fmt: skip
+HOUSEWORK_WITHIN = timedelta(hours=1)
+"""Of the database's clock: who is further off would take for old what is not."""
+CLOCK = timedelta(seconds=30)
 REPLAN = timedelta(seconds=30)
 FAREWELLS = timedelta(seconds=2)
 MISSED_WAYS = timedelta(minutes=1)
@@ -68,6 +71,8 @@ class Chores:
         self._told: set[str] = set()
         self._saying: set[asyncio.Task[None]] = set()
         self._ahead: dict[int, datetime] = {}
+        self.clock_ahead = 0.0
+        """Seconds, of the database's, when it was looked at last."""
 
     async def run(self, lasting: Lasting) -> None:
         try:
@@ -79,9 +84,12 @@ class Chores:
 
     async def _run(self, lasting: Lasting) -> None:
         loop = asyncio.get_running_loop()
-        next_house = next_plan = next_farewells = next_ways = next_stuck = 0.0
+        next_house = next_plan = next_farewells = next_ways = next_stuck = next_look = 0.0
         while True:
-            if loop.time() >= next_house:
+            if loop.time() >= next_look:
+                await self._do(lasting, self._look_at_the_clock)
+                next_look = loop.time() + CLOCK.total_seconds()
+            if loop.time() >= next_house and abs(self.clock_ahead) < HOUSEWORK_WITHIN.total_seconds():
                 for housework in HOUSEWORK:
                     await self._do(lasting, housework)
                 next_house = loop.time() + HOUSEKEEPING.total_seconds()
@@ -237,6 +245,12 @@ class Chores:
             delivery, due_at = overdue
             about = {"event": str(event_of(delivery)), "delivery": str(delivery), "due_at": due_at.isoformat()}
             log.warning("due for more than ten minutes, and not sent", extra=about)
+
+    async def _look_at_the_clock(self, connection: Connection) -> None:
+        self.clock_ahead = await clock_ahead(connection)
+        metrics.CLOCK_AHEAD.set(self.clock_ahead)
+        if words := apart(self.clock_ahead, "this node's"):
+            log.warning("%s: receivers may refuse what it signs. Have both kept by NTP", words)
 
     async def _plan_again(self, connection: Connection) -> None:
         planned = await plan_again(connection, self._node.views, self._node.counting.planned)

@@ -25,7 +25,7 @@ from tidings.node.follow import follower
 from tidings.node.life import RENEW_WITHIN, Life
 from tidings.node.live import Live
 from tidings.node.pulse import Pulse
-from tidings.node.ready import Keeping
+from tidings.node.ready import CHECKED_WITHIN, Keeping
 from tidings.node.receipts import Receipts
 from tidings.node.take_due import WAKE_CHANNEL, Claims
 from tidings.pipeline import accept
@@ -36,7 +36,6 @@ KEEP_WITHIN = 15.0
 """Seconds a group may take; whoever waits longer is asked to send again."""
 STATEMENT_WITHIN = 14.0
 """Seconds for the one that keeps a group: a little less, since to cancel it would take some of its own."""
-CHECKED_WITHIN = 2.0
 BRIEFLY = 5.0
 """Seconds for what a try asks of the database, of the 15 it has."""
 HOUSEKEEPING_WITHIN = 300.0

@@ -72,6 +72,7 @@ BUDGET_SECONDS = _times("tidings_budget_seconds", "Taking a vendor's budget from
 BUDGETS = BudgetsSeen("tidings_budget_used_ratio", "Share of a vendor's budget that is used.", registry=REGISTRY)
 
 # The node itself.
+CLOCK_AHEAD = _gauge("tidings_clock_ahead_seconds", "This node's clock less the database's, looked at every 30 s.")
 STUCK = _counter("tidings_stuck_total", "What would have waited for ever and was put right.", "what")
 RATE_LIMITED = _counter("tidings_rate_limited_total", "Requests beyond the rate of their token.", "limit")
 LEASE_AGE = _gauge("tidings_lease_age_seconds", "For how long the lease was not renewed; at 15 nothing is sent.")

@@ -2,22 +2,22 @@
 and of what just happened, never of what was configured."""
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from math import inf
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import psycopg
 
 from tidings.delivery.backlog import count_delivering
 from tidings.events.group import Keep_group, Submission, Verdicts, sentence
-from tidings.kernel.database import Connection, in_words
+from tidings.kernel.database import Connection, answered, in_words
 from tidings.kernel.schema import is_read_only, missing_migrations
 
 if TYPE_CHECKING:
     from tidings.node.engine import Node
 
-T = TypeVar("T")
-ANSWERS_WITHIN = 2.0
+CHECKED_WITHIN = 2.0
+"""Seconds in which the database must have an answer for whoever watches."""
 KEEPS_WITHIN = 5.0
 """Seconds a group may take, many times what it does."""
 FAILURE_SHOWS = 10.0
@@ -31,28 +31,14 @@ async def why_not_ready(node: "Node") -> str:
     if node.groups.closed:
         return "This node is stopping."
     try:
-        if wrong := await soon(node.connection_for_checks.read(_wrong_with_it)):
+        if wrong := await answered(node.connection_for_checks.read(_wrong_with_it), CHECKED_WITHIN):
             return wrong
-        node.delivering = await soon(node.connection_for_checks.read(count_delivering))
+        node.delivering = await answered(node.connection_for_checks.read(count_delivering), CHECKED_WITHIN)
     except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn):
         return f"{OTHER_VERSION}."
-    except TimeoutError:
-        return "The database does not answer."
     except psycopg.Error as error:
         return f"{sentence(in_words(error))}."
     return _not_kept(node) or _not_sent(node)
-
-
-async def soon(asking: Coroutine[Any, Any, T]) -> T:
-    """What it answers; raises TimeoutError when that takes too long. Not `asyncio.timeout`: to give a statement up
-    takes five seconds more where the database stands still."""
-    task = asyncio.create_task(asking)
-    done, _ = await asyncio.wait({task}, timeout=ANSWERS_WITHIN)
-    if done:
-        return task.result()
-    task.cancel()
-    task.add_done_callback(lambda late: late.cancelled() or late.exception())
-    raise TimeoutError
 
 
 async def _wrong_with_it(connection: Connection) -> str:

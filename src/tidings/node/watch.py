@@ -11,11 +11,13 @@ from prometheus_client.exposition import generate_latest
 
 from tidings.delivery.backlog import Backlog, read_backlog
 from tidings.events.group import unavailable
+from tidings.kernel.clock import apart
+from tidings.kernel.database import answered
 from tidings.kernel.problems import Problem
 from tidings.node import metrics
 from tidings.node.asgi import JSON, App, Receive, Scope, Send, answer, answer_problem
 from tidings.node.engine import Node
-from tidings.node.ready import soon, why_not_ready
+from tidings.node.ready import CHECKED_WITHIN, why_not_ready
 
 BACKLOG_EVERY = 5.0
 """Seconds, however often somebody asks."""
@@ -65,8 +67,11 @@ class Watch:
             await answer_problem(send, unavailable(problem))
             return
         said: dict[str, object] = {"status": "ready", "nodes_delivering": self._node.delivering}
-        if not self._node.delivering:
-            said["detail"] = NOBODY_DELIVERS
+        details = [NOBODY_DELIVERS] if not self._node.delivering else []
+        if words := apart(self._node.chores.clock_ahead, "This node's"):
+            details.append(f"{words}: receivers may refuse what it signs. Have both kept by NTP.")
+        if details:
+            said["detail"] = " ".join(details)
         await answer(send, 200, msgspec.json.encode(said), JSON)
 
     async def _metrics(self, _scope: Scope, _receive: Receive, send: Send) -> None:
@@ -86,6 +91,6 @@ class Watch:
     async def _backlog(self) -> Backlog | None:
         """None while the database cannot be asked."""
         try:
-            return await soon(self._node.connection_for_checks.read(read_backlog))
-        except (psycopg.Error, TimeoutError):
+            return await answered(self._node.connection_for_checks.read(read_backlog), CHECKED_WITHIN)
+        except psycopg.Error:
             return None

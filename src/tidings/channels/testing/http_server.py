@@ -13,15 +13,19 @@ HANG_SECONDS = 3600.0
 DRIP_SECONDS = 0.5
 
 
+Manner = Literal["answer", "hang", "drip", "drip_body", "reset", "half", "garbage", "endless_head", "endless_body"]
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One answer. hang: read all and say nothing; drip: a byte every half second; reset: read all, cut the connection;
-    garbage: bytes that are no HTTP. `after`: seconds before anything is said."""
+    """One answer. hang: read all and say nothing; drip: a byte every half second; drip_body: so only the body; reset:
+    read all, cut the connection; half: cut it in the middle of the answer; garbage: bytes that are no HTTP;
+    endless_head, endless_body: a header, or a body, without an end. `after`: seconds before anything is said."""
 
     status: int = 200
     body: bytes = b"ok"
     headers: Mapping[str, str] = field(default_factory=dict)
-    manner: Literal["answer", "hang", "drip", "reset", "garbage"] = "answer"
+    manner: Manner = "answer"
     after: float = 0.0
 
 
@@ -112,15 +116,40 @@ class HttpServer(ABC):
                 return False
             case "garbage":
                 writer.write(b"\x00\xff not a status line\r\n\r\n")
+            case "half":
+                whole = _encoded(reply)
+                writer.write(whole[: len(whole) // 2])
             case "drip":
-                for byte in _encoded(reply):
-                    writer.write(bytes((byte,)))
-                    await writer.drain()
-                    await asyncio.sleep(DRIP_SECONDS)
+                await _drip(writer, _encoded(reply))
+            case "drip_body":
+                head, end, body = _encoded(reply).partition(b"\r\n\r\n")
+                writer.write(head + end)
+                await _drip(writer, body)
+            case "endless_head":
+                writer.write(b"HTTP/1.1 200 OK\r\n")
+                await _endlessly(writer, b"x-more: " + b"x" * 1_000 + b"\r\n")
+            case "endless_body":
+                writer.write(b"HTTP/1.1 %d It Goes On\r\n\r\n" % reply.status)
+                await _endlessly(writer, b"x" * 1_000)
             case "answer":
                 writer.write(_encoded(reply))
         await writer.drain()
         return reply.manner == "answer"
+
+
+async def _drip(writer: asyncio.StreamWriter, content: bytes) -> None:
+    for byte in content:
+        writer.write(bytes((byte,)))
+        await writer.drain()
+        await asyncio.sleep(DRIP_SECONDS)
+
+
+async def _endlessly(writer: asyncio.StreamWriter, piece: bytes) -> None:
+    """Until the other side has had enough, and ends the connection."""
+    while not writer.transport.is_closing():
+        writer.write(piece)
+        await writer.drain()
+        await asyncio.sleep(0)
 
 
 def _encoded(reply: Reply) -> bytes:
