@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from tidings.kernel import database as module
-from tidings.kernel.database import Connection, Lasting, connect
+from tidings.kernel.database import Connection, Lasting, connect, in_words
 
 Kill = Callable[[], Coroutine[Any, Any, None]]
 
@@ -101,3 +101,15 @@ async def test_what_cannot_be_reached_is_an_error_at_once(lasting: Lasting) -> N
     away = Lasting("postgresql://nobody@/none?host=/nonexistent", "away")
     with pytest.raises(psycopg.OperationalError):
         await away.live()
+
+
+async def test_a_log_says_why_the_database_did_not_answer_and_quotes_nobody(database: str) -> None:
+    with pytest.raises(psycopg.OperationalError) as away:
+        await connect("postgresql://nobody@/nothing?host=/nonexistent", name="test")
+    assert in_words(away.value).startswith("OperationalError: ")
+    assert "/nonexistent" in in_words(away.value)
+    connection = await connect(database, name="test")
+    with pytest.raises(psycopg.DataError) as bad:
+        await connection.execute("SELECT 'what ann wrote'::int")
+    await connection.close()
+    assert in_words(bad.value) == "InvalidTextRepresentation"

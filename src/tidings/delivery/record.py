@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from tidings.channels.contract import Outcome, Refused, Sent, TryLater
 from tidings.delivery.policy import Next
-from tidings.kernel.database import Connection, Lasting, plain_array, text_array
+from tidings.kernel.database import Connection, Lasting, in_words, plain_array, text_array
 
 log = logging.getLogger("tidings.delivery")
 AT_MOST = 200
@@ -125,7 +125,7 @@ class Recorder:
             try:
                 await record(await connection.live(), batch)
             except psycopg.Error as error:
-                log.warning("%d results wait for the database: %s", len(self._results), type(error).__name__)
+                log.warning("%d results wait for the database: %s", len(self._results), in_words(error))
                 await asyncio.sleep(0.5)
                 continue
             del self._results[: len(batch)]

@@ -20,6 +20,7 @@ from tidings.channels.registry import CHANNELS
 from tidings.delivery.budget import Granted
 from tidings.delivery.circuit import Circuits
 from tidings.delivery.policy import Held
+from tidings.kernel.database import in_words
 
 log = logging.getLogger("tidings.delivery")
 GATHER = 0.02
@@ -105,7 +106,7 @@ class Calls:
         try:
             granted = await self.take([channel.budgets([one.parcel for one in unit]) for unit in waiting])
         except psycopg.Error as error:
-            log.warning("budgets cannot be taken: %s", type(error).__name__)
+            log.warning("budgets cannot be taken: %s", in_words(error))
             return NO_BUDGET_KNOWN
         if not granted.calls:
             return Held(granted.reason, granted.wait)

@@ -15,6 +15,7 @@ import psycopg
 from msgspec import Struct
 
 from tidings.events.event import Incoming
+from tidings.kernel.database import in_words
 from tidings.kernel.problems import Problem
 
 log = logging.getLogger("tidings.events")
@@ -161,7 +162,7 @@ async def _kept(group: Sequence[Submission], keep: Keep_group) -> Sequence[Verdi
         log.warning("an event was refused by the database: %s", error.diag.message_primary)
         return [Problem(422, "unstorable", "PostgreSQL cannot store a value of this event.")]
     except psycopg.Error as error:
-        log.error("a group of %d events could not be kept: %s", len(group), type(error).__name__)
+        log.error("a group of %d events could not be kept: %s", len(group), in_words(error))
         return [unavailable("The database cannot be reached; nothing was kept. Send again.")] * len(group)
     except Exception:
         if len(group) > 1:

@@ -117,6 +117,13 @@ def _ended(connection: Connection) -> bool:
     return False
 
 
+def in_words(error: psycopg.Error) -> str:
+    """For a log: why the database could not be reached or did not go on, as it says itself. Of any other error only the
+    kind: its words may quote what people wrote."""
+    said = " ".join(str(error).split()) if isinstance(error, psycopg.OperationalError) else ""
+    return f"{type(error).__name__}: {said[:300]}" if said else type(error).__name__
+
+
 def text_array(values: Sequence[str]) -> str:
     """A PostgreSQL array literal of texts: `unnest(%s::text[])`.
 

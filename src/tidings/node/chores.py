@@ -29,7 +29,7 @@ from tidings.events.event import Event, People, Subject, checked
 from tidings.events.group import Submission
 from tidings.imports.forget import forget_imports
 from tidings.kernel.clock import now
-from tidings.kernel.database import Connection, Lasting
+from tidings.kernel.database import Connection, Lasting, in_words
 from tidings.kernel.ids import event_of
 from tidings.kernel.problems import Problem
 from tidings.pipeline import accept, plan_again
@@ -106,7 +106,7 @@ class Chores:
         try:
             await chore(await lasting.live())
         except (psycopg.Error, TryAgain) as error:
-            log.warning("a chore waits: %s", error if isinstance(error, TryAgain) else type(error).__name__)
+            log.warning("a chore waits: %s", error if isinstance(error, TryAgain) else in_words(error))
             return False
         except Exception:
             log.exception("a chore failed")

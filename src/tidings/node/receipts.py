@@ -18,7 +18,7 @@ from tidings.channels.registry import CHANNELS
 from tidings.delivery import receipts
 from tidings.directory.people import Point
 from tidings.kernel.clock import now
-from tidings.kernel.database import Connection, Lasting
+from tidings.kernel.database import Connection, Lasting, in_words
 from tidings.kernel.ids import event_of
 from tidings.kernel.problems import Problem
 from tidings.kernel.secrets import SecretUnreadable, unseal
@@ -73,7 +73,7 @@ class Receipts:
             try:
                 some = await self._ask(await lasting.live())
             except psycopg.Error as error:
-                log.warning("receipts: %s", type(error).__name__)
+                log.warning("receipts: %s", in_words(error))
             if not some:
                 await asyncio.sleep(LOOK_EVERY)
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import psycopg
 
 from tidings.delivery import claim
-from tidings.kernel.database import Connection, Lasting
+from tidings.kernel.database import Connection, Lasting, in_words
 from tidings.node.deliver import Deliverer
 from tidings.planning.views import Views
 
@@ -36,7 +36,7 @@ class Claims:
             try:
                 full = await self._once(connection)
             except psycopg.Error as error:
-                log.warning("claim: %s", type(error).__name__)
+                log.warning("claim: %s", in_words(error))
                 full = False
             if not full:
                 await self._next()
