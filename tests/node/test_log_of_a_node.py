@@ -3,8 +3,8 @@
 import asyncio
 import json
 
+from faults.stage import installation
 from tests.delivery.given import event
-from tests.faults.stage import installation
 
 from tidings.channels.testing.webhook_receiver import Reply
 
