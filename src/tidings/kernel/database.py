@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import psycopg
-from psycopg import AsyncConnection
-from psycopg.abc import PQGen
+from psycopg import AsyncConnection, AsyncCursor
+from psycopg.abc import Params, PQGen, QueryNoTemplate
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.errors import _WaitTimeout
 from psycopg.rows import TupleRow
@@ -91,6 +91,16 @@ class Connection(AsyncConnection[TupleRow]):
                 raise
             self.pgconn.finish()
         raise NoAnswer(f"the database said nothing for {self.patience:g} seconds")
+
+    async def execute(  # type: ignore[override]
+        self, query: QueryNoTemplate, params: Params | None = None, *, prepare: bool | None = None, binary: bool = False
+    ) -> AsyncCursor[TupleRow]:
+        """A server that may only be read was the primary until a moment ago: the next connection finds the new one."""
+        try:
+            return await super().execute(query, params, prepare=prepare, binary=binary)
+        except psycopg.errors.ReadOnlySqlTransaction:
+            self.pgconn.finish()
+            raise
 
 
 async def connect(url: str, *, name: str, patience: float = PATIENCE) -> Connection:
