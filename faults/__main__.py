@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import json
 import random
+import signal
 import sys
 import time
 from dataclasses import asdict
@@ -22,9 +23,9 @@ def main() -> int:
     options.add_argument(
         "--only", action="append", metavar="NAME", help="a scenario, or all of a module; more than once"
     )
-    options.add_argument("--minutes", type=float, default=1.5, help="of load, where a scenario can go on (default 1.5)")
+    options.add_argument("--minutes", type=float, default=1.0, help="of load, where a scenario can go on (default 1)")
     options.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
-    options.add_argument("--at-once", type=int, default=1, help="scenarios beside each other (default 1)")
+    options.add_argument("--at-once", type=int, default=2, help="scenarios beside each other (default 2)")
     options.add_argument("--json", action="store_true")
     options.add_argument("--list", action="store_true", help="say what there is, and play nothing")
     chosen = options.parse_args()
@@ -49,6 +50,9 @@ def main() -> int:
 
 async def _play_all(wanted: dict[str, Scenario], seed: int, seconds: float, at_once: int) -> Report:
     print(f"seed {seed}", file=sys.stderr, flush=True)
+    # Whoever asks us to stop leaves no process behind either.
+    if this := asyncio.current_task():
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
     began, left_out = time.monotonic(), {}
     places = asyncio.Semaphore(at_once)
 
@@ -60,10 +64,13 @@ async def _play_all(wanted: dict[str, Scenario], seed: int, seconds: float, at_o
                 return []
             rows = await play(scenario, seed=seed, seconds=seconds)
             for row in rows:
-                print(line(row), file=sys.stderr, flush=True)
+                if row.faults or not row.part_of:
+                    print(line(row), file=sys.stderr, flush=True)
             return rows
 
-    rows = [row for rows in await asyncio.gather(*map(one, wanted.values())) for row in rows]
+    # The last take longest, so they begin first.
+    playing = [asyncio.create_task(one(scenario)) for scenario in reversed(wanted.values())]
+    rows = [row for each in reversed(playing) for row in await each]
     return Report(rows, left_out, seed, time.monotonic() - began)
 
 

@@ -86,6 +86,13 @@ class Books:
         """It has an end, and `sent` means that somebody has it."""
         return state in _ENDED and (delivery in self.arrived or state not in ("sent", "delivered"))
 
+    def count_repeats(self, row: Row, may_repeat: Counter[str]) -> None:
+        """How often a message came again, which each may as often as is said for it by its delivery."""
+        repeats = self.repeats()
+        row.repeated, row.at_most = repeats.total(), may_repeat.total()
+        if beyond := repeats - may_repeat:
+            row.faults.append(f"{beyond.total()} repeats of what was in nobody's hands")
+
     def repeats(self) -> Counter[str]:
         return Counter({delivery: times - 1 for delivery, times in self.arrived.items() if times > 1})
 

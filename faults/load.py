@@ -9,8 +9,8 @@ from typing import Any
 from faults.stage import Installation, Process
 
 PEOPLE = ("ann", "bo", "dan", "carol")
-SENDERS = 6
-PAUSE = 0.02
+SENDERS = 4
+PAUSE = 0.05
 """Seconds between two posts of one sender: the load must leave the machine able to show what a fault does."""
 SHARED_TICKETS = 7
 """A fifth of the events are about a few tickets, so that order matters."""

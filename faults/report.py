@@ -15,7 +15,6 @@ from faults.stage import ROOT
 
 PAGE = ROOT / "docs" / "reliability.md"
 BEGIN, END = "<!-- written by make faults -->", "<!-- end of what make faults wrote -->"
-_HEAD = "| fault | accepted | delivered | lost | repeated | of at most | recovered in | posts made again |"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,26 +37,28 @@ def write(report: Report, page: Path = PAGE) -> None:
 
 
 def in_markdown(report: Report) -> str:
-    rows = report.rows
-    whole = [row for row in rows if not row.part_of]
+    whole = [row for row in report.rows if not row.part_of]
     lines = [
         f"Played on {datetime.now(UTC):%Y-%m-%d} on {machine()}, at commit {commit()}, in"
         f" {report.seconds / 60:.0f} minutes; `make faults ARGS='--seed {report.seed}'` plays the same chances again."
         f" {sum(row.accepted for row in whole):,} events accepted, {sum(row.lost for row in whole)} lost,"
         f" {sum(row.repeated for row in whole)} messages repeated.",
         "",
-        _HEAD,
-        "|---|" + "---:|" * (_HEAD.count("|") - 2),
-        *(_line(row) for row in rows),
+        "| fault | accepted | delivered | lost | repeated | of at most | recovered in | posts made again | time |",
+        "|---|" + "---:|" * 8,
+        *map(_line, whole),
+        "",
+        "What is done in each, and how often:",
+        "",
+        *(f"* **{row.name}**: {row.says} {row.done or 'Nothing'}." for row in whole),
     ]
-    lines += ["", "What was done, and what it is:", ""]
-    lines += [f"* **{row.name}**: {row.says}{f' ({row.done})' if row.done else ''}" for row in rows]
+    for row in whole:
+        lines += _steps(row, [part for part in report.rows if part.part_of == row.name])
     if report.left_out:
-        lines += ["", "Not played:", ""]
-        lines += [f"* **{name}**: {why}" for name, why in report.left_out.items()]
+        lines += ["", "Not played:", "", *(f"* **{name}**: {why}" for name, why in report.left_out.items())]
     if not report.good:
-        lines += ["", "**Not as it must be:**", ""]
-        lines += [f"* {row.name}: {fault}" for row in rows for fault in row.faults]
+        faults = [f"* **{row.name}**: {fault}" for row in report.rows for fault in row.faults]
+        lines += ["", "**Not as it must be:**", "", *faults]
     return "\n".join(lines)
 
 
@@ -65,8 +66,26 @@ def _line(row: Row) -> str:
     ended = f" + {row.ended_otherwise} ended otherwise" if row.ended_otherwise else ""
     return (
         f"| {row.name} | {row.accepted:,} | {row.delivered:,}{ended} | {row.lost} | {row.repeated} | {row.at_most} |"
-        f" {row.recovered:.1f} s | {row.asked_again} |"
+        f" {row.recovered:.1f} s | {row.asked_again:,} | {row.seconds:.0f} s |"
     )
+
+
+def _steps(whole: Row, parts: Sequence[Row]) -> list[str]:
+    """`recovered`: until the last of what was held was delivered."""
+    if not any(part.accepted or part.at_most for part in parts):
+        return ["", f"Steps of {whole.name}: {'; '.join(part.says for part in parts)}."] if parts else []
+    return [
+        "",
+        f"Steps of {whole.name}:",
+        "",
+        "| step | where | accepted meanwhile | lost | held | of it repeated | last of it delivered after |",
+        "|---|---|" + "---:|" * 5,
+        *(
+            f"| {part.name} | {part.says} | {part.accepted:,} | {part.lost} | {part.at_most} | {part.repeated} |"
+            f" {part.recovered:.1f} s |"
+            for part in parts
+        ),
+    ]
 
 
 def line(row: Row) -> str:

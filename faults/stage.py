@@ -95,7 +95,8 @@ class Installation:
     def _popen(self, kind: Kind, port: int, armed: str) -> "subprocess.Popen[bytes]":
         # What nobody wants to fail at a named step is what an operator runs.
         program = "faults.node" if armed else "tidings.cli.main"
-        environment = self.environment | ({"PYTHONPATH": str(ROOT), "FAULTS_STEP": armed} if armed else {})
+        path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+        environment = self.environment | ({"PYTHONPATH": path, "FAULTS_STEP": armed} if armed else {})
         command = [sys.executable, "-m", program, kind, *(["--port", str(port)] if port else [])]
         with (self.folder / f"{kind}-{port}.log").open("ab") as log:
             return subprocess.Popen(command, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
@@ -256,13 +257,17 @@ class Installation:
         return time.monotonic() - began
 
     async def over(self, within: float) -> None:
-        """Wait until nothing is on its way any more."""
+        """Wait until nothing is on its way any more, and every event has its plan."""
+        unplanned = "SELECT count(*) FROM events_event WHERE fault IS NOT NULL"
         try:
             async with asyncio.timeout(within):
-                while (states := await self.states())["pending"] + states["sending"]:
+                while (states := await self.states())["pending"] + states["sending"] or await self.rows(unplanned) != [
+                    (0,)
+                ]:
                     await asyncio.sleep(0.3)
         except TimeoutError:
-            raise AssertionError(f"still on their way after {within:.0f} s: {await self.states()}") from None
+            left = f"{await self.states()}, {await self.rows(unplanned)} unplanned"
+            raise AssertionError(f"still on their way after {within:.0f} s: {left}") from None
 
     async def ledger(self) -> dict[str, Any]:
         """What `tidings check --ledger` says."""

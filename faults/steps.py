@@ -31,8 +31,8 @@ class Raised(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`at` is `module:name`, without what all modules share. `rare`: not every event passes it. During: within so many
-    seconds after its beginning."""
+    """`at` is `module:name`, without what all modules share. `rare`: not every event passes it; `stops`: only a node
+    that was asked to stop. During: within so many seconds after its beginning."""
 
     name: str
     moment: Moment
@@ -40,12 +40,14 @@ class Step:
     on: "Kind"
     says: str
     rare: bool = False
+    stops: bool = False
     within: float = FEW_ROUND_TRIPS
 
 
 _FLOW = (
     # accept
     Step("read", "before", "pipeline:accept", "web", "a group was read, nothing of it is planned"),
+    Step("planning", "before", "planning.facts:plan_event", "web", "while it decides who is told"),
     Step("planned", "before", "delivery.enqueue:enqueue", "serve", "planned, before the commit"),
     Step("committing", "during", "delivery.enqueue:enqueue", "serve", "in the middle of the commit"),
     Step("committing-pending", "during", "delivery.enqueue:enqueue", "web", "the same, where workers deliver"),
@@ -70,6 +72,16 @@ _FLOW = (
     Step("renewed", "after", "delivery.lease:renew", "serve", "after the lease was renewed", rare=True),
     Step("freeing", "during", "delivery.lease:free_dead", "worker", "while it frees what the dead held", rare=True),
     Step("orphans", "after", "delivery.orphans:unheld", "serve", "while it looks for its own leftovers", rare=True),
+    Step(
+        "leaving",
+        "before",
+        "delivery.lease:sign_off",
+        "worker",
+        "stopping, before it gives back",
+        rare=True,
+        stops=True,
+    ),
+    Step("left", "after", "delivery.lease:sign_off", "serve", "stopping, all is given back", rare=True, stops=True),
     # besides
     Step("counting", "during", "delivery.tally:write", "serve", "while sums are written", rare=True),
     Step("planning-again", "before", "pipeline:plan_again", "web", "looking for what was kept unplanned", rare=True),

@@ -5,7 +5,6 @@ import signal
 
 from faults.scenario import Run, scenario
 from faults.stage import Process
-from tidings.channels.testing.webhook_receiver import Reply
 
 LONGER_THAN_A_LEASE = 25.0
 
@@ -44,7 +43,6 @@ async def suspended_serve(run: Run) -> None:
 
 
 async def _suspend(run: Run, node: Process) -> None:
-    run.stage.receiver.script["/ann"] = (Reply(after=0.5),)
     async with run.load():
         await asyncio.sleep(2.0)
         held = await run.stage.freeze(node)

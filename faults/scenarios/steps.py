@@ -92,7 +92,7 @@ async def suspended_at_each_step(run: Run) -> None:
             held = await run.stage.stands_still(worker, REACHED_WITHIN)
             run.stage.faults["worker suspended"] += 1
             still.append(worker)
-            run.parts.append(Part(Row(f"suspended: {step.name}", step.says, part_of=run.row.name), held=held))
+            run.parts.append(Part(Row(step.name, step.says, part_of=run.row.name), held=held))
         await asyncio.sleep(LONGER_THAN_A_LEASE)
         for worker, part in zip(still, run.parts, strict=True):
             run.stage.thaw(worker)
@@ -112,10 +112,10 @@ async def killed_at_each_step_of_a_first_start(run: Run) -> None:
         await stage.ended(node, REACHED_WITHIN)
         assert node.popen.returncode == -signal.SIGKILL, stage.log(node)
         stage.faults["serve killed"] += 1
-        run.parts.append(Part(Row(f"killed: {step.name}", step.says, part_of=run.row.name)))
+        run.parts.append(Part(Row(step.name, step.says, part_of=run.row.name)))
     await run.again(node)
     await stage.start_database()
-    await stage.set_up(node, *run.people)
+    await run.set_up(node)
     async with run.load():
         await asyncio.sleep(3.0)
 
@@ -132,10 +132,7 @@ async def at_each_step(run: Run, steps: Mapping[str, Step], what: Literal["die",
             if mine:
                 await run.stage.kill(node)
                 await run.again(node)
-    run.parts.sort(key=lambda part: list(steps).index(part.row.name.split(": ")[1]))
-    if "deleting" in steps:
-        # Whoever keeps house next goes on.
-        assert await run.stage.rows("SELECT count(*) FROM events_event WHERE source = 'old'") == [(0,)]
+    run.parts.sort(key=lambda part: list(steps).index(part.row.name))
 
 
 async def _fail_at(run: Run, load: Load, node: Process, step: Step, what: Literal["die", "raise"]) -> None:
@@ -143,6 +140,9 @@ async def _fail_at(run: Run, load: Load, node: Process, step: Step, what: Litera
     for statement in BEFORE.get(step.name, ()):
         await stage.rows(statement)
     stage.again(node, armed(step, what, 0 if step.rare else run.chance.randint(3, 30)))
+    if step.stops:
+        await stage.ready(node)
+        node.popen.terminate()
     if what == "die":
         await stage.ended(node, REACHED_WITHIN)
         assert node.popen.returncode == -signal.SIGKILL, stage.log(node)
@@ -153,7 +153,7 @@ async def _fail_at(run: Run, load: Load, node: Process, step: Step, what: Litera
         stage.thaw(node)
         stage.faults[f"an error in {node.kind}"] += 1
         await asyncio.sleep(2.0)
-    part = Part(Row(f"{'killed' if what == 'die' else 'error'}: {step.name}", step.says, part_of=run.row.name))
+    part = Part(Row(step.name, step.says, part_of=run.row.name))
     part.held, part.lost = held, datetime.now(UTC)
     part.accepted = dict(list(load.accepted.items())[before:])
     run.parts.append(part)

@@ -212,7 +212,15 @@ def test_an_error_of_the_database_is_said_in_words(error: psycopg.Error, words: 
     assert in_words(error) == words
 
 
-def test_the_log_has_the_last_words_of_a_connection_that_was_not_made() -> None:
-    error = psycopg.OperationalError("connection failed:\nFATAL:  sorry, too many clients already\n")
-    assert for_the_log(error) == "the database cannot be reached: FATAL:  sorry, too many clients already"
-    assert for_the_log(psycopg.errors.DiskFull("secret value")) == "the database's disk is full"
+async def test_a_log_says_why_the_database_did_not_answer_and_quotes_nobody(database: str) -> None:
+    with pytest.raises(psycopg.OperationalError) as away:
+        await connect("postgresql://nobody@/nothing?host=/nonexistent", name="test")
+    assert for_the_log(away.value).startswith("the database cannot be reached: ")
+    assert "/nonexistent" in for_the_log(away.value)
+    connection = await connect(database, name="test")
+    with pytest.raises(psycopg.DataError) as bad:
+        await connection.execute("SELECT 'what ann wrote'::int")
+    await connection.close()
+    assert for_the_log(bad.value) == "InvalidTextRepresentation (22P02)"
+    full = psycopg.errors.DiskFull('could not extend file "base/16384/16402"')
+    assert for_the_log(full) == 'the database\'s disk is full: could not extend file "base/16384/16402"'

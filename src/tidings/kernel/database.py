@@ -71,9 +71,11 @@ def in_words(error: psycopg.Error) -> str:
 
 
 def for_the_log(error: psycopg.Error) -> str:
-    """The same, with the last words of a connection that could not be made: who reads the log can do something."""
-    lines = [] if error.sqlstate or isinstance(error, NoAnswer) else str(error).strip().splitlines()
-    return f"{in_words(error)}: {lines[-1].strip()}" if lines else in_words(error)
+    """The same, with what the server or the system says itself where it could not be reached or did not go on: whoever
+    reads the log can do something. Of any other error only the kind: its words may quote what people wrote."""
+    quotes_nobody = isinstance(error, psycopg.OperationalError) and not isinstance(error, NoAnswer)
+    said = " ".join(str(error).split())[:300] if quotes_nobody else ""
+    return f"{in_words(error)}: {said}" if said else in_words(error)
 
 
 class Connection(AsyncConnection[TupleRow]):
