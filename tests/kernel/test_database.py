@@ -173,6 +173,23 @@ async def test_a_database_that_takes_no_calls_is_asked_once_for_all_who_wait(pro
     await lasting.close()
 
 
+async def test_a_server_that_may_only_be_read_is_left_for_the_next_one(lasting: Lasting) -> None:
+    """After a failover a connection may still lead to what was the primary."""
+    live = await lasting.live()
+    first = await backend(live)
+    await live.execute("SET default_transaction_read_only = on")
+    with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+        await live.execute("CREATE TABLE nowhere ()")
+    assert await backend(await lasting.live()) != first
+
+
+async def test_the_server_lets_go_of_what_a_node_that_vanished_had_locked(database: str) -> None:
+    """It is told to find out, on each connection."""
+    async with await connect(database, name="told") as connection:
+        row = await (await connection.execute("SHOW idle_in_transaction_session_timeout")).fetchone()
+        assert row == ("30s",)
+
+
 def test_the_system_watches_over_tcp_unless_the_url_says_otherwise() -> None:
     plain = conninfo_to_dict(with_keepalives("postgresql://t@db/t"))
     assert (plain["keepalives_idle"], plain["tcp_user_timeout"]) == ("10", "20000")
@@ -195,7 +212,15 @@ def test_an_error_of_the_database_is_said_in_words(error: psycopg.Error, words: 
     assert in_words(error) == words
 
 
-def test_the_log_has_the_last_words_of_a_connection_that_was_not_made() -> None:
-    error = psycopg.OperationalError("connection failed:\nFATAL:  sorry, too many clients already\n")
-    assert for_the_log(error) == "the database cannot be reached: FATAL:  sorry, too many clients already"
-    assert for_the_log(psycopg.errors.DiskFull("secret value")) == "the database's disk is full"
+async def test_a_log_says_why_the_database_did_not_answer_and_quotes_nobody(database: str) -> None:
+    with pytest.raises(psycopg.OperationalError) as away:
+        await connect("postgresql://nobody@/nothing?host=/nonexistent", name="test")
+    assert for_the_log(away.value).startswith("the database cannot be reached: ")
+    assert "/nonexistent" in for_the_log(away.value)
+    connection = await connect(database, name="test")
+    with pytest.raises(psycopg.DataError) as bad:
+        await connection.execute("SELECT 'what ann wrote'::int")
+    await connection.close()
+    assert for_the_log(bad.value) == "InvalidTextRepresentation (22P02)"
+    full = psycopg.errors.DiskFull('could not extend file "base/16384/16402"')
+    assert for_the_log(full) == 'the database\'s disk is full: could not extend file "base/16384/16402"'

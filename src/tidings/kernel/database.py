@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import psycopg
-from psycopg import AsyncConnection
-from psycopg.abc import PQGen
+from psycopg import AsyncConnection, AsyncCursor
+from psycopg.abc import Params, PQGen, QueryNoTemplate
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.errors import _WaitTimeout
 from psycopg.rows import TupleRow
@@ -71,9 +71,11 @@ def in_words(error: psycopg.Error) -> str:
 
 
 def for_the_log(error: psycopg.Error) -> str:
-    """The same, with the last words of a connection that could not be made: who reads the log can do something."""
-    lines = [] if error.sqlstate or isinstance(error, NoAnswer) else str(error).strip().splitlines()
-    return f"{in_words(error)}: {lines[-1].strip()}" if lines else in_words(error)
+    """The same, with what the server or the system says itself where it could not be reached or did not go on: whoever
+    reads the log can do something. Of any other error only the kind: its words may quote what people wrote."""
+    quotes_nobody = isinstance(error, psycopg.OperationalError) and not isinstance(error, NoAnswer)
+    said = " ".join(str(error).split())[:300] if quotes_nobody else ""
+    return f"{in_words(error)}: {said}" if said else in_words(error)
 
 
 class Connection(AsyncConnection[TupleRow]):
@@ -91,6 +93,16 @@ class Connection(AsyncConnection[TupleRow]):
                 raise
             self.pgconn.finish()
         raise NoAnswer(f"the database said nothing for {self.patience:g} seconds")
+
+    async def execute(  # type: ignore[override]
+        self, query: QueryNoTemplate, params: Params | None = None, *, prepare: bool | None = None, binary: bool = False
+    ) -> AsyncCursor[TupleRow]:
+        """A server that may only be read was the primary until a moment ago: the next connection finds the new one."""
+        try:
+            return await super().execute(query, params, prepare=prepare, binary=binary)
+        except psycopg.errors.ReadOnlySqlTransaction:
+            self.pgconn.finish()
+            raise
 
 
 async def connect(url: str, *, name: str, patience: float = PATIENCE) -> Connection:
