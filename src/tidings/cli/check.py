@@ -41,7 +41,7 @@ def _not_set_up() -> Mapping[str, str] | None:
     if os.environ.get("TIDINGS_DATABASE_URL") or was_ever_started(folder):
         return None
     with TemporaryDirectory() as elsewhere:
-        # A setting that cannot be used is told first. Reading them makes a key where there is none: there, and not here.
+        # A setting that cannot be used is told first. Reading them makes a key where there is none: there, not here.
         read_settings({**os.environ, "TIDINGS_DATA_DIR": elsewhere})
     return {
         "id": "database.not_set_up",
