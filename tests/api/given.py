@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -13,10 +14,12 @@ from tests.delivery.given import event, incoming, nowhere
 
 from tidings.events.group import Kept, Submission
 from tidings.kernel.database import connect
+from tidings.node.engine import Duties, Node
+from tidings.node.run import Http, listen
 from tidings.pipeline import accept
 from tidings.planning.views import Views
 
-__all__ = ["aside", "at_once", "end", "event", "happen", "lose_content", "queries"]
+__all__ = ["Serving", "aside", "at_once", "end", "event", "happen", "lose_content", "queries"]
 
 
 def happen(organisation: Any, database: str, *contents: dict[str, Any]) -> list[UUID]:
@@ -83,6 +86,28 @@ def aside(server: Any) -> Iterator[Any]:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
+
+
+class Serving:
+    """A whole node on a port of its own; it may call nobody."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    async def __aenter__(self) -> str:
+        from tidings.kernel.settings import settings as configured
+
+        self._node = Node(replace(configured(), allowed_networks=()), self._url, Duties(True, True), None)
+        await self._node.start()
+        listener = listen("127.0.0.1", 0)
+        self._http = Http(self._node, listener)
+        await self._http.start()
+        return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+    async def __aexit__(self, *_: Any) -> None:
+        await self._http.stop_accepting()
+        await self._node.stop()
+        await self._http.stop()
 
 
 def at_once(*acts: Callable[[], object]) -> list[object]:

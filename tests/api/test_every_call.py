@@ -17,13 +17,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.core.transport import Response
-from tests.api.given import aside, event
+from tests.api.given import Serving, aside, event
 
 from tidings.api.urls import api
 from tidings.channels.registry import CHANNELS
 from tidings.kernel.problems import CONTENT_TYPE
-from tidings.node.engine import Duties, Node
-from tidings.node.run import Http, listen
 
 DOCUMENT = dict(api.get_openapi_schema())
 SCHEMA = schemathesis.openapi.from_dict(
@@ -38,28 +36,6 @@ FEW = settings(
     phases=[Phase.generate],  # an example as it was found says enough, and making it smaller takes minutes
     suppress_health_check=list(HealthCheck),
 )
-
-
-class Serving:
-    """A whole node on a port of its own; it may call nobody."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-
-    async def __aenter__(self) -> str:
-        from tidings.kernel.settings import settings as configured
-
-        self._node = Node(replace(configured(), allowed_networks=()), self._url, Duties(True, True), None)
-        await self._node.start()
-        listener = listen("127.0.0.1", 0)
-        self._http = Http(self._node, listener)
-        await self._http.start()
-        return f"http://127.0.0.1:{listener.getsockname()[1]}"
-
-    async def __aexit__(self, *_: Any) -> None:
-        await self._http.stop_accepting()
-        await self._node.stop()
-        await self._http.stop()
 
 
 @dataclass(frozen=True)

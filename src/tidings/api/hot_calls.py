@@ -38,7 +38,7 @@ _RECORD = _object(
 _PARKED = _object({"id": _ID, "reason": _TEXT, "detail": _TEXT, "words": _ANY, "see": _TEXT})
 _TAKEN = _object(
     {
-        "events": {"type": "array", "items": _ID},
+        "events": {"type": "array", "items": _KEPT},
         "ignored": {"type": "boolean"},
         "parked": {"anyOf": [_PARKED, {"type": "null"}]},
     }

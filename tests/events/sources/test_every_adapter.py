@@ -1,0 +1,163 @@
+"""What holds of every adapter there is: whatever comes, it is events or it is parked, and nothing is raised.
+
+The samples are those of each adapter's page, `docs/sources/<folder>.md`; what is near them is where readers stumble.
+"""
+
+import copy
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tidings.events.event import read_event
+from tidings.events.sources.contract import Adapter, Parked, Push
+from tidings.events.sources.registry import ADAPTERS
+from tidings.kernel.problems import Problem
+
+DOCS = Path(__file__).parents[3] / "docs" / "sources"
+NOW = datetime(2026, 11, 23, 10, 0, 5, tzinfo=UTC)
+_BLOCK = re.compile(r"^```(?:json|http)?\n(.*?)^```", re.DOTALL | re.MULTILINE)
+
+
+class Sample(NamedTuple):
+    content: Any
+    headers: dict[str, str]
+
+
+_texts = st.text(max_size=20) | st.sampled_from(
+    [
+        "",
+        " ",
+        "\0",
+        "\ud800",
+        "\u202e",
+        "a" * 600,
+        "-1",
+        "1e400",
+        "0001-01-01T00:00:00Z",
+        "99999-12-31",
+        "../..",
+        "{{7*7}}",
+    ]
+)
+_numbers = (
+    st.integers() | st.floats() | st.sampled_from([0, -1, 2**63, 2**64, 10**400, 1e308, 253402300800000, -62135596800])
+)
+ANY = st.recursive(
+    st.none() | st.booleans() | _numbers | _texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_texts, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def samples(code: str) -> list[Sample]:
+    """The payloads of its page: JSON in a block of its own, after its headers and an empty line where it has any."""
+    found = []
+    for block in _BLOCK.findall((DOCS / f"{code}.md").read_text("utf-8")):
+        head, _, body = block.rpartition("\n\n")
+        try:
+            content = json.loads(body)
+        except ValueError:
+            continue
+        lines = [line.partition(": ") for line in head.splitlines()]
+        found.append(Sample(content, {name.lower(): value for name, _, value in lines if value}))
+    return found
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    yield path
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, item in inner:
+        yield from places(item, (*path, name))
+
+
+def changed(sample: Any, path: tuple[Any, ...], change: str, value: Any) -> Any:
+    """The sample with one place replaced, left out, doubled or renamed."""
+    if not path:
+        return value
+    result = copy.deepcopy(sample)
+    parent = result
+    for step in path[:-1]:
+        parent = parent[step]
+    match change:
+        case "leave out":
+            del parent[path[-1]]
+        case "wrap":
+            parent[path[-1]] = [parent[path[-1]]]
+        case "rename" if isinstance(parent, dict):
+            parent[f"{path[-1]}x"] = parent.pop(path[-1])
+        case _:
+            parent[path[-1]] = value
+    return result
+
+
+def check(adapter: Adapter, raw: bytes, headers: dict[str, str] | None = None) -> None:
+    push = Push(headers or {}, raw, NOW, ("https://tidings.example.com/api/v1/sources/x?token=t",))
+    reading = adapter.read(push, adapter.mapping)
+    assert adapter.read(push, adapter.mapping) == reading
+    assert adapter.signed(push, "key") is False
+    if isinstance(reading, Parked):
+        assert (reading.detail + "".join(reading.words.values())).isprintable()
+        return
+    for event in reading:
+        try:
+            read_event(msgspec.json.encode(event), now=NOW, source="x")
+        except (Problem, UnicodeEncodeError) as refused:
+            assert isinstance(refused, Problem), refused
+            assert refused.status in (413, 422)
+
+
+def encoded(value: Any) -> Iterator[bytes]:
+    yield json.dumps(value).encode()
+    yield json.dumps(value, ensure_ascii=False).encode(errors="surrogatepass")
+
+
+@pytest.mark.parametrize("code", ADAPTERS)
+def test_its_page_has_a_sample_that_becomes_events(code: str) -> None:
+    adapter, read = ADAPTERS[code], []
+    for sample in samples(code):
+        push = Push(sample.headers, json.dumps(sample.content).encode(), NOW)
+        read.append(adapter.read(push, adapter.mapping))
+    assert any(not isinstance(each, Parked) for each in read), read
+
+
+@pytest.mark.parametrize("code", ADAPTERS)
+@given(raw=st.binary(max_size=200) | ANY.map(lambda value: json.dumps(value).encode()))
+def test_whatever_comes_is_answered(code: str, raw: bytes) -> None:
+    check(ADAPTERS[code], raw)
+    check(ADAPTERS[code], b"\xef\xbb\xbf" + raw)
+
+
+@pytest.mark.parametrize("code", ADAPTERS)
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_what_is_almost_a_sample_is_answered(code: str, data: st.DataObject) -> None:
+    sample, headers = data.draw(st.sampled_from(samples(code)))
+    for _ in range(data.draw(st.integers(1, 3))):
+        path = data.draw(st.sampled_from(list(places(sample))))
+        sample = changed(
+            sample, path, data.draw(st.sampled_from(["leave out", "wrap", "rename", "put"])), data.draw(ANY)
+        )
+    for raw in encoded(sample):
+        check(ADAPTERS[code], raw, headers)
+        check(ADAPTERS[code], raw[: len(raw) // 2], headers)
+
+
+@pytest.mark.parametrize("code", ADAPTERS)
+@pytest.mark.parametrize("header", ["", "x", "\x00", "a" * 10_000, "é", "Message Hook"])
+def test_a_header_that_it_looks_at_may_say_anything(code: str, header: str) -> None:
+    for sample in samples(code):
+        check(ADAPTERS[code], json.dumps(sample.content).encode(), dict.fromkeys(ADAPTERS[code].kept_headers, header))
+
+
+@pytest.mark.parametrize("code", ADAPTERS)
+def test_nesting_without_end_is_answered(code: str) -> None:
+    for raw in (b"[" * 100_000, b'{"a":' * 100_000, b'{"messageEvent":' + b"[" * 50_000):
+        check(ADAPTERS[code], raw)
