@@ -3,13 +3,14 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+AUDIT  := $(VENV)-audit
 ASSETS := $(VENV)/.assets
 PLUGINS := $(wildcard plugins/*/pyproject.toml)
 ARGS   ?=
 export UV_NO_PROGRESS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint format types arch bench faults pictures check assets lock clean
+.PHONY: help audit demo serve test lint format types arch bench faults pictures check assets lock clean
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^## / {printf "\n%s\n", substr($$0, 4)} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,9 +71,18 @@ pictures: $(ASSETS) ## pictures of the console, into docs/pictures
 check: lint types arch test ## what CI runs
 
 ## maintain
+$(AUDIT)/.ready: requirements/audit.txt
+	$(PYTHON) -m venv $(AUDIT)
+	$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/audit.txt
+	@touch $@
+
+audit: $(READY) $(AUDIT)/.ready ## known weaknesses of what is locked (3: could not be asked)
+	@$(BIN)/python requirements/audit.py $(AUDIT)/bin/pip-audit || { code=$$?; echo "make audit: $$code"; exit $$code; }
+
 lock: $(READY) ## renew the locked dependencies
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --upgrade requirements/uv.in -o requirements/uv.txt
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --upgrade --extra demo --extra otel --group dev pyproject.toml -o requirements/all.txt
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --upgrade requirements/audit.in -o requirements/audit.txt
 
 clean: ## remove what these targets made
-	rm -rf $(VENV) assets/node_modules src/tidings/console/static/vendor .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) $(AUDIT) assets/node_modules src/tidings/console/static/vendor .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
