@@ -38,6 +38,6 @@ async def test_every_line_is_one_entry_and_nobody_else_writes_one() -> None:
         entries = [json.loads(line) for line in (stage.folder / f"serve-{node.port}.log").read_text().splitlines()]
     assert {"info", "debug", "warning"} == {one["level"] for one in entries}
     assert f"Tidings is ready: http://127.0.0.1:{node.port}" in [one["message"] for one in entries]
-    assert {"tidings.follow", "tidings.http", "uvicorn.error"} <= {one["logger"] for one in entries}
+    assert {"tidings.follow", "tidings.http"} <= {one["logger"] for one in entries}
     followed = [one["message"] for one in entries if one.get("event") == answer["id"]]
     assert followed == ["accepted: data_change.successful, 1 to be sent", "tried: failed", "failed"]
