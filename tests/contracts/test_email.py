@@ -15,7 +15,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from tests.contracts.conftest import ENGLISH
@@ -185,7 +186,7 @@ def test_a_date_a_name_and_a_long_domain_survive_the_journey(english: Document) 
     assert " ".join(message["From"].addresses[0].display_name.split()) == f"Pending approval ({name})"
 
 
-@settings(deadline=None)
+@examples(deadline=None)
 @given(
     st.text(max_size=200)
     | st.sampled_from([*HOSTILE.values(), "\r\n\r\n", "\n.\n", "a\r\n b", "=?utf-8?q?=0A?=", "x" * 2_000])
