@@ -15,7 +15,12 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
 from msgspec.structs import replace
+from tests.contracts.conftest import ENGLISH
+from tests.contracts.hostile import HOSTILE
 
 from tidings.channels.contract import InvalidField, Parcel, Sent, TryLater
 from tidings.channels.email import kept, smtp
@@ -179,6 +184,47 @@ def test_a_date_a_name_and_a_long_domain_survive_the_journey(english: Document) 
     assert [address.addr_spec for address in message["From"].addresses] == [FROM]
     # Python's parser leaves the white space between two encoded words, which RFC 2047, 6.2 takes away.
     assert " ".join(message["From"].addresses[0].display_name.split()) == f"Pending approval ({name})"
+
+
+@examples(deadline=None)
+@given(
+    st.text(max_size=200)
+    | st.sampled_from([*HOSTILE.values(), "\r\n\r\n", "\n.\n", "a\r\n b", "=?utf-8?q?=0A?=", "x" * 2_000])
+)
+def test_whatever_is_written_the_headers_are_those_that_were_meant(text: str) -> None:
+    """By Python's parser of mails, in both of its ways, which says what it had to forgive."""
+    plain = made(ENGLISH)
+    occasion = replace(
+        ENGLISH.occasion,
+        title=text,
+        subject_id=text[:200] or "1",
+        submitter=text,
+        actor=text,
+        feature_labels={"en": text},
+        event_labels={"en": text},
+    )
+    everywhere = replace(
+        ENGLISH,
+        occasion=occasion,
+        reader=replace(ENGLISH.reader, name=text, login=text),
+        headline=text,
+        todo=text,
+        why=text,
+        link_label=text,
+        facts=(Fact(text, text, text),),
+    )
+    content = letter(parcel(everywhere), Sender("Tidings 通知", FROM)).content
+    message = message_from_bytes(content, _class=EmailMessage, policy=policy.default)
+    assert message.keys() == plain.keys() == message_from_bytes(content).keys()
+    assert [each for part in message.walk() for each in part.defects] == []
+    assert [each for header in message.values() for each in getattr(header, "defects", ())] == []
+    assert [address.addr_spec for address in message["From"].addresses] == [FROM]
+    assert [address.addr_spec for address in message["To"].addresses] == [
+        address.addr_spec for address in plain["To"].addresses
+    ]
+    assert message["Message-ID"] == plain["Message-ID"]
+    assert [part.get_content_type() for part in message.walk()] == [part.get_content_type() for part in plain.walk()]
+    assert not any(each in value for value in message.values() for each in "\r\n\0")
 
 
 def test_what_goes_out_is_plain_ascii_in_short_lines(english: Document) -> None:
