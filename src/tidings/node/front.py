@@ -15,11 +15,11 @@ import psycopg
 from tidings.accounts.access import Grant
 from tidings.accounts.load import find_grant
 from tidings.events.event import MAX_BATCH_BYTES, MAX_EVENT_BYTES, Incoming
-from tidings.events.group import Kept, Submission, Verdict, unavailable
+from tidings.events.group import Kept, Submission, Verdict, sentence, unavailable
 from tidings.events.receive import receive_many, receive_one
 from tidings.events.sources.registry import ADAPTERS
 from tidings.kernel.clock import now
-from tidings.kernel.database import Connection
+from tidings.kernel.database import Connection, in_words
 from tidings.kernel.problems import Problem, forbidden
 from tidings.kernel.secrets import token_hash
 from tidings.node import live, metrics, sources
@@ -71,8 +71,8 @@ class Front:
         except Problem as problem:
             metrics.EVENTS.labels(problem.code).inc()
             await answer_problem(send, problem)
-        except psycopg.Error:
-            await answer_problem(send, unavailable("The database cannot be reached."))
+        except psycopg.Error as error:
+            await answer_problem(send, unavailable(f"{sentence(in_words(error))}."))
 
     def _other(self, scope: Scope) -> App:
         if scope["path"].startswith(RECEIPTS):
