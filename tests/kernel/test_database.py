@@ -130,6 +130,17 @@ async def test_a_connection_over_which_nothing_comes_any_more_is_given_up_and_ma
     await lasting.close()
 
 
+async def test_what_is_in_a_hurry_waits_less(proxy: Proxy, database: str) -> None:
+    connection = await connect(proxy.database_url(database), name="hurried")
+    with connection.hurried(0.3):
+        await connection.execute("SELECT 1")
+    proxy.forget()
+    began = time.monotonic()
+    with pytest.raises(NoAnswer), connection.hurried(0.3):
+        await connection.execute("SELECT 1")
+    assert time.monotonic() - began < 2
+
+
 async def test_a_transaction_ends_with_the_connection(proxy: Proxy, database: str) -> None:
     connection = await connect(proxy.database_url(database), name="lost", patience=0.3)
     with pytest.raises(NoAnswer):

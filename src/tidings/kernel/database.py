@@ -3,7 +3,8 @@
 import asyncio
 import select
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -93,6 +94,15 @@ class Connection(AsyncConnection[TupleRow]):
                 raise
             self.pgconn.finish()
         raise NoAnswer(f"the database said nothing for {self.patience:g} seconds")
+
+    @contextmanager
+    def hurried(self, patience: float) -> Iterator[None]:
+        """What is asked within has so long for its answer."""
+        usual, self.patience = self.patience, patience
+        try:
+            yield
+        finally:
+            self.patience = usual
 
     async def execute(  # type: ignore[override]
         self, query: QueryNoTemplate, params: Params | None = None, *, prepare: bool | None = None, binary: bool = False

@@ -48,8 +48,8 @@ HOUSEWORK: tuple[Chore, ...] = (
     keep_house, budget.forget, remember.forget, tally.forget, hourly.forget, sweep, forget_verifications,
     forget_touched, turned_away.forget, forget_imports, forget_sessions,
 )  # fmt: skip
-HOUSEWORK_WITHIN = timedelta(hours=1)
-"""Of the database's clock: who is further off would take for old what is not."""
+CLOCKS_APART = timedelta(hours=1)
+"""Whose clock is further off would take for old what is not, and keeps no house."""
 CLOCK = timedelta(seconds=30)
 REPLAN = timedelta(seconds=30)
 FAREWELLS = timedelta(seconds=2)
@@ -84,15 +84,11 @@ class Chores:
 
     async def _run(self, lasting: Lasting) -> None:
         loop = asyncio.get_running_loop()
-        next_house = next_plan = next_farewells = next_ways = next_stuck = next_look = 0.0
+        next_plan = next_farewells = next_ways = next_stuck = next_look = 0.0
         while True:
             if loop.time() >= next_look:
                 await self._do(lasting, self._look_at_the_clock)
                 next_look = loop.time() + CLOCK.total_seconds()
-            if loop.time() >= next_house and abs(self.clock_ahead) < HOUSEWORK_WITHIN.total_seconds():
-                for housework in HOUSEWORK:
-                    await self._do(lasting, housework)
-                next_house = loop.time() + HOUSEKEEPING.total_seconds()
             if loop.time() >= next_plan:
                 await self._do(lasting, self._plan_again)
                 next_plan = loop.time() + REPLAN.total_seconds()
@@ -113,8 +109,22 @@ class Chores:
                     await asyncio.sleep(1)
                 self._waiting.task_done()
 
+    async def keep_house(self, lasting: Lasting) -> None:
+        """Beside the chores, which may not wait for it; the connection has patience and is only there meanwhile."""
+        while True:
+            wait = CLOCK
+            if (
+                await self._do(lasting, self._look_at_the_clock)
+                and abs(self.clock_ahead) < CLOCKS_APART.total_seconds()
+            ):
+                for housework in HOUSEWORK:
+                    await self._do(lasting, housework)
+                wait = HOUSEKEEPING
+            await lasting.close()
+            await asyncio.sleep(wait.total_seconds())
+
     async def done(self) -> None:
-        """Wait until no chore is left; housekeeping does not count."""
+        """Wait until no chore is left."""
         await self._waiting.join()
 
     async def _do(self, lasting: Lasting, chore: Chore) -> bool:

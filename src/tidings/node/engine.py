@@ -22,7 +22,7 @@ from tidings.node.chores import Chores
 from tidings.node.counting import Counting
 from tidings.node.deliver import Deliverer
 from tidings.node.follow import follower
-from tidings.node.life import RENEW_WITHIN, Life
+from tidings.node.life import Life
 from tidings.node.live import Live
 from tidings.node.pulse import Pulse
 from tidings.node.ready import CHECKED_WITHIN, Keeping
@@ -35,7 +35,8 @@ log = logging.getLogger("tidings.node")
 KEEP_WITHIN = 15.0
 """Seconds a group may take; whoever waits longer is asked to send again."""
 STATEMENT_WITHIN = 14.0
-"""Seconds for the one that keeps a group: a little less, since to cancel it would take some of its own."""
+"""Seconds for each of a group's, and for what is asked before: a little less, since to cancel one would take some of
+its own."""
 BRIEFLY = 5.0
 """Seconds for what a try asks of the database, of the 15 it has."""
 HOUSEKEEPING_WITHIN = 300.0
@@ -72,12 +73,12 @@ class Node:
         self.follower, self.keeping = follower(), Keeping()
         policy = AddressPolicy(settings.allowed_networks)
         self.wire = self.follower.wire(policy) if self.follower else Wire(policy)
-        self.front = self.connection("front")
+        self.front = self.connection("front", patience=STATEMENT_WITHIN)
         self.connection_for_checks = self.connection("checks", patience=CHECKED_WITHIN)
         self.chores, self.receipts = Chores(self), Receipts(self)
         self.live = Live(self.connection("live"))
         self.life = Life(
-            self.connection("lease", patience=RENEW_WITHIN),
+            self.connection("lease"),
             lambda: self.deliverer.held.keys(),
             lambda: self.deliverer.left_alone(),
             lambda: self.deliverer.withdraw(),
@@ -108,7 +109,8 @@ class Node:
             self._spawn("ingest", self._ingest(self.connection("ingest", patience=STATEMENT_WITHIN)))
         self._spawn("notify", self._notify_workers(self.connection("notify")))
         self._spawn("tallies", self.counting.run(self._counts))
-        self._spawn("chores", self.chores.run(self.connection("chores", patience=HOUSEKEEPING_WITHIN)))
+        self._spawn("chores", self.chores.run(self.connection("chores")))
+        self._spawn("house", self.chores.keep_house(self.connection("house", patience=HOUSEKEEPING_WITHIN)))
         self._spawn("lag", self._feel_the_lag())
 
     async def stop(self) -> None:

@@ -16,11 +16,11 @@ import psycopg
 from tidings.accounts.access import Grant
 from tidings.accounts.load import find_grant
 from tidings.events.event import MAX_BATCH_BYTES, MAX_EVENT_BYTES, Incoming
-from tidings.events.group import Kept, Submission, Verdict, unavailable
+from tidings.events.group import Kept, Submission, Verdict, sentence, unavailable
 from tidings.events.receive import receive_many, receive_one
 from tidings.events.sources.registry import ADAPTERS
 from tidings.kernel.clock import now
-from tidings.kernel.database import Connection
+from tidings.kernel.database import Connection, in_words
 from tidings.kernel.media_type import unsupported
 from tidings.kernel.origin import joined, origin, scheme_of, trusts
 from tidings.kernel.problems import Problem, forbidden, internal_error
@@ -75,8 +75,8 @@ class Front:
             await route(scope, receive, send)
         except Problem as problem:
             await self._refuse(problem, scope, send)
-        except psycopg.Error:
-            await self._refuse(unavailable("The database cannot be reached."), scope, send)
+        except psycopg.Error as error:
+            await self._refuse(unavailable(f"{sentence(in_words(error))}."), scope, send)
         except Exception:
             log.exception("a request failed unexpectedly")
             await self._refuse(internal_error(), scope, send)

@@ -19,7 +19,7 @@ from tidings.node import metrics
 
 log = logging.getLogger("tidings.node")
 RENEW_WITHIN = 5.0
-"""Seconds each statement may take, so that one that gets no answer leaves time for another over a new connection."""
+"""Seconds: one that gets no answer leaves time for another over a new connection."""
 AGAIN = 1.0
 """Seconds after a renewal that failed."""
 LATE = 2 * lease.RENEW_EVERY
@@ -97,7 +97,9 @@ class Life:
         assert self.lease is not None
         live, began = await self._connection.live(), self._clock()
         late = began - self._renewed > LATE.total_seconds()
-        if await lease.renew(live, self.lease, self._left_alone()):
+        with live.hurried(RENEW_WITHIN):
+            renewed = await lease.renew(live, self.lease, self._left_alone())
+        if renewed:
             self._renewed = began
         else:
             log.warning("the lease was lost; what is held is left to others")
