@@ -557,6 +557,24 @@ def test_how_a_source_is_doing_is_found_among_the_newest(
     assert blocks(plan) < 6_000
 
 
+def test_old_records_are_found_as_fast_when_very_many_deliveries_are_open(filled: str) -> None:
+    """A vendor in trouble for a day leaves thousands; each event was compared with each of them."""
+    from django.db import connection, transaction
+
+    values = {"after": UUID(int=0), "before": UUID("01900000-0000-7000-8000-000138800000"), "slice": 100}
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE delivery_delivery SET state = 'pending' WHERE id > '01900000-0000-7000-8000-000138800000'"
+        )
+        for generic in ("auto", "force_generic_plan"):
+            cursor.execute(f"SET LOCAL plan_cache_mode = {generic}; SET LOCAL enable_seqscan = off")
+            plan = analysed(retention._OLD_EVENTS, values)
+            judge(plan, {"events_event_pkey", "delivery_delivery_pkey"})
+            assert blocks(plan) < 1_500
+            assert "delivery_open" not in {node.get("Index Name") for node in nodes(plan)}
+        transaction.set_rollback(True)
+
+
 # Key n of 50,000 is that of event n: a tenth of them is a slice.
 SLICE = {"first": UUID(HUNDRED[0]), "end": UUID("01900000-0000-7000-8000-000138800000"), "examples": 5}
 

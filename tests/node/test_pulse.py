@@ -1,12 +1,14 @@
 """A node whose loops stand still does not go on looking alive."""
 
 import asyncio
+import subprocess
+import sys
 import threading
 import time
 
 import pytest
 
-from tidings.node.pulse import LOOKS, Pulse, StandsStill, watch_loop
+from tidings.node.pulse import FROZEN, LOOKS, Pulse, StandsStill, watch_loop
 
 
 def test_a_loop_that_turns_is_alive() -> None:
@@ -57,3 +59,19 @@ async def test_a_loop_that_is_only_busy_does_not(caplog: pytest.LogCaptureFixtur
         await asyncio.sleep(0)
     assert not ended.is_set()
     stop()
+
+
+def test_it_says_where_each_thread_was() -> None:
+    frozen = """
+import asyncio, time
+from tidings.node.pulse import watch_loop
+async def main():
+    watch_loop(asyncio.get_running_loop(), every=0.02, after=10)
+    await asyncio.sleep(0.1)
+    stands_here()
+def stands_here(): time.sleep(30)
+asyncio.run(main())
+"""
+    ended = subprocess.run([sys.executable, "-c", frozen], capture_output=True, text=True, timeout=20, check=False)
+    assert ended.returncode == FROZEN
+    assert "in stands_here" in ended.stderr

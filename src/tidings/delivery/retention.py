@@ -33,19 +33,21 @@ WHERE i.inhparent = 'events_body'::regclass AND c.relname ~ '^events_body_[0-9]{
 # Everything waits for who changes a table's partitions, and that waits for every reader, a backup for one: better to
 # come back later.
 _BRIEFLY = "SET LOCAL lock_timeout = '2s'"
-# Index: delivery_open is small; each body's deliveries are one range of the primary key.
+# Index: event_unplanned and delivery_open, which are small, and from there the partition's primary key.
 _COPY_FORWARD = """
 INSERT INTO events_body (id, day, body)
-SELECT b.id, {today}, b.body FROM {partition} b WHERE b.day < {until} AND (
-    EXISTS (SELECT FROM events_event e WHERE e.id = b.id AND e.fault IS NOT NULL) OR EXISTS (
-        SELECT FROM delivery_delivery d WHERE d.state IN ('pending', 'sending')
-        AND d.id BETWEEN b.id AND (left(b.id::text, 31) || 'fffff')::uuid))
+SELECT b.id, {today}, b.body FROM (
+    SELECT id FROM events_event WHERE fault IS NOT NULL
+    UNION SELECT (left(id::text, 31) || '00000')::uuid FROM delivery_delivery WHERE state IN ('pending', 'sending')
+) open JOIN {partition} b ON b.id = open.id WHERE b.day < {until}
 """
-# Index: the primary keys; events older than the limit are the first of theirs.
+# Index: the primary keys; events older than the limit are the first of theirs. Each event's deliveries are one range,
+# which PostgreSQL takes for a large one: so that it does not compare every event with every delivery that is open, as
+# the index of those invites it to, their state is written so that this index does not fit.
 _OLD_EVENTS = """
 SELECT e.id, (left(e.id::text, 31) || 'fffff')::uuid FROM events_event e
 WHERE e.id > %(after)s AND e.id < %(before)s AND e.fault IS NULL AND NOT EXISTS (
-    SELECT FROM delivery_delivery d WHERE d.state IN ('pending', 'sending')
+    SELECT FROM delivery_delivery d WHERE d.state || '' IN ('pending', 'sending')
     AND d.id BETWEEN e.id AND (left(e.id::text, 31) || 'fffff')::uuid)
 ORDER BY e.id LIMIT %(slice)s
 """
