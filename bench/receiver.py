@@ -15,7 +15,6 @@ ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
 SILENT = b"post /silent"
 """What comes here is not counted, and not answered before "hang up"."""
 MARK = b'"subject":{"kind":"ticket","id":"'
-
 MARKS = {b"post /alerts": b'"number":"'}
 """By what is called, where it is another."""
 
@@ -24,11 +23,16 @@ class Receiver(asyncio.Protocol):
     arrivals: list[tuple[bytes, float]] = []  # noqa: RUF012 - one receiver a process
     samples: list[tuple[bytes, bytes]] = []  # noqa: RUF012
     silent: list[Any] = []  # noqa: RUF012
+    away = False
+    """Whoever calls is hung up on."""
 
     def connection_made(self, transport: Any) -> None:
         self._transport, self._buffer = transport, b""
 
     def data_received(self, data: bytes) -> None:
+        if Receiver.away:
+            self._transport.abort()
+            return
         buffer = self._buffer + data if self._buffer else data
         answers = 0
         while True:
@@ -63,6 +67,8 @@ async def main() -> None:
     while line := await loop.run_in_executor(None, sys.stdin.readline):
         if line.strip() == "count":
             print(len(Receiver.arrivals), flush=True)
+        if line.strip() in ("away", "back"):
+            Receiver.away = line.strip() == "away"
         if line.strip() == "hang up":
             for transport in Receiver.silent:
                 transport.abort()

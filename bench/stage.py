@@ -191,15 +191,22 @@ class Stage:
         """On all that came to the receiver's `/silent` and hear nothing."""
         self._say("hang up")
 
-    def arrivals_of(
-        self, wanted: Collection[str], *, patience: float, enough: int | None = None, quiet: float | None = None
-    ) -> dict[str, float]:
+    @contextmanager
+    def receiver_away(self) -> Iterator[None]:
+        """It hangs up on whoever calls."""
+        self._say("away")
+        try:
+            yield
+        finally:
+            self._say("back")
+
+    def arrivals_of(self, wanted: Collection[str], *, patience: float, quiet: float | None = None) -> dict[str, float]:
         """When each of these numbers arrived first; whatever else arrives meanwhile is passed over. Waits for all of
-        them, or for `enough`, or until none came for `quiet` seconds."""
+        them, or until none came for `quiet` seconds."""
         times: dict[str, float] = {}
         ends = time.monotonic() + patience
         quiet_at = time.monotonic() + quiet if quiet else ends
-        while len(times) < (enough or len(wanted)) and time.monotonic() < min(ends, quiet_at):
+        while len(times) < len(wanted) and time.monotonic() < min(ends, quiet_at):
             self._say("take")
             for number, moments in json.loads(self._said())["times"].items():
                 if number in wanted and number not in times:

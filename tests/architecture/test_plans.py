@@ -170,7 +170,7 @@ TEXTS = text_array(["x"] * 100)
 STATEMENTS: Mapping[str, tuple[str, Any, set[str]]] = {
     "claim": (
         claim._CLAIM,
-        {"limit": 100, "lease": 1, "passed_over": "{}", "full_for": "{}", "full": "{}"},
+        {"limit": 100, "lease": 1, "look": 50, "passed_over": "{}", "full_for": "{}", "full": "{}"},
         {"delivery_due", "delivery_open", "delivery_delivery_pkey"},
     ),
     "claim beside a full destination": (
@@ -178,6 +178,7 @@ STATEMENTS: Mapping[str, tuple[str, Any, set[str]]] = {
         {
             "limit": 100,
             "lease": 1,
+            "look": 0,
             "passed_over": plain_array([str(TENANT)]),
             "full_for": plain_array([str(TENANT)]),
             "full": "{slow:443}",

@@ -361,6 +361,18 @@ async def test_what_cannot_be_sent_now_is_given_back_as_it_was(desk: Desk) -> No
     assert await desk.deliveries() == ["sending", "sending"]
 
 
+async def test_a_short_look_is_at_those_that_were_due_first_and_a_long_one_at_all(desk: Desk) -> None:
+    for to in ("ann", "ann", "ann", "bo"):
+        await pend(desk, event(to=to))
+    await desk.run(
+        "UPDATE directory_contactpoint SET destination = 'slow:443' WHERE person_id = %s",
+        desk.organisation.people["ann"].id,
+    )
+    full = [(desk.tenant_id, "slow:443")]
+    assert await claim.claim(desk.connection, lease=1, limit=10, full=full, look=2) == []
+    assert len(await claim.claim(desk.connection, lease=1, limit=10, full=full)) == 1
+
+
 async def test_nothing_is_taken_for_a_destination_that_is_full(desk: Desk) -> None:
     await pend(desk, event(), event(to="bo"))
     await desk.run(

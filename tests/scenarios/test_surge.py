@@ -1,6 +1,9 @@
 """A receiver that hangs, and a tenant in a hurry, delay nobody else."""
 
 import asyncio
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from tests.delivery.given import event, reach
@@ -84,6 +87,90 @@ async def test_a_tenant_in_a_hurry_does_not_delay_another(stage: Stage, other_or
     await stage.messages("mallory", 2_000, within=30)
     await stage.over(20)
     await stage.ledger()
+
+
+async def quick_for(stage: Stage, organisation: Any, login: str, token: str, times: int = 5) -> None:
+    """Each event for this person is told within the time that a delayed one would never keep."""
+    loop = asyncio.get_running_loop()
+    for _ in range(times):
+        before, began = len(stage.arrived(login)), loop.time()
+        answer = await stage.send("POST", "/api/v1/events", event(to=login), token=token)
+        assert answer.status == 202
+        await stage.messages(login, before + 1, within=3)
+        assert loop.time() - began < 3
+
+
+async def test_a_receiver_that_hangs_for_one_does_not_for_another_organisation_at_the_same_host(
+    stage: Stage, other_organisation: Any
+) -> None:
+    await in_django(
+        lambda: reach(other_organisation, "mallory", url=f"http://127.0.0.1:{stage.receiver.port}/{{login}}")
+    )
+    theirs = await in_django(lambda: other_organisation.token("mallory"))
+    # given: one and the same host, which never answers for bo
+    stage.answers("bo", Reply(manner="hang"))
+    await stage.post_batch(*(event(to="bo") for _ in range(500)))
+    await stage.until(lambda: len(stage.arrived("bo")) >= ALONE)
+    # then
+    await quick_for(stage, other_organisation, "mallory", theirs)
+    assert len(stage.arrived("bo")) == ALONE
+
+
+@contextmanager
+def silent_doors(count: int) -> Iterator[list[int]]:
+    """Ports at which everybody gets in and nobody hears anything: the kernel lets them in, nothing takes them over."""
+    with ExitStack() as stack:
+        doors = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for door in doors:
+            door.bind(("127.0.0.1", 0))
+            door.listen(128)
+        yield [door.getsockname()[1] for door in doors]
+
+
+async def test_however_many_receivers_hang_for_one_another_organisation_has_room(
+    empty_stage: Stage, other_organisation: Any
+) -> None:
+    stage = empty_stage
+    theirs = await in_django(lambda: other_organisation.token("mallory"))
+    with silent_doors(40) as ports:
+
+        def crowd() -> None:
+            reach(other_organisation, "mallory", url=f"http://127.0.0.1:{stage.receiver.port}/{{login}}")
+            for port in ports:
+                stage.organisation.add(f"p{port}")
+                reach(stage.organisation, f"p{port}", url=f"http://127.0.0.1:{port}/{{login}}")
+
+        await in_django(crowd)
+        running = await stage.start()
+        for start in range(0, 40, 10):
+            await stage.post_batch(*(event(to=f"p{port}") for port in ports[start : start + 10] for _ in range(60)))
+        await stage.until(lambda: running.node.deliverer.lanes.held >= 1_000)
+        await quick_for(stage, other_organisation, "mallory", theirs)
+        assert running.node.deliverer.lanes.held <= 1_500
+
+
+async def test_a_crowd_of_one_organisation_keeps_another_waiting_for_a_group_and_no_longer(
+    empty_stage: Stage, other_organisation: Any
+) -> None:
+    stage = empty_stage
+
+    def crowd() -> None:
+        reach(other_organisation, "mallory", url=f"http://127.0.0.1:{stage.receiver.port}/{{login}}")
+        for number in range(200):
+            stage.organisation.add(f"p{number}")
+
+    await in_django(crowd)
+    theirs = await in_django(lambda: other_organisation.token("mallory"))
+    await stage.start()
+    everybody = {"approvers": [f"p{number}" for number in range(200)]}
+    events = [event(type="data_change.pending_approval", people=everybody) for _ in range(500)]
+    # when: 100,000 people are to be told, and meanwhile one
+    flood = asyncio.create_task(stage.post_batch(*events))
+    await stage.until(lambda: stage.nodes[0].node.groups.waiting > 400)
+    await quick_for(stage, other_organisation, "mallory", theirs, times=3)
+    assert stage.nodes[0].node.groups.waiting > 0
+    # then: the crowd has its turn as well
+    assert (await flood).body["accepted"] == 500
 
 
 async def test_events_with_many_people_of_whom_each_has_a_host_of_their_own(empty_stage: Stage) -> None:

@@ -25,7 +25,8 @@ from tidings.planning.view import View
 
 log = logging.getLogger("tidings.delivery")
 
-# Index: delivery_due, walked tenant by tenant (a loose index scan), then a share of each, in any order of the tenants;
+# Index: delivery_due, walked tenant by tenant (a loose index scan), then a share of each, in any order of the tenants,
+# and of those that are due first: 50,000 that wait for a vendor or for each other took 20 to 350 ms to walk past;
 # delivery_open for what is older; the primary key of contact points, while any destination is full. Rows another node
 # is taking are passed over.
 _CLAIM = """
@@ -38,12 +39,15 @@ WITH RECURSIVE tenants AS (
 ), turns AS (
     SELECT tenant_id, greatest(%(limit)s / count(*) OVER (), 10) AS share, ARRAY(
         SELECT f.destination FROM unnest(%(full_for)s::uuid[], %(full)s::text[]) AS f(tenant_id, destination)
-        WHERE f.tenant_id = tenants.tenant_id) AS closed
+        WHERE f.tenant_id = tenants.tenant_id) AS closed, coalesce(CASE WHEN %(look)s > 0 THEN (
+            SELECT d.due_at FROM delivery_delivery d
+            WHERE d.state = 'pending' AND d.tenant_id = tenants.tenant_id AND d.due_at <= now()
+            ORDER BY d.due_at OFFSET %(look)s LIMIT 1) END, now()) AS until
     FROM tenants WHERE tenant_id IS NOT NULL AND tenant_id <> ALL(%(passed_over)s::uuid[]) ORDER BY random()
 ), due AS (
     SELECT slice.id FROM turns t CROSS JOIN LATERAL (
         SELECT d.id FROM delivery_delivery d
-        WHERE d.state = 'pending' AND d.tenant_id = t.tenant_id AND d.due_at <= now()
+        WHERE d.state = 'pending' AND d.tenant_id = t.tenant_id AND d.due_at <= t.until
           AND (t.closed = '{}' OR NOT EXISTS (
               SELECT FROM directory_contactpoint c
               WHERE c.id = d.contact_point_id AND c.destination = ANY(t.closed)))
@@ -118,12 +122,15 @@ async def claim(
     limit: int,
     passed_over: Collection[UUID] = (),
     full: Collection[tuple[UUID, str]] = (),
+    look: int = 0,
 ) -> list[Claimed]:
     """Up to `limit` due deliveries, now `sending` under our lease. Not of the tenants `passed_over`, and not of a
-    tenant to a destination that is `full` for it."""
+    tenant to a destination that is `full` for it. `look`: at how many of each tenant, from the first that was due, as
+    near as may be; 0: at all of them."""
     parameters = {
         "limit": limit,
         "lease": lease,
+        "look": look,
         "passed_over": plain_array([each.hex for each in passed_over]),
         "full_for": plain_array([tenant_id.hex for tenant_id, _ in full]),
         "full": text_array([destination for _, destination in full]),

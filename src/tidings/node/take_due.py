@@ -19,6 +19,10 @@ AT_MOST = 500
 POLL = 1.0
 SPREAD = 0.02
 """Seconds. Results come many times a second, so wake-ups are spread a little."""
+LOOK = 1_000
+"""At how many that are due of a tenant, usually. What can be sent may be behind more than that which cannot: so at all
+of them once a second, and less often where that takes more than a thirtieth of the time."""
+LOOK_FAR_EVERY = 1.0
 UNREADABLE_FOR = 30.0
 ALIVE_EVERY = 20.0
 WAKE_CHANNEL = "tidings_due"
@@ -31,6 +35,7 @@ class Claims:
         self._deliverer, self._views, self._lease = deliverer, views, lease
         self._loop = asyncio.get_running_loop()
         self._unreadable: dict[UUID, float] = {}
+        self._look_far_at = 0.0
         self.wake = asyncio.Event()
         self.turns = 0
 
@@ -79,7 +84,13 @@ class Claims:
         if limit <= 0:
             return False
         began = self._loop.time()
-        claimed = await claim.claim(live, lease=mine, limit=limit, passed_over=self._passed_over(), full=lanes.full())
+        far = began >= self._look_far_at
+        look = 0 if far else LOOK
+        passed_over, full = self._passed_over(), lanes.full()
+        claimed = await claim.claim(live, lease=mine, limit=limit, passed_over=passed_over, full=full, look=look)
+        if far and len(claimed) < limit:
+            ended = self._loop.time()
+            self._look_far_at = ended + max(LOOK_FAR_EVERY, 30 * (ended - began))
         if claimed:
             await self._take(live, claimed, mine)
             metrics.CLAIM_SECONDS.observe(self._loop.time() - began)
