@@ -22,9 +22,8 @@ from tidings.kernel.problems import Problem
 log = logging.getLogger("tidings.events")
 BAD_VALUE = (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.ProgramLimitExceeded)
 AT_MOST = 500
-# Where several tenants send, each waits for the others' groups, which are the shorter the fewer are in them. Five times
-# as many commits cost a tenth of the rate.
-AMONG_OTHERS = 100
+AMONG_OTHERS = 50
+"""Of one tenant in a group, where several send: whoever has one event waits for the others' groups."""
 OTHERS_FOR = 2.0
 """Seconds for which somebody who sent counts as one of several."""
 WAITING_AT_MOST = 5_000
@@ -161,22 +160,25 @@ class Groups:
             finally:
                 self._busy -= 1
 
-    def _next(self, at_most: int) -> list[Submission]:
+    def _next(self, of_each: int) -> list[Submission]:
         """The next group, an event of each tenant in turn; one that is too heavy for any group goes alone."""
         queues, group, weight = self._queues, list[Submission](), 0
-        while queues and len(group) < at_most:
+        taken: dict[UUID, int] = {}
+        enough: dict[UUID, Queue] = {}
+        while queues and len(group) < AT_MOST:
             tenant_id, queue = next(iter(queues.items()))
-            one = queue.waiting[0]
-            weight += one.weight
+            weight += queue.waiting[0].weight
             if group and weight > GROUP_WEIGHT:
                 break
-            group.append(queue.waiting.popleft())
+            one = queue.waiting.popleft()
+            group.append(one)
             queue.weight -= one.weight
-            if len(queues) > 1 or not queue.waiting:
-                del queues[tenant_id]
-                if queue.waiting:
-                    queues[tenant_id] = queue
             self._weight -= one.weight
+            taken[tenant_id] = taken.get(tenant_id, 0) + 1
+            del queues[tenant_id]
+            if queue.waiting:
+                (enough if taken[tenant_id] == of_each else queues)[tenant_id] = queue
+        queues.update(enough)
         self.waiting -= len(group)
         return group
 
