@@ -214,7 +214,7 @@ class Installation:
 
     async def must(self, through: Process, method: str, path: str, body: Any = None) -> Any:
         """As the administrator; what it answers."""
-        status, answer = await self.call(through, method, f"/api/v1{path}", body, seconds=30)
+        status, answer = await self.call(through, method, f"/api/v1{path}", body, seconds=START_WITHIN)
         assert status < 300, (method, path, status, answer)
         return answer
 
