@@ -49,29 +49,30 @@ def main() -> int:
 
 
 async def _play_all(wanted: dict[str, Scenario], seed: int, seconds: float, at_once: int) -> Report:
+    """Whoever asks us to stop gets the report of what was played, and leaves no process behind."""
     print(f"seed {seed}", file=sys.stderr, flush=True)
-    # Whoever asks us to stop leaves no process behind either.
-    if this := asyncio.current_task():
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
-    began, left_out = time.monotonic(), {}
-    places = asyncio.Semaphore(at_once)
+    began, places = time.monotonic(), asyncio.Semaphore(at_once)
+    rows: dict[str, list[Row]] = {}
+    left_out = dict.fromkeys(wanted, "the run was stopped before it came to an end.")
 
-    async def one(scenario: Scenario) -> list[Row]:
+    async def one(scenario: Scenario) -> None:
         async with places:
             if lacks := scenario.lacks():
                 left_out[scenario.name] = lacks
                 print(f"left out {scenario.name}: {lacks}", file=sys.stderr, flush=True)
-                return []
-            rows = await play(scenario, seed=seed, seconds=seconds)
-            for row in rows:
-                if row.faults or not row.part_of:
-                    print(line(row), file=sys.stderr, flush=True)
-            return rows
+                return
+            rows[scenario.name] = await play(scenario, seed=seed, seconds=seconds)
+        del left_out[scenario.name]
+        for row in rows[scenario.name]:
+            if row.faults or not row.part_of:
+                print(line(row), file=sys.stderr, flush=True)
 
     # The last take longest, so they begin first.
     playing = [asyncio.create_task(one(scenario)) for scenario in reversed(wanted.values())]
-    rows = [row for each in reversed(playing) for row in await each]
-    return Report(rows, left_out, seed, time.monotonic() - began)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: [each.cancel() for each in playing])
+    await asyncio.gather(*playing, return_exceptions=True)
+    in_order = [row for name in wanted for row in rows.get(name, ())]
+    return Report(in_order, left_out, seed, time.monotonic() - began)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ class Report:
 
     @property
     def good(self) -> bool:
-        return not any(row.faults for row in self.rows)
+        return bool(self.rows) and not any(row.faults for row in self.rows)
 
 
 def write(report: Report, page: Path = PAGE) -> None:

@@ -179,18 +179,20 @@ async def play(one: Scenario, *, seed: int, seconds: float) -> list[Row]:
     """The lines of the report; the last is the scenario's own. Never raises for what Tidings does wrong."""
     row, began = Row(one.name, one.says), time.monotonic()
     parts: list[Part] = []
-    place = installation(own_database=one.own_database, new=one.new, disk=one.disk)
-    async with place as stage, AsyncExitStack() as lasts:
-        run = Run(stage, random.Random(f"{seed} {one.name}"), seconds, row, lasts)
-        try:
-            await one.act(run)
-            await _conclude(run)
-        except Exception as error:
-            # The others are played all the same.
-            row.faults.append(str(error) if isinstance(error, AssertionError) and str(error) else repr(error))
-            traceback.print_exc()
-        parts = run.parts
-        row.done = ", ".join(f"{what} {times} times" if times > 1 else what for what, times in stage.faults.items())
+    try:
+        place = installation(own_database=one.own_database, new=one.new, disk=one.disk)
+        async with place as stage, AsyncExitStack() as lasts:
+            run = Run(stage, random.Random(f"{seed} {one.name}"), seconds, row, lasts, parts=parts)
+            try:
+                await one.act(run)
+                await _conclude(run)
+            finally:
+                done = [f"{what} {times} times" if times > 1 else what for what, times in stage.faults.items()]
+                row.done = ", ".join(done)
+    except Exception as error:
+        # The others are played all the same.
+        row.faults.append(str(error) if isinstance(error, AssertionError) and str(error) else repr(error))
+        traceback.print_exc()
     row.seconds = time.monotonic() - began
     return [*(part.row for part in parts), row]
 
