@@ -179,8 +179,8 @@ async def play(one: Scenario, *, seed: int, seconds: float) -> list[Row]:
     """The lines of the report; the last is the scenario's own. Never raises for what Tidings does wrong."""
     row, began = Row(one.name, one.says), time.monotonic()
     parts: list[Part] = []
-    place = installation(own_database=one.own_database, new=one.new, disk=one.disk)
     try:
+        place = installation(own_database=one.own_database, new=one.new, disk=one.disk)
         async with place as stage, AsyncExitStack() as lasts:
             run = Run(stage, random.Random(f"{seed} {one.name}"), seconds, row, lasts, parts=parts)
             try:

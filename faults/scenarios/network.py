@@ -60,9 +60,9 @@ async def database_connections_forgotten(run: Run) -> None:
     async with run.load():
         while True:
             await asyncio.sleep(3)
-            held = [await run.stage.note_what_it_held(node) for node in nodes]
-            run.stage.faults["all connections forgotten"] += 1
             assert proxy.forget()
+            run.stage.faults["all connections forgotten"] += 1
+            held = [await run.stage.note_what_it_held(node) for node in nodes]
             await asyncio.sleep(NOTICED_WITHIN)
             await _ready_again(run, nodes[0], 5)
             await _sends(run, 5)
@@ -81,9 +81,9 @@ async def database_silent(run: Run) -> None:
     await run.start("worker")
     async with run.load():
         await asyncio.sleep(3)
-        await run.stage.note_what_it_held(serve)
         await proxy.turn("silent")
         run.stage.faults["silence"] += 1
+        await run.stage.note_what_it_held(serve)
         await asyncio.sleep(1)
         status, answer = await run.stage.call(serve, "GET", "/readyz")
         assert status == 503, answer

@@ -259,7 +259,7 @@ async def mail_server_misbehaves(run: Run) -> None:
             await way.turn(turned)
             parts += [await _part(run, load, login, words, events=2) for login, (words, _) in MAILS.items()]
             await asyncio.sleep(wait)
-    run.parts = _joined(parts)
+    run.parts[:] = _joined(parts)
     await _is_over(run, run.parts)
 
 
