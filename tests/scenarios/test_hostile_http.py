@@ -179,6 +179,17 @@ async def test_a_body_that_drips_for_ever_ends(hasty: Stage) -> None:
     assert heard.status == 408
 
 
+async def test_the_answer_that_is_due_comes_before_a_next_request_that_does_not(hasty: Stage) -> None:
+    """A call that waits for the database, and half of another behind it on the same connection."""
+    content = body()
+    async with hasty.database.transaction():
+        await hasty.database.execute("LOCK events_event IN ACCESS EXCLUSIVE MODE")
+        line = await call(hasty)
+        await line.says(post(hasty, b"Content-Length: %d" % len(content)) + content + b"GET /healthz HT")
+        await asyncio.sleep(1.5)
+    assert [(await line.hears()).status, (await line.hears()).status] == [202, 408]
+
+
 async def test_a_body_in_many_pieces_is_no_slow_one(node: Stage) -> None:
     content = body(details={"comment": "x" * 2_000})
     line = await call(node)
