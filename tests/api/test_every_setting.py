@@ -12,7 +12,7 @@ from tidings.channels.contract import Field
 from tidings.channels.registry import CHANNELS
 
 FEW = settings(
-    max_examples=max(25, settings.default.max_examples // 4),
+    max_examples=max(12, settings.default.max_examples // 4),
     deadline=None,
     database=None,
     derandomize=settings.get_current_profile_name() != "deep",

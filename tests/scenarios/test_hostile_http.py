@@ -17,6 +17,8 @@ from tests.scenarios.stage import WEB, Stage, in_django
 from tidings.node.connection import Limits, limits_here
 
 QUICK = Limits(head=0.5, silence=0.5, request=1.5)
+PATIENT = Limits(head=3, silence=3, request=30)
+"""For what is not about time, on a busy machine."""
 PROBLEM = "application/problem+json"
 
 
@@ -79,6 +81,12 @@ class Line:
 
 @pytest.fixture
 async def node(empty_stage: Stage) -> Stage:
+    await empty_stage.start(WEB, limits=PATIENT)
+    return empty_stage
+
+
+@pytest.fixture
+async def hasty(empty_stage: Stage) -> Stage:
     await empty_stage.start(WEB, limits=QUICK)
     return empty_stage
 
@@ -115,8 +123,8 @@ async def alive(stage: Stage) -> None:
 # slowness
 
 
-async def test_a_head_that_comes_slowly_ends(node: Stage) -> None:
-    line = await call(node)
+async def test_a_head_that_comes_slowly_ends(hasty: Stage) -> None:
+    line = await call(hasty)
     await line.says(b"POST /api/v1/events HTTP/1.1\r\n")
     for _ in range(4):
         await asyncio.sleep(0.15)
@@ -126,13 +134,13 @@ async def test_a_head_that_comes_slowly_ends(node: Stage) -> None:
     assert await line.ended()
 
 
-async def test_who_says_nothing_is_hung_up_on(node: Stage) -> None:
-    line = await call(node)
+async def test_who_says_nothing_is_hung_up_on(hasty: Stage) -> None:
+    line = await call(hasty)
     assert await line.ended()
 
 
-async def test_who_says_nothing_but_line_ends_is_hung_up_on(node: Stage) -> None:
-    line = await call(node)
+async def test_who_says_nothing_but_line_ends_is_hung_up_on(hasty: Stage) -> None:
+    line = await call(hasty)
     await line.says(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
     assert (await line.hears()).status == 200
 
@@ -147,18 +155,18 @@ async def test_who_says_nothing_but_line_ends_is_hung_up_on(node: Stage) -> None
 
 
 @pytest.mark.parametrize("path", [b"/api/v1/events", b"/api/v1/events/batch", b"/api/v1/users/amy", b"/nowhere"])
-async def test_a_body_that_stops_coming_ends(node: Stage, path: bytes) -> None:
-    line = await call(node)
-    await line.says(post(node, b"Content-Length: 100").replace(b"/api/v1/events", path), b'{"id"')
+async def test_a_body_that_stops_coming_ends(hasty: Stage, path: bytes) -> None:
+    line = await call(hasty)
+    await line.says(post(hasty, b"Content-Length: 100").replace(b"/api/v1/events", path), b'{"id"')
     heard = await line.hears()
     assert (heard.status, heard.problem["code"]) == (408, "request_timeout")
     assert await line.ended()
-    await alive(node)
+    await alive(hasty)
 
 
-async def test_a_body_that_drips_for_ever_ends(node: Stage) -> None:
-    line = await call(node)
-    await line.says(post(node, b"Transfer-Encoding: chunked"))
+async def test_a_body_that_drips_for_ever_ends(hasty: Stage) -> None:
+    line = await call(hasty)
+    await line.says(post(hasty, b"Transfer-Encoding: chunked"))
 
     async def drip() -> None:
         while True:
@@ -169,6 +177,17 @@ async def test_a_body_that_drips_for_ever_ends(node: Stage) -> None:
     heard = await line.hears()
     dripping.cancel()
     assert heard.status == 408
+
+
+async def test_the_answer_that_is_due_comes_before_a_next_request_that_does_not(hasty: Stage) -> None:
+    """A call that waits for the database, and half of another behind it on the same connection."""
+    content = body()
+    async with hasty.database.transaction():
+        await hasty.database.execute("LOCK events_event IN ACCESS EXCLUSIVE MODE")
+        line = await call(hasty)
+        await line.says(post(hasty, b"Content-Length: %d" % len(content)) + content + b"GET /healthz HT")
+        await asyncio.sleep(1.5)
+    assert [(await line.hears()).status, (await line.hears()).status] == [202, 408]
 
 
 async def test_a_body_in_many_pieces_is_no_slow_one(node: Stage) -> None:
@@ -190,15 +209,18 @@ async def test_who_does_not_read_the_answer_holds_nobody_up(node: Stage) -> None
     door.close()
 
 
-async def test_a_thousand_who_wait_keep_nobody_out(node: Stage) -> None:
-    lines = await asyncio.gather(*(call(node) for _ in range(300)))
+async def test_hundreds_who_wait_keep_nobody_out(hasty: Stage) -> None:
+    lines = await asyncio.gather(*(call(hasty) for _ in range(300)))
     await asyncio.gather(*(line.says(b"POST /api/v1/events HTTP/1.1\r\n") for line in lines))
-    await alive(node)
-    assert all(heard.status == 408 for heard in await asyncio.gather(*(line.hears() for line in lines)))
+    await alive(hasty)
+    # On a busy machine some have said nothing in time, and are hung up on.
+    heard = await asyncio.gather(*(line.all() for line in lines))
+    assert all(each.startswith(b"HTTP/1.1 408 ") or not each for each in heard)
+    assert all(line.reader.at_eof() or line.reader.exception() for line in lines)
 
 
 async def test_more_connections_than_there_may_be_are_told_so(empty_stage: Stage) -> None:
-    await empty_stage.start(WEB, limits=Limits(connections=5, head=1.0))
+    await empty_stage.start(WEB, limits=Limits(connections=5, head=2.0))
     lines = [await call(empty_stage) for _ in range(5)]
     heard = await (await call(empty_stage)).hears()
     assert (heard.status, heard.problem["code"]) == (503, "too_many_connections")
@@ -279,14 +301,14 @@ async def test_chunks_with_extensions_and_trailers_are_read(node: Stage) -> None
     assert (await ask(node, post(node, b"Transfer-Encoding: chunked"), framed)).status == 202
 
 
-@pytest.mark.parametrize("size", [b"-1", b"+5", b"0x5", b"5 5", b"", b"1e1", b"99999999999999999999999", b"five"])
-async def test_a_length_that_is_none_is_refused(node: Stage, size: bytes) -> None:
-    heard = await ask(node, post(node, b"Content-Length: " + size), b"{}   ")
-    assert (heard.status, heard.problem["code"]) in (
-        (400, "bad_request"),
-        (413, "body_too_large"),
-        (422, "malformed_json"),
-    )
+async def test_a_length_that_is_none_is_refused(node: Stage) -> None:
+    for size in [b"-1", b"+5", b"0x5", b"5 5", b"", b"1e1", b"99999999999999999999999", b"five"]:
+        heard = await ask(node, post(node, b"Content-Length: " + size), b"{}   ")
+        assert (heard.status, heard.problem["code"]) in (
+            (400, "bad_request"),
+            (413, "body_too_large"),
+            (422, "malformed_json"),
+        )
 
 
 # what two servers in a row might understand differently
@@ -295,33 +317,32 @@ async def test_a_length_that_is_none_is_refused(node: Stage, size: bytes) -> Non
 SMUGGLED = b"GET /healthz HTTP/1.1\r\nHost: smuggled\r\n\r\n"
 
 
-@pytest.mark.parametrize(
-    "lines",
-    [
-        [b"Content-Length: 4", b"Transfer-Encoding: chunked"],
-        [b"Transfer-Encoding: chunked", b"Content-Length: 4"],
-        [b"Content-Length: 4", b"Content-Length: 5"],
-        [b"Content-Length: 4, 5"],
-        [b"Content-Length : 4"],
-        [b"Content-Length: 4\r\n 0"],
-        [b"Transfer-Encoding: chunked, identity"],
-        [b"Transfer-Encoding: xchunked"],
-        [b"Transfer-Encoding : chunked"],
-        [b"Transfer-Encoding: \x0bchunked"],
-        [b"Transfer-Encoding: chunked\r\n\t, identity"],
-        [b"X: y\nTransfer-Encoding: chunked"],
-        [b"X: y\rTransfer-Encoding: chunked"],
-        [b"X\x00: y", b"Content-Length: 4"],
-        [b"X: y\x00", b"Content-Length: 4"],
-    ],
-    ids=lambda lines: b" | ".join(lines).decode("latin-1").encode("unicode_escape").decode(),
-)
-async def test_what_can_be_read_in_two_ways_is_not_read(node: Stage, lines: list[bytes]) -> None:
-    line = await call(node)
-    await line.says(post(node, *lines) + b"0\r\n\r\n" + SMUGGLED)
-    heard = await line.all()
-    assert heard.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 408 ")), heard
-    assert heard.count(b"HTTP/1.1 ") == 1, heard
+TWO_WAYS = [
+    [b"Content-Length: 4", b"Transfer-Encoding: chunked"],
+    [b"Transfer-Encoding: chunked", b"Content-Length: 4"],
+    [b"Content-Length: 4", b"Content-Length: 5"],
+    [b"Content-Length: 4, 5"],
+    [b"Content-Length : 4"],
+    [b"Content-Length: 4\r\n 0"],
+    [b"Transfer-Encoding: chunked, identity"],
+    [b"Transfer-Encoding: xchunked"],
+    [b"Transfer-Encoding : chunked"],
+    [b"Transfer-Encoding: \x0bchunked"],
+    [b"Transfer-Encoding: chunked\r\n\t, identity"],
+    [b"X: y\nTransfer-Encoding: chunked"],
+    [b"X: y\rTransfer-Encoding: chunked"],
+    [b"X\x00: y", b"Content-Length: 4"],
+    [b"X: y\x00", b"Content-Length: 4"],
+]
+
+
+async def test_what_can_be_read_in_two_ways_is_not_read(node: Stage) -> None:
+    for lines in TWO_WAYS:
+        line = await call(node)
+        await line.says(post(node, *lines) + b"0\r\n\r\n" + SMUGGLED)
+        heard = await line.all()
+        assert heard.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 408 ")), (lines, heard)
+        assert heard.count(b"HTTP/1.1 ") == 1, (lines, heard)
     await alive(node)
 
 
@@ -339,26 +360,25 @@ async def test_requests_in_a_row_are_answered_in_their_order(node: Stage) -> Non
 # what is no request
 
 
-@pytest.mark.parametrize(
-    "sent",
-    [
-        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",  # TLS
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-        b"GET / HTTP/9.9\r\n\r\n",
-        b"FROB / HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"GET\r\n\r\n",
-        b"\x00" * 100,
-        b"GET / HTTP/1.1\r\nHost x\r\n\r\n",
-        b"EHLO x\r\nMAIL FROM:<a@b>\r\n",
-        "GET /é HTTP/1.1\r\nHost: x\r\n\r\n".encode("latin-1"),
-        b"GET http:// HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"CONNECT internal:22 HTTP/1.1\r\nHost: x\r\n\r\n",
-    ],
-    ids=lambda sent: sent[:24].decode("latin-1").encode("unicode_escape").decode(),
-)
-async def test_what_is_no_request_is_a_problem_too(node: Stage, sent: bytes) -> None:
-    heard = await ask(node, sent)
-    assert (heard.status, heard.problem["status"]) in ((400, 400), (404, 404), (405, 405), (408, 408))
+NO_REQUESTS = [
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",  # TLS
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    b"GET / HTTP/9.9\r\n\r\n",
+    b"FROB / HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET\r\n\r\n",
+    b"\x00" * 100,
+    b"GET / HTTP/1.1\r\nHost x\r\n\r\n",
+    b"EHLO x\r\nMAIL FROM:<a@b>\r\n",
+    "GET /é HTTP/1.1\r\nHost: x\r\n\r\n".encode("latin-1"),
+    b"GET http:// HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"CONNECT internal:22 HTTP/1.1\r\nHost: x\r\n\r\n",
+]
+
+
+async def test_what_is_no_request_is_a_problem_too(node: Stage) -> None:
+    for sent in NO_REQUESTS:
+        heard = await ask(node, sent)
+        assert (heard.status, heard.problem["status"]) in ((400, 400), (404, 404), (405, 405), (408, 408)), sent
     await alive(node)
 
 
@@ -390,7 +410,7 @@ async def test_a_connection_that_is_reset_at_any_point_leaves_nothing(node: Stag
         door.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         door.close()
     await alive(node)
-    await asyncio.sleep(0.8)
+    await asyncio.sleep(3.5)
     assert len(node.nodes[0].http._server.server_state.connections) <= 1  # type: ignore[union-attr]
 
 

@@ -173,7 +173,8 @@ class Connection(HttpToolsProtocol):
 
     def _too_late(self) -> None:
         self._late = None
-        if self.flow.read_paused:  # it is us who do not read
+        if self.flow.read_paused or (self._in_head and not self._answered):
+            # It is us who do not read; or the answer that is due is another request's.
             self._expect(self.limits.silence)
         elif self._in_body or (self._in_head and (self._head or self._last)):
             self._refuse(
