@@ -10,7 +10,7 @@ import click
 
 from tidings.kernel.platform import platform
 from tidings.kernel.postgres import was_ever_started
-from tidings.kernel.settings import default_data_dir
+from tidings.kernel.settings import default_data_dir, new_key, read_settings
 
 
 @click.command()
@@ -39,6 +39,9 @@ def _not_set_up() -> Mapping[str, str] | None:
     folder = default_data_dir(os.environ)
     if os.environ.get("TIDINGS_DATABASE_URL") or was_ever_started(folder):
         return None
+    # A setting that cannot be used is told first; it is read as if there were a database, since else one would begin.
+    keys = os.environ.get("TIDINGS_SECRET_KEYS") or new_key()
+    read_settings({**os.environ, "TIDINGS_SECRET_KEYS": keys, "TIDINGS_DATABASE_URL": "postgresql:///none"})
     return {
         "id": "database.not_set_up",
         "level": "error",
