@@ -152,6 +152,22 @@ def test_a_token_makes_none_that_can_do_more(api: Any, organisation: Any) -> Non
     assert api(token=reads).get("/tokens").status == 200
 
 
+def test_a_token_is_found_by_its_hash_and_never_compared_letter_by_letter(organisation: Any) -> None:
+    """So how long an answer takes says nothing of it; and neither the log of PostgreSQL nor a backup has one."""
+    from tests.api.given import queries
+
+    from tidings.accounts.tokens import caller_of
+    from tidings.kernel.secrets import token_hash
+
+    secret = organisation.token("ann")
+    with queries() as sent:
+        assert caller_of(secret) is not None
+        assert caller_of(secret[:-1] + "x") is None
+    assert len(sent) == 2
+    assert not any(secret[:12] in each for each in sent)
+    assert token_hash(secret).hex() in sent[0]
+
+
 def _token(organisation: Any, login: str, *scopes: str) -> str:
     from tidings.accounts.tokens import create_token
 

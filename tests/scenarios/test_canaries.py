@@ -92,7 +92,7 @@ class Echo(HttpServer):
                 400, json.dumps({"errcode": 310000, "errmsg": " ".join(keys), "code": "x", "message": keys}).encode()
             ),
             *(Reply(500, each.encode()) for each in every),
-            *(Reply(403, b" ".join(form.encode() for key in keys for form in sorted(forms(key)))[-4000:]) for _ in "x"),
+            Reply(403, " ".join(form for key in keys for form in sorted(forms(key))).encode()[-4000:]),
             Reply(200, json.dumps({"errcode": 40014, "errmsg": heard, "Code": "Refused", "Message": coded}).encode()),
             Reply(302, b"", {"Location": f"http://127.0.0.1:9/{request.target}"}),
             Reply(429, heard.encode(), {"Retry-After": "0"}),

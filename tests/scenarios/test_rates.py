@@ -99,8 +99,6 @@ async def test_guesses_are_counted_by_the_address_that_the_proxy_heard(empty_sta
             "x-forwarded-for": f"9.9.9.{number}, {address}"})  # fmt: skip
         return answer.status
 
-    from tidings.accounts.models import Account  # noqa: F401
-
     first = [await guess(number, "198.51.100.1") for number in range(2)]
     assert first == [200, 200]
     rows = await stage.rows("SELECT cache_key FROM accounts_cache WHERE cache_key LIKE '%%login%%'")
