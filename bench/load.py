@@ -1,7 +1,8 @@
 """Post events over HTTP/1.1 (or push them to Redis) as cheaply as possible and note when each was sent and answered.
 
 `python -m bench.load URL TOKEN FIRST COUNT CONNECTIONS BATCH RATE [SHAPE]` prints one JSON line. SHAPE says for whom:
-`tidings`, or one of its peers (see `bench/peers.py`). Whoever hangs up is not called again.
+`tidings`, or one of its peers (see `bench/peers.py`); of several URLs, divided by commas, each has its share of the
+connections. Whoever hangs up is not called again.
 """
 
 import asyncio
@@ -134,8 +135,8 @@ class Connection(asyncio.Protocol):
 
 class Load:
     def __init__(self, url: str, token: str, first: int, count: int, batch: int, rate: float, shape: str) -> None:
-        parts = urlsplit(url)
-        self.host, self.port = parts.hostname or "127.0.0.1", parts.port or 80
+        every = [urlsplit(each) for each in url.split(",")]
+        self.doors, parts = [(each.hostname or "127.0.0.1", each.port or 80) for each in every], every[0]
         self._request = push if shape == "celery" else http_request(shape, parts.netloc, token, batch)
         self.read = redis_answer if shape == "celery" else http_answer
         self._batch, self._rate, self._first = batch, rate, first
@@ -191,8 +192,8 @@ async def main(
 ) -> None:
     load = Load(url, token, first, count, batch, rate, shape)
     loop = asyncio.get_running_loop()
-    for _ in range(connections):
-        await loop.create_connection(lambda: Connection(load), load.host, load.port)
+    for number in range(connections):
+        await loop.create_connection(lambda: Connection(load), *load.doors[number % len(load.doors)])
     await load.done.wait()
     answer = {
         "began": load.began, "ended": time.monotonic(), "sent": load.sent, "took": load.took,

@@ -24,11 +24,13 @@ from typing import Any, Protocol
 import psutil
 
 from bench.fairness import percentile
-from bench.stage import Stage, folder
+from bench.stage import Stage, folder, free_port
 
 ROUNDS = 3
 SINGLES, BATCHES, KILLED = 6_000, 12_000, 5_000
 CELERY = "celery[redis]>=5.5,<6"
+TWO_NODES = "Tidings, two nodes"
+"""Of one installation, half of the connections each, as behind a load balancer: Go uses both processors by itself."""
 QUIET = 25.0
 """Seconds without an arrival after which what has not come is lost: a node of Tidings that is killed is believed dead
 after 20."""
@@ -62,7 +64,7 @@ class Tidings:
     share: float = 1.0
 
     def __post_init__(self) -> None:
-        self.url, self.token = self.stage.url, self.stage.token
+        self.url, self.token = ",".join(self.stage.urls), self.stage.token
 
     def start(self, place: Path, receiver_port: int) -> None:
         """It is on its stage."""
@@ -215,8 +217,10 @@ def compare(say: Callable[[str], None]) -> tuple[dict[str, Found], list[str]]:
     missing = [f"* {one.name} was not measured: `{one.missing}` brings it." for one in known if one.missing]
     with ExitStack() as stack:
         place = stack.enter_context(folder())
-        stage = stack.enter_context(Stage(place, environment={"TIDINGS_RETRY_SCHEDULE": ",".join(["1"] * 60)}))
-        peers: list[Peer] = [Tidings(stage)]
+        often = {"TIDINGS_RETRY_SCHEDULE": ",".join(["1"] * 60)}
+        stage = stack.enter_context(Stage(place, environment=often))
+        two = Stage(stack.enter_context(folder()), "serve", "serve", environment=often, beside=stage)
+        peers: list[Peer] = [Tidings(stage), Tidings(stack.enter_context(two), TWO_NODES)]
         for one in known:
             if not one.missing:
                 one.start(place, stage.receiver_port)
@@ -289,8 +293,10 @@ def ratios(found: dict[str, Found]) -> Iterator[tuple[str, float, float, float]]
         return
     ours, theirs = found["Tidings"], found["Alertmanager"]
     middle = statistics.median
-    yield "single posts, rate", middle(ours.singles.rate) / middle(theirs.singles.rate), 0.5, 1.0
-    yield "batches of 500, rate", middle(ours.batches.rate) / middle(theirs.batches.rate), 0.8, 2.0
+    for name in ("Tidings", TWO_NODES):
+        rates, nodes = found[name], "" if name == "Tidings" else " of two nodes"
+        yield f"rate{nodes}, single posts", middle(rates.singles.rate) / middle(theirs.singles.rate), 0.5, 1.0
+        yield f"rate{nodes}, batches of 500", middle(rates.batches.rate) / middle(theirs.batches.rate), 0.8, 2.0
     yield "Alertmanager's memory to the node's", theirs.memory["alertmanager"] / ours.memory["node"], 5.0, 5.0
     theirs_p99 = middle(theirs.singles.accept_p99)
     yield "Alertmanager's accept p99 to ours", theirs_p99 / middle(ours.singles.accept_p99), 1.0, 1.0
@@ -343,13 +349,6 @@ def kill(processes: Sequence[psutil.Process]) -> None:
         except psutil.NoSuchProcess:
             continue
     psutil.wait_procs(processes, timeout=10)
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
 
 
 def await_port(port: int) -> None:

@@ -25,6 +25,13 @@ import psycopg
 from tidings.kernel.postgres import Running, start
 
 
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
 @contextmanager
 def folder() -> Iterator[Path]:
     """One that is gone afterwards, and that the database's own user may walk through."""
@@ -52,15 +59,22 @@ class Organisation:
 
 
 class Stage:
-    """`kinds`: the nodes, the first of which accepts."""
+    """`kinds`: the nodes, the first of which accepts; `urls` are those of all that do. `beside`: another stage, whose
+    receiver is this one's too."""
 
-    def __init__(self, folder: Path, *kinds: str, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *kinds: str,
+        environment: Mapping[str, str] | None = None,
+        beside: "Stage | None" = None,
+    ) -> None:
         self._folder, self._number, self._kinds = folder, 1_000_000, kinds or ("serve",)
-        self._more = environment or {}
+        self._more, self._beside = environment or {}, beside
         self._admin = f"tdg_{secrets.token_urlsafe(32)}"
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.url = f"http://127.0.0.1:{free.getsockname()[1]}"
+        self._ports = [free_port() if kind in ("serve", "web") else None for kind in self._kinds]
+        self.urls = [f"http://127.0.0.1:{port}" for port in self._ports if port]
+        self.url = self.urls[0]
 
     def __enter__(self) -> "Stage":
         environment = {
@@ -72,11 +86,12 @@ class Stage:
         }
         self._environment = environment
         environment.pop("TIDINGS_DATABASE_URL", None)
-        python = [sys.executable, "-m"]
-        self._receiver = subprocess.Popen(
-            [*python, "bench.receiver"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        self.receiver_port = int(self._said())
+        if self._beside:
+            self._receiver, self.receiver_port = self._beside._receiver, self._beside.receiver_port
+        else:
+            receiver = [sys.executable, "-m", "bench.receiver"]
+            self._receiver = subprocess.Popen(receiver, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            self.receiver_port = int(self._said())
         self._start_nodes()
         self._database: Running = start(self._folder)
         self._set_up()
@@ -89,18 +104,19 @@ class Stage:
             node.send_signal(signal.SIGTERM)
         for node in self._nodes:
             node.wait(60)
-        self._receiver.kill()
-        self._receiver.wait()
+        if not self._beside:
+            self._receiver.kill()
+            self._receiver.wait()
         self._database.release()
 
     def _start_nodes(self) -> None:
         self._nodes: list[subprocess.Popen[bytes]] = []
-        for kind in self._kinds:
-            port = [] if self._nodes else ["--port", self.url.rsplit(":", 1)[1]]
-            command = [sys.executable, "-m", "tidings.cli.main", kind, *port]
+        for kind, port in zip(self._kinds, self._ports, strict=True):
+            listens = ["--port", str(port)] if port else []
+            command = [sys.executable, "-m", "tidings.cli.main", kind, *listens]
             with (self._folder / f"{kind}.log").open("ab") as log:
                 self._nodes.append(subprocess.Popen(command, env=self._environment, stderr=log))
-            self._await_ready()
+            self._await_ready(f"http://127.0.0.1:{port}" if port else self.url)
 
     def kill(self) -> None:
         """Nodes and PostgreSQL at once, with SIGKILL."""
@@ -116,12 +132,12 @@ class Stage:
     def processes(self) -> dict[str, list[psutil.Process]]:
         return {"node": [psutil.Process(node.pid) for node in self._nodes], "postgres": self._postgres()}
 
-    def _await_ready(self) -> None:
+    def _await_ready(self, url: str) -> None:
         for _ in range(300):
             if any(node.poll() is not None for node in self._nodes):
                 raise SystemExit("\n".join(log.read_text() for log in self._folder.glob("*.log")))
             try:
-                urllib.request.urlopen(f"{self.url}/readyz", timeout=2).close()
+                urllib.request.urlopen(f"{url}/readyz", timeout=2).close()
                 return
             except OSError:
                 time.sleep(0.1)
