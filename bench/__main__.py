@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from bench import fairness, growth, pages, peers, publish, whole_way
+from bench import fairness, growth, pages, peers, publish, steps, whole_way
 
 
 def main() -> int:
@@ -16,6 +16,7 @@ def main() -> int:
     instead.add_argument("--pages", action="store_true", help="the console's pages instead")
     instead.add_argument("--peers", action="store_true", help="beside Alertmanager, and Celery with Redis")
     instead.add_argument("--fairness", action="store_true", help="what others notice of one that is too busy")
+    instead.add_argument("--steps", action="store_true", help="what the node's Python costs an event, step by step")
     instead.add_argument(
         "--publish",
         nargs="*",
@@ -31,6 +32,8 @@ def main() -> int:
         return peers.run()
     if chosen.fairness:
         return fairness.run()
+    if chosen.steps:
+        return steps.run()
     if chosen.publish is not None:
         return publish.run(chosen.publish)
     return whole_way.run(chosen.events, as_json=chosen.json)

@@ -22,6 +22,7 @@ MODULES = {
     "whole-way": "bench.whole_way",
     "peers": "bench.peers",
     "fairness": "bench.fairness",
+    "steps": "bench.steps",
     "pages": "bench.pages",
     "growth": "bench.growth",
 }
