@@ -127,6 +127,8 @@ def _environment(data_dir: Path, token: str, base: str) -> dict[str, str]:
     return kept | {
         "TIDINGS_DATA_DIR": str(data_dir),
         "TIDINGS_BASE_URL": base,
+        # Who follows every event by one token asks more than a person or a script does.
+        "TIDINGS_API_RATE": "0",
         "TIDINGS_ADMIN_TOKEN": token,
         "TIDINGS_ALLOWED_NETWORKS": "127.0.0.0/8",
         "TIDINGS_RETRY_SCHEDULE": RETRY_SCHEDULE,
