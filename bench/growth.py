@@ -325,7 +325,7 @@ def fan_out(stage: Stage) -> list[str]:
     with psycopg.connect(stage.database_url, autocommit=True) as database:
         database.execute(large_rule(EVERYBODY, PEOPLE))
     without = quiet(stage)
-    content = msgspec.json.decode(event(stage.next_number(1))) | {"type": EVERYBODY, "id": "to everybody"}
+    content = msgspec.json.decode(event(stage.next_number(1))) | {"type": EVERYBODY}
     memory, took = [stage.memory()["node"]], list[float]()
 
     def act() -> None:

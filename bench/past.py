@@ -90,7 +90,7 @@ class Past:
                          WHEN n % 100 = 3 THEN '[' || {late} || ', ' || substr({sent}, 2)
                          ELSE {sent} END)::jsonb
             FROM generate_series(1, {self.events}, {step}) n, accounts_tenant t,
-                 (SELECT id FROM directory_contactpoint LIMIT 1) c
+                 (SELECT id FROM directory_contactpoint WHERE channel = 'webhook' LIMIT 1) c
             WHERE {which}
             """
 
@@ -165,7 +165,7 @@ def large_rule(event_type: str, added: int) -> str:
         INSERT INTO directory_contactpoint (id, tenant_id, person_id, channel, sealed, shown, destination, verified_at,
                                             disabled_reason, version, assumed)
         SELECT gen_random_uuid(), c.tenant_id, p.id, c.channel, c.sealed, c.shown, c.destination, now(), '', 1, false
-        FROM accounts_person p, (SELECT * FROM directory_contactpoint ORDER BY id LIMIT 1) c
+        FROM accounts_person p, (SELECT * FROM directory_contactpoint WHERE channel = 'webhook' ORDER BY id LIMIT 1) c
         WHERE p.id <= {_person(str(added))} ON CONFLICT DO NOTHING;
         UPDATE rules_rule SET additional_users = ARRAY(
             SELECT id FROM accounts_person WHERE id <= {_person(str(added))} ORDER BY id)
