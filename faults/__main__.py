@@ -67,8 +67,7 @@ async def _play_all(wanted: dict[str, Scenario], seed: int, seconds: float, at_o
             if row.faults or not row.part_of:
                 print(line(row), file=sys.stderr, flush=True)
 
-    # The last take longest, so they begin first.
-    playing = [asyncio.create_task(one(scenario)) for scenario in reversed(wanted.values())]
+    playing = [asyncio.create_task(one(scenario)) for scenario in wanted.values()]
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: [each.cancel() for each in playing])
     await asyncio.gather(*playing, return_exceptions=True)
     in_order = [row for name in wanted for row in rows.get(name, ())]

@@ -12,7 +12,7 @@ from faults.scenario import Part, Run, scenario
 from faults.stage import Process
 from faults.steps import FLOW, START, Step, armed
 
-REACHED_WITHIN = 180.0
+REACHED_WITHIN = 300.0
 LONGER_THAN_A_LEASE = 25.0
 OLD_EVENTS = 4_000
 _KEY = """
@@ -122,17 +122,21 @@ async def killed_at_each_step_of_a_first_start(run: Run) -> None:
 
 
 async def at_each_step(run: Run, steps: Mapping[str, Step], what: Literal["die", "raise"]) -> None:
+    """One after the other for each kind of node, the kinds beside each other."""
     nodes = await run.start("serve", "web", "worker")
-    async with run.load() as load:
-        for node in nodes:
-            mine = [step for step in steps.values() if step.on == node.kind]
-            for step in mine:
-                if node.lives:
-                    await run.stage.kill(node)
-                await _fail_at(run, load, node, step, what)
-            if mine:
+
+    async def one_after_the_other(node: Process) -> None:
+        mine = [step for step in steps.values() if step.on == node.kind]
+        for step in mine:
+            if node.lives:
                 await run.stage.kill(node)
-                await run.again(node)
+            await _fail_at(run, load, node, step, what)
+        if mine:
+            await run.stage.kill(node)
+            await run.again(node)
+
+    async with run.load() as load:
+        await asyncio.gather(*map(one_after_the_other, nodes))
     run.parts.sort(key=lambda part: list(steps).index(part.row.name))
 
 

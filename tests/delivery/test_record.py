@@ -215,3 +215,14 @@ async def test_nothing_is_heard_of_before_it_is_durable(desk: Desk, database: st
 def test_psycopg_says_what_we_rely_on() -> None:
     assert issubclass(psycopg.errors.DeadlockDetected, psycopg.OperationalError)
     assert issubclass(psycopg.errors.StringDataRightTruncation, psycopg.DataError)
+
+
+async def test_a_node_whose_recording_ended_by_an_error_still_writes_down_what_it_sent(
+    desk: Desk, database: str
+) -> None:
+    recorder, lasting = Recorder(), Lasting(database, "record")
+    for job in await held(desk, 3):
+        recorder.add(result(job))
+    await recorder.write_rest(lasting)
+    await lasting.close()
+    assert await desk.deliveries() == ["sent"] * 3

@@ -19,6 +19,8 @@ from tidings.kernel.database import Connection, Lasting, for_the_log, plain_arra
 log = logging.getLogger("tidings.delivery")
 AT_MOST = 200
 WITHIN = 0.05
+LAST = 5.0
+"""Seconds for what is left when a node ends."""
 
 # Index: the primary key. A lease that was taken from us changes nothing: somebody else has the delivery now. Nor does a
 # result that is there already, which is written twice when the answer to a commit never came: by then the delivery may
@@ -111,6 +113,14 @@ class Recorder:
 
     async def flushed(self) -> None:
         await self._idle.wait()
+
+    async def write_rest(self, connection: Lasting) -> None:
+        """Once more, of a node that ends, whatever ended it: what was sent and is not written down now, others send
+        again."""
+        if self._results:
+            with suppress(psycopg.Error, TimeoutError):
+                async with asyncio.timeout(LAST):
+                    await record(await connection.live(), self._results)
 
     async def run(self, connection: Lasting, written: Callable[[Sequence[Result]], None]) -> None:
         """Write until cancelled; `written` hears of each batch that is durable."""

@@ -85,6 +85,10 @@ class Deliverer:
         """Wait until all results are durable."""
         await self._recorder.flushed()
 
+    async def write_rest(self, connection: Lasting) -> None:
+        """What `record` had no time for, or ended over."""
+        await self._recorder.write_rest(connection)
+
     async def take_budgets(self, calls: Sequence[Sequence[Budget]]) -> budget.Granted:
         """How many there is room for; the first one's budget is taken."""
         if not any(calls):

@@ -87,7 +87,7 @@ class Node:
         self.deliverer = Deliverer(
             settings, self.life, self.wire, self.chores, vendors, budgets, self.counting, self.wake
         )
-        self._counts = self.connection("tallies")
+        self._counts, self._records = self.connection("tallies"), self.connection("record")
         self._claims = Claims(self.deliverer, self.views, self._lease)
 
     def connection(self, name: str, *, patience: float = PATIENCE) -> Lasting:
@@ -98,7 +98,7 @@ class Node:
     async def start(self) -> None:
         if self.duties.delivers:
             await self.life.begin()
-            self._spawn("record", self.deliverer.record(self.connection("record")))
+            self._spawn("record", self.deliverer.record(self._records))
             self._spawn("claim", self._claims.run(self.connection("claim")))
             self._spawn("lease", self.life.go_on())
             self._spawn("listen", self._claims.listen(self.connection("listen")))
@@ -127,6 +127,7 @@ class Node:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.deliverer.write_rest(self._records)
         await self.counting.write(self._counts)
         await self.life.end()
         for connection in self._connections:
