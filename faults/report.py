@@ -103,7 +103,7 @@ def machine() -> str:
     memory = psutil.virtual_memory().total / 2**30
     return (
         f"{os.cpu_count()} cores ({_processor()}), {memory:.0f} GiB, Linux {platform.release().partition('-')[0]},"
-        f" Python {platform.python_version()}"
+        f" Python {platform.python_version()}, load average {os.getloadavg()[2]:.0f} over the last 15 minutes"
     )
 
 
