@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from functools import partial
+from urllib.parse import parse_qs
 from uuid import UUID
 
 from tidings.accounts.access import Grant
@@ -10,6 +11,7 @@ from tidings.accounts.load import find_grant
 from tidings.kernel.database import Connection
 from tidings.kernel.problems import Problem
 from tidings.kernel.secrets import token_hash
+from tidings.node.asgi import Scope
 from tidings.node.engine import Node
 from tidings.planning.view import View
 
@@ -61,6 +63,16 @@ def secret_in(headers: Mapping[bytes, bytes]) -> bytes:
     """Empty where no bearer token is."""
     scheme, _, secret = headers.get(b"authorization", b"").partition(b" ")
     return secret.strip() if scheme.lower() == b"bearer" else b""
+
+
+def token_in_url(scope: Scope) -> dict[bytes, bytes]:
+    """The headers, with `?token=` as the bearer token where they have none: some systems can be given a URL only."""
+    headers: dict[bytes, bytes] = dict(scope["headers"])
+    token = parse_qs(scope["query_string"].decode("latin-1")).get("token")
+    # Some systems have the header for their signature.
+    if token and not secret_in(headers):
+        headers[b"authorization"] = b"Bearer " + token[-1].encode("latin-1", "replace")
+    return headers
 
 
 def revoked() -> Problem:

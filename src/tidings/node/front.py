@@ -23,7 +23,7 @@ from tidings.kernel.secrets import token_hash
 from tidings.node import live, metrics, pace, sources
 from tidings.node.asgi import JSON, App, Message, Receive, Scope, Send, answer, answer_problem
 from tidings.node.body import read_body
-from tidings.node.callers import Callers, revoked, secret_in
+from tidings.node.callers import Callers, revoked, secret_in, token_in_url
 from tidings.node.engine import Node
 from tidings.node.named import named
 from tidings.node.receipts import PATH as RECEIPTS
@@ -171,7 +171,7 @@ class Front:
 
     async def _push(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Another system's own payload."""
-        headers = sources.token_in_url(scope)
+        headers = token_in_url(scope)
         grant, key = await self._callers.grant(headers)
         try:
             self._events.enter(key, self._loop.time())
