@@ -1,4 +1,5 @@
-"""What became of everything that was accepted: by the senders' own word, the receivers' and the record's."""
+"""What became of everything that was accepted: by the senders' own word, the receivers' and the record's. The ledger
+knows of the record alone, and is read besides."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence

@@ -313,3 +313,17 @@ def local_calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     monkeypatch.undo()
     settings.cache_clear()
+
+
+@pytest.fixture
+def keys(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Sets the secret keys of this process, the current one first."""
+    from tidings.kernel.settings import settings
+
+    def use(*keys: str) -> None:
+        monkeypatch.setenv("TIDINGS_SECRET_KEYS", ",".join(keys))
+        settings.cache_clear()
+
+    yield use
+    monkeypatch.undo()
+    settings.cache_clear()

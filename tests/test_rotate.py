@@ -1,7 +1,7 @@
 """From one secret key to the next: every sealed value, whoever else writes meanwhile, and what cannot be read is said."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,17 +13,6 @@ from tidings.kernel.settings import settings
 
 OLD, NEW, LOST = "a" * 32, "b" * 32, "c" * 32
 Keys = Callable[..., None]
-
-
-@pytest.fixture
-def keys(monkeypatch: pytest.MonkeyPatch) -> Iterator[Keys]:
-    def use(*keys: str) -> None:
-        monkeypatch.setenv("TIDINGS_SECRET_KEYS", ",".join(keys))
-        settings.cache_clear()
-
-    yield use
-    monkeypatch.undo()
-    settings.cache_clear()
 
 
 def plant(organisation: Any) -> dict[str, int]:

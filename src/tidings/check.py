@@ -16,6 +16,7 @@ from tidings.accounts.models import SYSTEM_ROLES, Person, Tenant
 from tidings.channels.models import ChannelSetting
 from tidings.channels.registry import CHANNELS
 from tidings.delivery import stuck
+from tidings.delivery.lease import COUNT_DELIVERING, DEAD_AFTER
 from tidings.delivery.models import Delivery
 from tidings.delivery.retention import RECORDS
 from tidings.directory.models import ContactPoint
@@ -127,7 +128,7 @@ def _missing_migrations() -> int:
 
 def _nodes() -> Iterator[Finding]:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM delivery_node WHERE renewed_at > now() - interval '20 seconds'")
+        cursor.execute(COUNT_DELIVERING, {"dead_after": str(DEAD_AFTER)})
         row = cursor.fetchone()
     if row and row[0]:
         return

@@ -27,3 +27,10 @@ def test_every_setting_is_in_the_example_with_how_to_have_it_read() -> None:
 def test_pages_that_name_the_command_say_where_it_is() -> None:
     for page in ("README.md", "docs/quickstart.md"):
         assert ".venv/bin" in (ROOT / page).read_text()
+
+
+def test_the_modules_of_the_two_largest_packages_are_all_in_the_architecture() -> None:
+    page = (ROOT / "docs/architecture.md").read_text()
+    for package, title in (("node", "### Inside a node"), ("kernel", "### Inside the kernel")):
+        named = set(re.findall(r"`(\w+)`", page.split(title)[1].split("\n#")[0])) - {package}
+        assert named == {each.stem for each in (ROOT / "src/tidings" / package).glob("*.py")} - {"__init__"}

@@ -574,6 +574,9 @@ def test_old_records_are_found_as_fast_when_very_many_deliveries_are_open(filled
             assert blocks(plan) < 1_500
             assert "delivery_open" not in {node.get("Index Name") for node in nodes(plan)}
         transaction.set_rollback(True)
+    with connection.cursor() as cursor:
+        # What was rolled back still stands in the indexes that others are measured by.
+        cursor.execute("VACUUM delivery_delivery")
 
 
 # Key n of 50,000 is that of event n: a tenth of them is a slice.

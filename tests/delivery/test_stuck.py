@@ -58,9 +58,3 @@ async def test_what_has_been_due_for_long_is_named_the_oldest_of_all(desk: Desk)
     found = await stuck.overdue(desk.connection)
     assert found is not None
     assert found[0] == second
-
-
-async def test_a_transaction_that_stands_still_is_ended_so_that_others_get_its_locks(desk: Desk) -> None:
-    """A frozen node may hold the row of a budget that everybody needs."""
-    assert await desk.value("SHOW idle_in_transaction_session_timeout") == "20s"
-    assert await desk.value("SHOW lock_timeout") == "30s"

@@ -195,7 +195,7 @@ async def test_a_server_that_may_only_be_read_is_left_for_the_next_one(lasting: 
 
 
 async def test_the_server_lets_go_of_what_a_node_that_vanished_had_locked(database: str) -> None:
-    """It is told to find out, on each connection."""
+    """It is told to find out, on each connection: a frozen node may hold the row of a budget that everybody needs."""
     async with await connect(database, name="told") as connection:
         row = await (await connection.execute("SHOW idle_in_transaction_session_timeout")).fetchone()
         assert row == ("30s",)

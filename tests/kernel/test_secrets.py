@@ -1,24 +1,10 @@
 """Keyed hashes: what was made before a rotation is still recognised, for one purpose and one text only."""
 
-from collections.abc import Callable, Iterator
-
-import pytest
+from collections.abc import Callable
 
 from tidings.kernel.secrets import fingerprint, fingerprints, recognised
-from tidings.kernel.settings import settings
 
 OLD, NEW, OTHER = "a" * 32, "b" * 32, "c" * 32
-
-
-@pytest.fixture
-def keys(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
-    def use(*keys: str) -> None:
-        monkeypatch.setenv("TIDINGS_SECRET_KEYS", ",".join(keys))
-        settings.cache_clear()
-
-    yield use
-    monkeypatch.undo()
-    settings.cache_clear()
 
 
 def test_a_fingerprint_is_recognised_as_long_as_its_key_is_there(keys: Callable[..., None]) -> None:

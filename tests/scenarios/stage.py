@@ -5,6 +5,9 @@ can be moved on.
     when      events are posted                          await stage.post(event(...))
     advance   what is due later is due now               await stage.advance(30)
     then      messages, states, records                  await stage.messages("bo")
+
+Its nodes live in the loop of the test, which sees into them; what takes processes, to kill or to measure them, is in
+`faults/stage.py` and `bench/stage.py`.
 """
 
 import asyncio

@@ -2,20 +2,22 @@
 
 from msgspec import Struct
 
-from tidings.delivery.lease import DEAD_AFTER
+from tidings.delivery.lease import COUNT_DELIVERING, DEAD_AFTER
 from tidings.kernel.database import Connection
 
 COUNTED_AT_MOST = 10_000
 
-# Index: delivery_due, walked tenant by tenant, as `claim.py` does; a handful of nodes.
-_BACKLOG = """
+# Index: delivery_due, walked tenant by tenant, as `claim.py` does. The last one is NULL.
+WAITING_TENANTS = """
 WITH RECURSIVE tenants AS (
     (SELECT tenant_id FROM delivery_delivery WHERE state = 'pending' ORDER BY tenant_id LIMIT 1)
     UNION ALL
     SELECT (SELECT d.tenant_id FROM delivery_delivery d
             WHERE d.state = 'pending' AND d.tenant_id > t.tenant_id ORDER BY d.tenant_id LIMIT 1)
     FROM tenants t WHERE t.tenant_id IS NOT NULL
-), due AS (
+)"""
+# Index: delivery_due; a handful of nodes.
+_BACKLOG = f"""{WAITING_TENANTS}, due AS (
     SELECT slice.due_at FROM tenants t CROSS JOIN LATERAL (
         SELECT d.due_at FROM delivery_delivery d
         WHERE d.state = 'pending' AND d.tenant_id = t.tenant_id AND d.due_at <= now()
@@ -33,10 +35,8 @@ WITH RECURSIVE tenants AS (
 )
 SELECT (SELECT count(*) FROM due), (SELECT count(*) FROM later),
        (SELECT greatest(extract(epoch FROM now() - min(due_at)), 0)::float8 FROM first),
-       (SELECT count(*) FROM delivery_node WHERE renewed_at > clock_timestamp() - %(dead_after)s::interval)
-"""
-# Index: the primary key; a handful of rows.
-_DELIVERING = "SELECT count(*) FROM delivery_node WHERE renewed_at > clock_timestamp() - %s::interval"
+       ({COUNT_DELIVERING})
+"""  # noqa: S608 - ours
 
 
 class Backlog(Struct, frozen=True):
@@ -59,6 +59,6 @@ async def read_backlog(connection: Connection) -> Backlog:
 
 async def count_delivering(connection: Connection) -> int:
     """How many nodes are alive that deliver."""
-    row = await (await connection.execute(_DELIVERING, (DEAD_AFTER,), binary=True)).fetchone()
+    row = await (await connection.execute(COUNT_DELIVERING, {"dead_after": DEAD_AFTER}, binary=True)).fetchone()
     assert row is not None
     return int(row[0])

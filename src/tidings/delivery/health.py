@@ -7,7 +7,7 @@ from tidings.delivery.tally import Row
 
 State = Literal["off", "idle", "fine", "trouble", "failing"]
 """Off; nothing was tried; well; a fifth did not go through at once, or had to wait; nothing goes through any more."""
-DEAD_AFTER = 3
+FAILING_AFTER = 3
 """Tries that failed since the last that went through. One, or two, speak of a message rather than of the channel."""
 _FAILED = "try_later", "refused"
 
@@ -19,7 +19,7 @@ def judge(rows: Sequence[Row]) -> State:
     failed = _count(rows, *_FAILED)
     if not sent + failed + held:
         return "idle"
-    if sum(row.since_sent for row in rows if row.what in _FAILED) >= DEAD_AFTER:
+    if sum(row.since_sent for row in rows if row.what in _FAILED) >= FAILING_AFTER:
         return "failing"
     return "trouble" if (failed + held) * 5 >= sent + failed + held else "fine"
 

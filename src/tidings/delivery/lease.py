@@ -20,6 +20,9 @@ STOP_AFTER = timedelta(seconds=15)
 DEAD_AFTER = timedelta(seconds=20)
 TOLD_AT_MOST = 100
 """Accounts in trouble."""
+# A handful of rows.
+COUNT_DELIVERING = "SELECT count(*) FROM delivery_node WHERE renewed_at > clock_timestamp() - %(dead_after)s::interval"
+"""How many nodes deliver and are not taken for dead (`DEAD_AFTER`)."""
 
 _REGISTER = "INSERT INTO delivery_node (name, renewed_at) VALUES (%s, clock_timestamp()) RETURNING id"
 _RENEW = "UPDATE delivery_node SET renewed_at = clock_timestamp(), left_alone = %s::jsonb WHERE id = %s"

@@ -17,6 +17,7 @@ from tidings.accounts.permissions import Caller
 from tidings.channels.configure import READERS, known_channel, settings_of
 from tidings.channels.contract import Budget, Channel, Parcel, Values
 from tidings.delivery.budget import Uses, free_at, room
+from tidings.delivery.lease import DEAD_AFTER
 from tidings.delivery.together import LIMITED
 from tidings.kernel.clock import now
 from tidings.kernel.ids import uuid7
@@ -61,7 +62,7 @@ SELECT extract(epoch FROM clock_timestamp())::float8, coalesce((
 _LEFT_ALONE = """
 SELECT a.account, max(n.renewed_at + a.seconds::float8 * interval '1 second')
 FROM delivery_node n CROSS JOIN LATERAL jsonb_each_text(n.left_alone) AS a(account, seconds)
-WHERE n.renewed_at > clock_timestamp() - interval '20 seconds' GROUP BY 1
+WHERE n.renewed_at > clock_timestamp() - %s::interval GROUP BY 1
 """
 
 
@@ -161,7 +162,7 @@ def _uses(keys: Sequence[str]) -> tuple[float, Mapping[str, Uses]]:
 
 def _left_alone(one: Channel, addresses: Iterable[_Address], settings: Values) -> list[LeftAlone]:
     with connection.cursor() as cursor:
-        cursor.execute(_LEFT_ALONE)
+        cursor.execute(_LEFT_ALONE, [str(DEAD_AFTER)])
         until: dict[str, datetime] = dict(cursor.fetchall())
     if not until:
         return []

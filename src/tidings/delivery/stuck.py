@@ -8,20 +8,14 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from tidings.delivery.backlog import WAITING_TENANTS
 from tidings.kernel.database import Connection
 
 OVERDUE = timedelta(minutes=10)
 SLICE = 1_000
 
-# Every statement's index: delivery_due, walked tenant by tenant, as `claim.py` does; the primary key of nodes.
-_BRING_FORWARD = """
-WITH RECURSIVE tenants AS (
-    (SELECT tenant_id FROM delivery_delivery WHERE state = 'pending' ORDER BY tenant_id LIMIT 1)
-    UNION ALL
-    SELECT (SELECT d.tenant_id FROM delivery_delivery d
-            WHERE d.state = 'pending' AND d.tenant_id > t.tenant_id ORDER BY d.tenant_id LIMIT 1)
-    FROM tenants t WHERE t.tenant_id IS NOT NULL
-), late AS (
+# Every statement's index: delivery_due; the primary key of nodes.
+_BRING_FORWARD = f"""{WAITING_TENANTS}, late AS (
     SELECT slice.id FROM tenants t CROSS JOIN LATERAL (
         SELECT d.id FROM delivery_delivery d
         WHERE d.state = 'pending' AND d.tenant_id = t.tenant_id AND d.due_at > now() + %(longest)s::interval
@@ -29,21 +23,14 @@ WITH RECURSIVE tenants AS (
     ) slice LIMIT %(slice)s
 )
 UPDATE delivery_delivery d SET due_at = now() FROM late WHERE d.id = late.id RETURNING d.id
-"""
-OLDEST_OVERDUE = """
-WITH RECURSIVE tenants AS (
-    (SELECT tenant_id FROM delivery_delivery WHERE state = 'pending' ORDER BY tenant_id LIMIT 1)
-    UNION ALL
-    SELECT (SELECT d.tenant_id FROM delivery_delivery d
-            WHERE d.state = 'pending' AND d.tenant_id > t.tenant_id ORDER BY d.tenant_id LIMIT 1)
-    FROM tenants t WHERE t.tenant_id IS NOT NULL
-)
+"""  # noqa: S608 - ours
+OLDEST_OVERDUE = f"""{WAITING_TENANTS}
 SELECT first.id, first.due_at FROM tenants t CROSS JOIN LATERAL (
     SELECT d.id, d.due_at FROM delivery_delivery d
     WHERE d.state = 'pending' AND d.tenant_id = t.tenant_id AND d.due_at < now() - %(overdue)s::interval
     ORDER BY d.due_at LIMIT 1
 ) first ORDER BY first.due_at LIMIT 1
-"""
+"""  # noqa: S608 - ours
 _AHEAD = "SELECT id, renewed_at FROM delivery_node WHERE renewed_at > clock_timestamp()"
 _BURY = "DELETE FROM delivery_node WHERE id = %s AND renewed_at = %s"
 

@@ -13,7 +13,7 @@ from django.db import connection
 
 from tidings.accounts.permissions import SEE_ALL, Caller
 from tidings.delivery.circuit import TROUBLE
-from tidings.delivery.lease import DEAD_AFTER
+from tidings.delivery.lease import COUNT_DELIVERING, DEAD_AFTER
 from tidings.kernel.ids import first_at
 
 WaitsFor = Literal["", "sending", "turn", "node", "older", "limit", "vendor", "schedule"]
@@ -51,8 +51,6 @@ SELECT channel, reason, count(*) FROM (
     WHERE d.tenant_id = %(tenant)s AND d.state = 'failed' AND d.id >= %(since)s ORDER BY d.id DESC LIMIT %(at_most)s
 ) failed GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2
 """
-# A handful of rows.
-_NODES = "SELECT count(*) FROM delivery_node WHERE renewed_at > clock_timestamp() - %(dead_after)s::interval"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +104,7 @@ def standing_of(caller: Caller, *, hours: int, now: datetime) -> Standing:
         waiting = [Waiting(*row) for row in cursor.fetchall()]
         cursor.execute(_FAILED, asked)
         failed = [Failing(*row) for row in cursor.fetchall()]
-        cursor.execute(_NODES, asked)
+        cursor.execute(COUNT_DELIVERING, asked)
         [nodes] = cursor.fetchone()
     oldest = min((each.due_at for each in waiting), default=None)
     return Standing(waiting, failed, oldest if oldest and oldest <= now else None, nodes)

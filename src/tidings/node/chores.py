@@ -84,23 +84,15 @@ class Chores:
 
     async def _run(self, lasting: Lasting) -> None:
         loop = asyncio.get_running_loop()
-        next_plan = next_farewells = next_ways = next_stuck = next_look = 0.0
+        rounds: dict[Chore, timedelta] = {self._look_at_the_clock: CLOCK, self._plan_again: REPLAN}
+        if self._node.duties.delivers:
+            rounds |= {self._say_farewells: FAREWELLS, self._find_missed_ways: MISSED_WAYS, self._free_stuck: STUCK}
+        due = dict.fromkeys(rounds, 0.0)
         while True:
-            if loop.time() >= next_look:
-                await self._do(lasting, self._look_at_the_clock)
-                next_look = loop.time() + CLOCK.total_seconds()
-            if loop.time() >= next_plan:
-                await self._do(lasting, self._plan_again)
-                next_plan = loop.time() + REPLAN.total_seconds()
-            if self._node.duties.delivers and loop.time() >= next_farewells:
-                await self._do(lasting, self._say_farewells)
-                next_farewells = loop.time() + FAREWELLS.total_seconds()
-            if self._node.duties.delivers and loop.time() >= next_ways:
-                await self._do(lasting, self._find_missed_ways)
-                next_ways = loop.time() + MISSED_WAYS.total_seconds()
-            if self._node.duties.delivers and loop.time() >= next_stuck:
-                await self._do(lasting, self._free_stuck)
-                next_stuck = loop.time() + STUCK.total_seconds()
+            for chore, every in rounds.items():
+                if loop.time() >= due[chore]:
+                    await self._do(lasting, chore)
+                    due[chore] = loop.time() + every.total_seconds()
             with suppress(TimeoutError):
                 async with asyncio.timeout(1):
                     chore = await self._waiting.get()

@@ -15,7 +15,6 @@ from tidings.events.known import Repeats
 from tidings.kernel.addresses import AddressPolicy
 from tidings.kernel.database import PATIENCE, Lasting, NoAnswer
 from tidings.kernel.http import Wire
-from tidings.kernel.postgres import NO_SPACE, EmbeddedPostgresError
 from tidings.kernel.settings import Settings
 from tidings.node import metrics
 from tidings.node.chores import Chores
@@ -27,6 +26,7 @@ from tidings.node.live import Live
 from tidings.node.pulse import Pulse
 from tidings.node.ready import CHECKED_WITHIN, Keeping
 from tidings.node.receipts import Receipts
+from tidings.node.revive import Reviver
 from tidings.node.take_due import WAKE_CHANNEL, Claims
 from tidings.pipeline import accept
 from tidings.planning.views import HELD
@@ -41,8 +41,6 @@ BRIEFLY = 5.0
 """Seconds for what a try asks of the database, of the 15 it has."""
 HOUSEKEEPING_WITHIN = 300.0
 DRAIN = 20.0
-REVIVE_AGAIN = 3.0
-"""Seconds after a start of the embedded server that failed."""
 WAKE_AT_MOST_EVERY = 0.05
 LOOK_AT_THE_LOOP_EVERY = 0.5
 
@@ -56,12 +54,11 @@ class Duties:
 class Node:
     """`start` returns when the node is ready; `stop` when all it held is sent or given back."""
 
-    def __init__(self, settings: Settings, url: str, duties: Duties, revive: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self, settings: Settings, url: str, duties: Duties, revive: Callable[[], object] | None = None
+    ) -> None:
         self.settings, self.duties = settings, duties
-        self._url, self._revive_server = url, revive
-        self._reviving = asyncio.Lock()
-        self._not_revived: type[psycopg.OperationalError] | None = None
-        self._revived_at = 0.0
+        self._url, self._revive = url, Reviver(revive) if revive else None
         self._loop = asyncio.get_running_loop()
         self._tasks: list[asyncio.Task[None]] = []
         self._connections: list[Lasting] = []
@@ -92,7 +89,7 @@ class Node:
         self._claims = Claims(self.deliverer, self.views, self._lease)
 
     def connection(self, name: str, *, patience: float = PATIENCE) -> Lasting:
-        lasting = Lasting(self._url, name, self._revive if self._revive_server else None, patience)
+        lasting = Lasting(self._url, name, self._revive, patience)
         self._connections.append(lasting)
         return lasting
 
@@ -219,19 +216,3 @@ class Node:
         if not task.cancelled() and (error := task.exception()):
             log.critical("%s ended; this process ends too", task.get_name(), exc_info=error)
             os.kill(os.getpid(), 15)
-
-    async def _revive(self) -> None:
-        """A server that cannot be started is not tried by all who miss it, one after the other, without a pause."""
-        assert self._revive_server is not None
-        async with self._reviving:
-            if self._not_revived is None or self._loop.time() - self._revived_at > REVIVE_AGAIN:
-                try:
-                    await asyncio.to_thread(self._revive_server)
-                    self._not_revived = None
-                except EmbeddedPostgresError as error:
-                    log.error("the embedded PostgreSQL cannot be started: %s", error)
-                    full = NO_SPACE in error.message
-                    self._not_revived = psycopg.errors.DiskFull if full else psycopg.OperationalError
-                self._revived_at = self._loop.time()
-            if self._not_revived is not None:
-                raise self._not_revived("the embedded PostgreSQL cannot be started")

@@ -4,36 +4,32 @@ import asyncio
 import logging
 import time
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
-from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
-from uuid import UUID
 
 import msgspec
 import psycopg
 
 from tidings.accounts.access import Grant
-from tidings.accounts.load import find_grant
 from tidings.events.event import MAX_BATCH_BYTES, MAX_EVENT_BYTES, Incoming
 from tidings.events.group import Kept, Submission, Verdict, sentence, unavailable
 from tidings.events.receive import receive_many, receive_one
 from tidings.events.sources.registry import ADAPTERS
 from tidings.kernel.clock import now
-from tidings.kernel.database import Connection, in_words
-from tidings.kernel.media_type import unsupported
+from tidings.kernel.database import in_words
 from tidings.kernel.origin import joined, origin, scheme_of, trusts
 from tidings.kernel.problems import Problem, forbidden, internal_error
 from tidings.kernel.secrets import token_hash
 from tidings.node import live, metrics, pace, sources
 from tidings.node.asgi import JSON, App, Message, Receive, Scope, Send, answer, answer_problem
+from tidings.node.body import read_body
+from tidings.node.callers import Callers, revoked, secret_in, token_in_url
 from tidings.node.engine import Node
 from tidings.node.named import named
 from tidings.node.receipts import PATH as RECEIPTS
 from tidings.node.timed import HANDED_OVER
 from tidings.node.watch import Watch
 from tidings.pipeline import preview
-from tidings.planning.view import View
 
 log = logging.getLogger("tidings.http")
 MAX_REST_BYTES = 1024 * 1024
@@ -41,8 +37,6 @@ MAX_REST_BYTES = 1024 * 1024
 MAX_SHEET_BYTES = 4 * 1024 * 1024
 """Of a file to import: 10,000 people are 1.1 MB, 10,000 tables with long names three times that."""
 SHEETS = frozenset({"/api/v1/imports", "/console/imports"})
-DRAIN_AT_MOST = 64 * 1024 * 1024
-DRAIN_SECONDS, SILENCE = 10.0, 1.0
 _json = msgspec.json.Encoder()
 
 
@@ -51,11 +45,8 @@ class Front:
 
     def __init__(self, node: Node, platform: App) -> None:
         self._node, self._platform = node, platform
-        self._looking = asyncio.Lock()
-        self._tenant_of: dict[bytes, UUID] = {}
-        self._unknown: dict[bytes, float] = {}
         self._loop, self._door = asyncio.get_running_loop(), node.counting.door
-        self._sources, self._watch = sources.Sources(node), Watch(node)
+        self._callers, self._sources, self._watch = Callers(node), sources.Sources(node), Watch(node)
         self._events = pace.Pace(node.settings.event_rate, "events")
         self._calls = pace.Pace(node.settings.api_rate, "calls")
         self._routes: Mapping[tuple[str, str], App] = {
@@ -98,11 +89,11 @@ class Front:
     async def _one(self, scope: Scope, receive: Receive, send: Send) -> None:
         arrived = self._loop.time()
         headers = dict(scope["headers"])
-        grant, key = await self._grant(headers)
+        grant, key = await self._callers.grant(headers)
         _require(grant.may_send_events, "a source's token, or an administrator's,")
         try:
             self._events.enter(key, arrived)
-            body = await _read(receive, headers, MAX_EVENT_BYTES)
+            body = await read_body(receive, headers, MAX_EVENT_BYTES)
             incoming = receive_one(_text(headers), body, now=now(), source=grant.source)
             if self._node.follower:
                 incoming = self._node.follower.joined(incoming, _text(headers))
@@ -123,10 +114,10 @@ class Front:
     async def _many(self, scope: Scope, receive: Receive, send: Send) -> None:
         arrived = self._loop.time()
         headers = dict(scope["headers"])
-        grant, key = await self._grant(headers)
+        grant, key = await self._callers.grant(headers)
         _require(grant.may_send_events, "a source's token, or an administrator's,")
         self._enter(grant, key, arrived)
-        body = await _read(receive, headers, MAX_BATCH_BYTES)
+        body = await read_body(receive, headers, MAX_BATCH_BYTES)
         verdicts: list[Verdict | asyncio.Future[Verdict]] = []
         submissions: list[Submission] = []
         for each in receive_many(_text(headers), body, now=now(), source=grant.source):
@@ -154,16 +145,15 @@ class Front:
 
     async def _preview(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
-        grant, key = await self._grant(headers)
+        grant, key = await self._callers.grant(headers)
         self._calls.enter(key, self._loop.time())
-        body = await _read(receive, headers, MAX_EVENT_BYTES)
-        async with self._looking:
-            view = await self._node.front.read(partial(self._view, grant.tenant_id))
+        body = await read_body(receive, headers, MAX_EVENT_BYTES)
+        view = await self._callers.view(grant.tenant_id)
         if view is None:
             raise unavailable("This organisation's settings cannot be read; its events cannot be planned.")
         current = view.grants.get(key)
         if current is None:
-            raise _revoked()
+            raise revoked()
         _require(current.may_preview, "a source, or an administrator or DBA whose token has the scope read,")
         incoming = receive_one(_text(headers), body, now=now(), source=current.source)
         _check_source(incoming, current)
@@ -173,7 +163,7 @@ class Front:
     async def _receipts(self, scope: Scope, receive: Receive, send: Send) -> None:
         """What a provider reports; each shows in its own way that it is the provider."""
         headers = dict(scope["headers"])
-        body = await _read(receive, headers, MAX_EVENT_BYTES)
+        body = await read_body(receive, headers, MAX_EVENT_BYTES)
         query = scope["query_string"].decode("latin-1")
         path = scope["raw_path"].decode("latin-1").partition("?")[0]
         said = await self._node.receipts.report(scope["method"], path, query, _text(headers), body)
@@ -181,11 +171,11 @@ class Front:
 
     async def _push(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Another system's own payload."""
-        headers = sources.token_in_url(scope)
-        grant, key = await self._grant(headers)
+        headers = token_in_url(scope)
+        grant, key = await self._callers.grant(headers)
         try:
             self._events.enter(key, self._loop.time())
-            body = await _read(receive, headers, MAX_EVENT_BYTES)
+            body = await read_body(receive, headers, MAX_EVENT_BYTES)
             said = await self._sources.take(scope, body, grant.tenant_id, key)
         except Problem as problem:
             self._door.refused(grant, problem)
@@ -194,9 +184,9 @@ class Front:
 
     async def _replay(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
-        grant, key = await self._grant(headers)
+        grant, key = await self._callers.grant(headers)
         self._calls.enter(key, self._loop.time())
-        body = await _read(receive, headers, MAX_EVENT_BYTES)
+        body = await read_body(receive, headers, MAX_EVENT_BYTES)
         await answer(send, 200, await self._sources.replay(scope["path"], body, grant.tenant_id, key), JSON)
 
     async def _rest(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -204,9 +194,9 @@ class Front:
         nobody waiting, and a body that came in chunks has a length, without which WSGI knows of none."""
         headers = dict(scope["headers"])
         if b"authorization" in headers:
-            self._calls.enter(token_hash(_secret_in(headers).decode("latin-1")), self._loop.time())
+            self._calls.enter(token_hash(secret_in(headers).decode("latin-1")), self._loop.time())
         self._believe_proxies(scope)
-        body = await _read(receive, headers, MAX_SHEET_BYTES if scope["path"] in SHEETS else MAX_REST_BYTES)
+        body = await read_body(receive, headers, MAX_SHEET_BYTES if scope["path"] in SHEETS else MAX_REST_BYTES)
         if b"transfer-encoding" in headers:
             kept = [each for each in scope["headers"] if each[0] not in (b"transfer-encoding", b"content-length")]
             scope = {**scope, "headers": [*kept, (b"content-length", b"%d" % len(body))]}
@@ -233,46 +223,6 @@ class Front:
         except Problem as problem:
             self._door.refused(grant, problem)
             raise
-
-    async def _view(self, tenant_id: UUID, connection: Connection) -> View | None:
-        return (await self._node.views.current(connection, (tenant_id,))).get(tenant_id)
-
-    async def _grant(self, headers: Mapping[bytes, bytes]) -> tuple[Grant, bytes]:
-        """Whose token this is, as last read; a group looks again, so a revoked token fails there."""
-        secret = _secret_in(headers)
-        if not secret:
-            challenge = {"WWW-Authenticate": "Bearer"}
-            raise Problem(401, "unauthorized", "Send a token: Authorization: Bearer <token>.", headers=challenge)
-        key = token_hash(secret.decode("latin-1"))
-        tenant_id = self._tenant_of.get(key)
-        view = self._node.views.by_tenant.get(tenant_id) if tenant_id else None
-        grant = view.grants.get(key) if view else None
-        return grant or await self._look_up(key), key
-
-    async def _look_up(self, key: bytes) -> Grant:
-        """Ask the database, once in five seconds for a token that nobody has."""
-        if self._unknown.get(key, 0.0) > self._loop.time():
-            raise _revoked()
-        async with self._looking:
-            grant = await self._node.front.read(partial(find_grant, token_hash=key))
-            if grant is None:
-                if len(self._unknown) > 10_000:
-                    self._unknown.clear()
-                self._unknown[key] = self._loop.time() + 5
-                raise _revoked()
-            await self._node.front.read(partial(self._view, grant.tenant_id))
-        self._tenant_of[key] = grant.tenant_id
-        return grant
-
-
-def _secret_in(headers: Mapping[bytes, bytes]) -> bytes:
-    """Empty where no bearer token is."""
-    scheme, _, secret = headers.get(b"authorization", b"").partition(b" ")
-    return secret.strip() if scheme.lower() == b"bearer" else b""
-
-
-def _revoked() -> Problem:
-    return Problem(401, "unauthorized", "This token was revoked or never existed.")
 
 
 def _require(condition: bool, who: str) -> None:
@@ -312,42 +262,3 @@ def _sums(settled: Iterable[Verdict]) -> dict[str, Any]:
 
 def _text(headers: Mapping[bytes, bytes]) -> dict[str, str]:
     return {name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()}
-
-
-async def _read(receive: Receive, headers: Mapping[bytes, bytes], at_most: int) -> bytes:
-    """The body; refused as soon as it is known to be too large. One that is compressed is not opened: how large it is
-    would only be known then."""
-    if headers.get(b"content-encoding", b"identity").lower() not in (b"", b"identity"):
-        raise unsupported("Send it as it is, without Content-Encoding.")
-    length = headers.get(b"content-length", b"0")
-    if length.isdigit() and int(length) > at_most:
-        # Who asked first whether to send it has sent nothing yet, and now will not.
-        raise _too_large(at_most, ended=b"expect" not in headers and await _drained(receive))
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    while message.get("more_body"):
-        message = await receive()
-        body += message.get("body", b"")
-        if len(body) > at_most:
-            raise _too_large(at_most, ended=not message.get("more_body") or await _drained(receive))
-    if message["type"] == "http.disconnect":
-        raise Problem(400, "disconnected", "The sender went away before the body was whole.")
-    return body
-
-
-async def _drained(receive: Receive) -> bool:
-    """Whether the rest of the body is read now, and thrown away. Many senders look for an answer only when they have
-    sent all of it; a connection that is closed before is a reset to them, and the answer is lost. Whoever pauses looks
-    for it now."""
-    read, more, until = 0, True, asyncio.get_running_loop().time() + DRAIN_SECONDS
-    with suppress(TimeoutError):
-        while more and read < DRAIN_AT_MOST and asyncio.get_running_loop().time() < until:
-            async with asyncio.timeout(SILENCE):
-                message = await receive()
-            read, more = read + len(message.get("body", b"")), bool(message.get("more_body"))
-    return not more
-
-
-def _too_large(at_most: int, *, ended: bool) -> Problem:
-    headers = {} if ended else {"Connection": "close"}
-    return Problem(413, "body_too_large", f"The body may have {at_most // 1024:,} KiB.", headers=headers)

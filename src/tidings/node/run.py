@@ -56,7 +56,7 @@ async def _run(
     # Not the loop's own handlers: closing the loop takes those away, and a second signal would then kill us before the
     # embedded server is stopped.
     with on_stop(lambda: loop.call_soon_threadsafe(stopping.set)):
-        node = Node(settings, url, duties, revive=_reviver(server))
+        node = Node(settings, url, duties, revive=server.revive if server else None)
         await node.start()
         unwatched = watch_loop(loop)
         http = Http(node, listener) if listener else None
@@ -80,14 +80,6 @@ def _spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 20, 50)
-
-
-def _reviver(server: Running | None) -> Callable[[], None] | None:
-    def revive() -> None:
-        if server:
-            server.revive()
-
-    return revive if server else None
 
 
 class Http:

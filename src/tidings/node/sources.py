@@ -6,7 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, quote
+from urllib.parse import quote
 from uuid import UUID
 
 import msgspec
@@ -59,17 +59,6 @@ class Replayed(Struct):
         self.replayed += events
         self.ignored += len(again.became) - events
         self.still_parked += len(again.still)
-
-
-def token_in_url(scope: Scope) -> dict[bytes, bytes]:
-    """The headers, with `?token=` as the bearer token where they have none: some systems can be given a URL only."""
-    headers: dict[bytes, bytes] = dict(scope["headers"])
-    token = parse_qs(scope["query_string"].decode("latin-1")).get("token")
-    scheme, _, secret = headers.get(b"authorization", b"").partition(b" ")
-    # Some systems have that header for their signature.
-    if token and not (scheme.lower() == b"bearer" and secret.strip()):
-        headers[b"authorization"] = b"Bearer " + token[-1].encode("latin-1", "replace")
-    return headers
 
 
 def asks_to_replay(scope: Scope) -> bool:
