@@ -130,6 +130,8 @@ class Node:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        # A group that was under way may have left some of itself for another one.
+        self.groups.give_up(stopped())
         await self.counting.write(self._counts)
         await self.life.end()
         for connection in self._connections:
