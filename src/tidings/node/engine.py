@@ -60,6 +60,7 @@ class Node:
         self.settings, self.duties = settings, duties
         self._url, self._revive_server = url, revive
         self._reviving = asyncio.Lock()
+        """An embedded server is started, and recovers for as long as it takes: no loop is to blame for that."""
         self._not_revived: type[psycopg.OperationalError] | None = None
         self._revived_at = 0.0
         self._loop = asyncio.get_running_loop()
@@ -90,6 +91,12 @@ class Node:
         )
         self._counts = self.connection("tallies")
         self._claims = Claims(self.deliverer, self.views, self._lease)
+        self.pulse = Pulse(
+            {
+                "claim": lambda: None if self._reviving.locked() else self._claims.turns,
+                "record": lambda: None if self._reviving.locked() else self.deliverer.records(),
+            }
+        )
 
     def connection(self, name: str, *, patience: float = PATIENCE) -> Lasting:
         lasting = Lasting(self._url, name, self._revive if self._revive_server else None, patience)
@@ -103,7 +110,7 @@ class Node:
             self._spawn("claim", self._claims.run(self.connection("claim")))
             self._spawn("lease", self.life.go_on())
             self._spawn("listen", self._claims.listen(self.connection("listen")))
-            self._spawn("pulse", Pulse({"claim": lambda: self._claims.turns, "record": self.deliverer.records}).run())
+            self._spawn("pulse", self.pulse.run())
             self._spawn("receipts", self.receipts.run(self.connection("receipts")))
         if self.duties.accepts:
             self._spawn("ingest", self._ingest(self.connection("ingest", patience=STATEMENT_WITHIN)))
