@@ -1,6 +1,7 @@
 """From one secret key to the next: every sealed value, whoever else writes meanwhile, and what cannot be read is said."""
 
 import json
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -215,3 +216,66 @@ def test_codes_that_are_a_list_are_each_put_under_the_new_key(database: str) -> 
     value = json.dumps({"migrated_codes": [seal({"text": "1"}).decode()], "used": 1})
     anew = json.loads(SECOND_FACTORS.anew(value))
     assert unseal(anew["migrated_codes"][0].encode()) == {"text": "1"} and anew["used"] == 1
+
+
+def test_a_file_that_could_not_be_opened_is_read_as_soon_as_it_can(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import resource
+
+    from django.conf import settings as django_settings
+
+    from tidings.kernel.keys import secret_keys, write_keys
+
+    file = tmp_path / "keys"
+    file.write_text(OLD)
+    monkeypatch.setenv("TIDINGS_SECRET_KEYS_FILE", str(file))
+    monkeypatch.setattr(django_settings, "SECRET_KEY", django_settings.SECRET_KEY)
+    monkeypatch.setattr(django_settings, "SECRET_KEY_FALLBACKS", [])
+    settings.cache_clear()
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        assert secret_keys() == (OLD,)
+        write_keys(file, [NEW, OLD])
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, before[1]))
+        assert secret_keys() == (OLD,)
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        assert secret_keys() == (NEW, OLD)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        monkeypatch.undo()
+        settings.cache_clear()
+
+
+def test_a_key_that_is_put_in_front_meanwhile_keeps_the_one_behind_it(
+    planted: Any, organisation: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from django.conf import settings as django_settings
+
+    from tidings.kernel.keys import new_first_key
+    from tidings.rotate import StillNeeded, _the_keys, retire
+
+    file = tmp_path / "keys"
+    file.write_text(f"{OLD},{LOST}")
+    monkeypatch.setenv("TIDINGS_SECRET_KEYS_FILE", str(file))
+    monkeypatch.setattr(django_settings, "SECRET_KEY", django_settings.SECRET_KEY)
+    monkeypatch.setattr(django_settings, "SECRET_KEY_FALLBACKS", [])
+    settings.cache_clear()
+    holding, looked = threading.Event(), threading.Event()
+
+    def put_in_front() -> None:
+        with _the_keys():
+            holding.set()
+            assert not looked.wait(0.5)
+            new_first_key(file)
+
+    def take_away() -> object:
+        holding.wait()
+        try:
+            return retire()
+        except StillNeeded as needed:
+            return needed.values
+        finally:
+            looked.set()
+
+    assert at_once(put_in_front, take_away) == [None, 8]

@@ -7,6 +7,7 @@ moment, the next rotation goes on with what is left.
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Literal
@@ -28,6 +29,7 @@ SLICE = 500
 PASSES = 5
 """What a node seals meanwhile under the key that it was started with is found by the next pass."""
 Standing = Literal["current", "older", "unreadable"]
+_LOCK = 7_301_004
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,17 +139,18 @@ class Retired:
 
 def retire() -> Retired:
     """Take the older keys away where they are ours to keep. Raises `StillNeeded` with nothing changed."""
-    older = len(secret_keys()) - 1
-    if needed := stand().total("older"):
-        raise StillNeeded(needed)
-    ours = bool(older) and _keys_are_ours()
-    if ours:
-        # Whatever a node still holds of before a rotation that was broken off.
-        Tenant.objects.update(rules_version=F("rules_version") + 1, directory_version=F("directory_version") + 1)
-        path = settings().keys_file
-        assert path is not None
-        write_keys(path, secret_keys()[:1])
-    return Retired(older, ours)
+    with _the_keys():
+        keys = secret_keys()
+        if needed := stand().total("older"):
+            raise StillNeeded(needed)
+        ours = len(keys) > 1 and _keys_are_ours()
+        if ours:
+            # Whatever a node still holds of before a rotation that was broken off.
+            Tenant.objects.update(rules_version=F("rules_version") + 1, directory_version=F("directory_version") + 1)
+            path = settings().keys_file
+            assert path is not None
+            write_keys(path, keys[:1])
+    return Retired(len(keys) - 1, ours)
 
 
 def stand(*, at_most: int | None = None) -> Stand:
@@ -169,13 +172,23 @@ def _keys_are_ours() -> bool:
     return own.keys_file is not None and own.keys_file.parent == own.data_dir and own.database_url is None
 
 
+@contextmanager
+def _the_keys() -> Iterator[None]:
+    """Whoever changes which keys there are does it alone: one that is put in front while another looks whether those
+    behind the first may go would leave nothing that opens what is sealed."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
+        try:
+            yield
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
+
+
 def _next_key() -> bool:
     """No while something stands under an older one: a rotation that was broken off is finished first. Two that begin
     at once make one key."""
     known = secret_keys()
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [7_301_004])
+    with _the_keys():
         if secret_keys() != known or (len(known) > 1 and stand().total("older")):
             return False
         path = settings().keys_file

@@ -188,3 +188,16 @@ def test_only_channels_with_limits_come_here() -> None:
 
     assert has_limits(Robot())
     assert not has_limits(CHANNELS["webhook"])
+
+
+@pytest.mark.parametrize("shares", [True, False])
+@pytest.mark.parametrize("name", ["together", "account", "budgets"])
+async def test_a_channel_that_fails_where_it_says_its_limits_is_tried_later(name: str, shares: bool) -> None:
+    def fail(*_: Any) -> Any:
+        raise KeyError("robot")
+
+    methods: dict[str, Any] = {name: fail} if shares else {"together": lambda *_: None, name: fail}
+    robot = type("Broken", (Robot,), methods)()
+    verdicts = await send(Calls(allowing(9)), robot, parcel("e1", "ann"), parcel("e1", "bo"))
+    assert verdicts == [TryLater("internal_error", technical=True)] * 2
+    assert robot.calls == []

@@ -150,6 +150,25 @@ async def test_what_a_group_left_for_another_has_its_turn_before_what_came_later
     assert groups.waiting == 0
 
 
+async def test_what_is_left_while_a_bad_event_is_looked_for_has_its_turn_before_what_came_later() -> None:
+    many = [submission() for _ in range(8)]
+    ids, bad = [one.incoming.event.id for one in many], many[6]
+    kept: list[str] = []
+
+    async def keep(group: Sequence[Submission]) -> Verdicts:
+        if bad in group and len(group) > 1:
+            raise psycopg.DataError("no")
+        if bad in group:
+            return [Problem(422, "unstorable", "no")]
+        kept.extend(one.incoming.event.id for one in group[:2])
+        return [Kept(uuid4(), duplicate=False) if place < 2 else None for place, _ in enumerate(group)]
+
+    async with running(keep) as groups:
+        groups.submit(many)
+        assert await verdicts(many) == ["kept"] * 6 + ["422 unstorable", "kept"]
+    assert kept == [one for one in ids if one != bad.incoming.event.id]
+
+
 # several tenants
 
 

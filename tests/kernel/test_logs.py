@@ -47,6 +47,11 @@ def test_an_entry_of_json_is_one_object_with_its_ids() -> None:
     assert "test_logs.py" in read["exception"] and read["exception"].endswith("ValueError")
 
 
+def test_what_is_stuck_is_said_with_since_when_and_under_which_lease() -> None:
+    assert entry(OneLine(), "late", due_at="2026-11-26T10:00:00+00:00").endswith(" due_at=2026-11-26T10:00:00+00:00\n")
+    assert entry(OneLine(), "buried", lease=7).endswith(" lease=7\n")
+
+
 def test_what_is_said_while_a_call_is_answered_carries_its_id() -> None:
     token = REQUEST.set("r1")
     try:

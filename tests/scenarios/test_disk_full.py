@@ -1,13 +1,18 @@
 """The database's disk is full, or was when its server stopped: senders, the log and /readyz say so."""
 
+import asyncio
+import threading
+
 import psycopg
 import pytest
 from tests.delivery.given import event
-from tests.scenarios.stage import WEB, Stage
+from tests.scenarios.stage import SERVE, WEB, Stage
 
 from tidings.kernel.postgres import EmbeddedPostgresError
 from tidings.kernel.settings import settings
 from tidings.node.engine import Node
+from tidings.node.pulse import LOOKS, StandsStill
+from tidings.node.ready import why_not_ready
 
 
 async def test_a_full_disk_is_called_one_and_the_node_is_not_ready_while_it_lasts(empty_stage: Stage) -> None:
@@ -49,4 +54,26 @@ async def test_an_embedded_server_that_cannot_start_is_not_tried_by_all_who_miss
         with pytest.raises(psycopg.errors.DiskFull):
             await node.connection(name).live()
     assert len(tries) == 1
-    assert await node.why_not_ready() == "The database's disk is full."
+    assert await why_not_ready(node) == "The database's disk is full."
+
+
+async def test_a_node_does_not_end_itself_while_its_embedded_server_recovers() -> None:
+    recovered = threading.Event()
+
+    def start() -> None:
+        recovered.wait(30)
+
+    node = Node(settings(), "postgresql://nobody@/none?host=/nonexistent", SERVE, start)
+    waiting = asyncio.ensure_future(node.connection("claim").live())
+    try:
+        while not node._reviving.locked():
+            await asyncio.sleep(0.01)
+        for _ in range(2 * LOOKS):
+            node.pulse.look()
+    finally:
+        recovered.set()
+    with pytest.raises(psycopg.OperationalError):
+        await waiting
+    with pytest.raises(StandsStill):
+        for _ in range(2 * LOOKS):
+            node.pulse.look()

@@ -35,6 +35,14 @@ async def test_a_token_that_calls_too_often_is_told_to_wait_and_others_are_not(e
     assert (await stage.send("GET", "/healthz", token=root)).status == 200
 
 
+async def test_a_password_that_is_a_proxys_is_nobodys_token(empty_stage: Stage) -> None:
+    stage = empty_stage
+    await stage.start(api_rate=0.2)
+    for _ in range(4):
+        page = await stage.send("GET", "/console/account/login/", authorization="Basic b3BlcmF0b3I6cHJveHk=")
+        assert page.status == 200
+
+
 async def test_a_source_that_sends_too_much_is_told_to_wait_and_nothing_of_that_is_kept(empty_stage: Stage) -> None:
     stage = empty_stage
     await stage.start(event_rate=1.0)

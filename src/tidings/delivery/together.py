@@ -61,11 +61,15 @@ class Calls:
     _tasks: set["asyncio.Task[None]"] = field(default_factory=set)
 
     async def send(self, channel: Channel, parcel: Parcel, wire: Wire, scope: str) -> Verdict:
-        """`scope` names the tenant: its parcels share calls with nobody else's."""
+        """`scope` names the tenant: its parcels share calls with nobody else's. Never raises, but for a cancellation:
+        what has no verdict would be in this node's hands for ever."""
         one = Waiting(parcel, asyncio.get_running_loop().create_future())
-        together = channel.together(parcel)
+        try:
+            together = channel.together(parcel)
+        except Exception:
+            return _unforeseen(channel)
         if together is None:
-            await self._call(channel, [[one]], wire)
+            await self._call_all(channel, [one], wire)
             return await one.verdict
         key = f"{scope}/{channel.code}", together
         gathering = self._gathering.get(key)
@@ -79,13 +83,16 @@ class Calls:
 
     async def _gather(self, key: tuple[str, str], channel: Channel, wire: Wire) -> None:
         await asyncio.sleep(GATHER)
-        waiting = [one for one in self._gathering.pop(key) if not one.verdict.cancelled()]
+        await self._call_all(channel, [one for one in self._gathering.pop(key) if not one.verdict.cancelled()], wire)
+
+    async def _call_all(self, channel: Channel, waiting: Unit, wire: Wire) -> None:
+        """All have a verdict after this, whatever a channel does where it says what it is limited by."""
         try:
             await self._call(channel, units_of(waiting, channel.most_together), wire)
+        except Exception:
+            _answer([waiting], _unforeseen(channel))
         finally:
-            for one in waiting:
-                if not one.verdict.done():
-                    one.verdict.set_result(TryLater("internal_error", technical=True))
+            _answer([waiting], TryLater("internal_error", technical=True))
 
     async def _call(self, channel: Channel, units: Sequence[Unit], wire: Wire) -> None:
         """Every one of them has its verdict after this. The budget of each call is taken just before it: one that was
@@ -129,6 +136,11 @@ class Calls:
             if not one.verdict.done():
                 one.verdict.set_result(outcome)
         return outcomes[0]
+
+
+def _unforeseen(channel: Channel) -> TryLater:
+    log.exception("a try failed unexpectedly", extra={"channel": channel.code})
+    return TryLater("internal_error", technical=True)
 
 
 def units_of(waiting: Sequence[Waiting], most: int) -> list[Unit]:

@@ -208,6 +208,12 @@ async def _settle(group: Sequence[Submission], keep: Keep_group) -> list[Submiss
     try:
         while parts:
             part = parts.pop()
+            if behind := {one.tenant_id for one in left}:
+                # Nothing of a tenant is kept before what it sent earlier.
+                left += [one for one in part if one.tenant_id in behind]
+                part = [one for one in part if one.tenant_id not in behind]
+                if not part:
+                    continue
             verdicts = await _kept(part, keep)
             if verdicts is None:
                 half = len(part) // 2

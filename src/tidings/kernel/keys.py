@@ -34,9 +34,10 @@ def secret_keys() -> tuple[str, ...]:
     held = _files.setdefault(own.keys_file, _File(None, own.secret_keys))
     stamp = _stamp(own.keys_file)
     if stamp is not None and stamp != held.stamp:
-        held.stamp = stamp
+        # What cannot be read just now, for want of a file descriptor say, is read the next time.
         with suppress(OSError, UnicodeDecodeError):
             keys = split_keys(own.keys_file.read_text())
+            held.stamp = stamp
             if keys and keys != held.keys:
                 held.keys = keys
                 _tell_django(keys)

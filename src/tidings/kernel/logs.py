@@ -19,6 +19,7 @@ Format = Literal["text", "json"]
 # What an entry may carry besides its text; nothing else is ever printed, so that no secret comes along by accident.
 CONTEXT = (
     "event", "source", "source_id", "delivery", "tenant", "channel", "reason", "outcome", "ms", "adapter", "parked",
+    "lease", "due_at",
 )  # fmt: skip
 REQUEST: ContextVar[str] = ContextVar("request", default="")
 """The id of the call that is being answered; its caller was told it (X-Request-ID)."""

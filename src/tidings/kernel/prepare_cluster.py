@@ -30,7 +30,7 @@ SETTINGS: Mapping[str, str] = {
     "full_page_writes": "on",
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
-    # Room for a dozen nodes with up to 14 each, and for what killed ones have not let go of yet. One that nobody uses
+    # Room for nine nodes with up to 20 each, and for what killed ones have not let go of yet. One that nobody uses
     # costs next to nothing.
     "max_connections": "200",
     "shared_buffers": "128MB",

@@ -87,6 +87,16 @@ class Node:
         )
         self._counts, self._records = self.connection("tallies"), self.connection("record")
         self._claims = Claims(self.deliverer, self.views, self._lease)
+        self.pulse = Pulse(
+            {
+                "claim": lambda: None if self._starts_database() else self._claims.turns,
+                "record": lambda: None if self._starts_database() else self.deliverer.records(),
+            }
+        )
+
+    def _starts_database(self) -> bool:
+        """It recovers for as long as it takes: no loop that waits for it is to blame."""
+        return self._revive is not None and self._revive.at_work
 
     def connection(self, name: str, *, patience: float = PATIENCE) -> Lasting:
         lasting = Lasting(self._url, name, self._revive, patience)
@@ -100,7 +110,7 @@ class Node:
             self._spawn("claim", self._claims.run(self.connection("claim")))
             self._spawn("lease", self.life.go_on())
             self._spawn("listen", self._claims.listen(self.connection("listen")))
-            self._spawn("pulse", Pulse({"claim": lambda: self._claims.turns, "record": self.deliverer.records}).run())
+            self._spawn("pulse", self.pulse.run())
             self._spawn("receipts", self.receipts.run(self.connection("receipts")))
         if self.duties.accepts:
             self._spawn("ingest", self._ingest(self.connection("ingest", patience=STATEMENT_WITHIN)))
@@ -128,6 +138,8 @@ class Node:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.deliverer.write_rest(self._records)
+        # A group that was under way may have left some of itself for another one.
+        self.groups.give_up(stopped())
         await self.counting.write(self._counts)
         await self.life.end()
         for connection in self._connections:

@@ -193,8 +193,8 @@ class Front:
         """Django's, which takes one of its threads only when the whole request is there: a sender that dawdles keeps
         nobody waiting, and a body that came in chunks has a length, without which WSGI knows of none."""
         headers = dict(scope["headers"])
-        if b"authorization" in headers:
-            self._calls.enter(token_hash(secret_in(headers).decode("latin-1")), self._loop.time())
+        if secret := secret_in(headers):  # not a password that is a proxy's: all who come through it have the same
+            self._calls.enter(token_hash(secret.decode("latin-1")), self._loop.time())
         self._believe_proxies(scope)
         body = await read_body(receive, headers, MAX_SHEET_BYTES if scope["path"] in SHEETS else MAX_REST_BYTES)
         if b"transfer-encoding" in headers:

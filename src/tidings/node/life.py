@@ -108,11 +108,13 @@ class Life:
         # If the database was away, all were silent, and whoever comes back first would take the others for dead: they
         # have until our next renewal. Not longer, or a node that is always late would free nothing.
         self._waits_for_others = late and not self._waits_for_others
-        if not self._waits_for_others and (freed := await lease.free_dead(live)):
-            metrics.FREED.labels("dead_node").inc(len(freed))
-            name_all("of a dead node, pending again", freed)
-            self._freed()
-        await self._free_orphans(live, self.lease)
+        # What takes longer goes on in the server, and our own lease does not wait for it.
+        with live.hurried(RENEW_WITHIN):
+            if not self._waits_for_others and (freed := await lease.free_dead(live)):
+                metrics.FREED.labels("dead_node").inc(len(freed))
+                name_all("of a dead node, pending again", freed)
+                self._freed()
+            await self._free_orphans(live, self.lease)
 
     async def _free_orphans(self, live: Connection, mine: int) -> None:
         unheld = await orphans.unheld(live, mine, self._held())

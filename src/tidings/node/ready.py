@@ -31,14 +31,18 @@ async def why_not_ready(node: "Node") -> str:
     if node.groups.closed:
         return "This node is stopping."
     try:
-        if wrong := await answered(node.connection_for_checks.read(_wrong_with_it), CHECKED_WITHIN):
-            return wrong
-        node.delivering = await answered(node.connection_for_checks.read(count_delivering), CHECKED_WITHIN)
+        wrong, node.delivering = await answered(node.connection_for_checks.read(_look), CHECKED_WITHIN)
     except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn):
         return f"{OTHER_VERSION}."
     except psycopg.Error as error:
         return f"{sentence(in_words(error))}."
-    return _not_kept(node) or _not_sent(node)
+    return wrong or _not_kept(node) or _not_sent(node)
+
+
+async def _look(connection: Connection) -> tuple[str, int]:
+    """What is wrong with the database, and how many nodes deliver."""
+    wrong = await _wrong_with_it(connection)
+    return wrong, 0 if wrong else await count_delivering(connection)
 
 
 async def _wrong_with_it(connection: Connection) -> str:

@@ -21,6 +21,10 @@ class Reviver:
         self._failed: type[psycopg.OperationalError] | None = None
         self._tried_at = 0.0
 
+    @property
+    def at_work(self) -> bool:
+        return self._starting.locked()
+
     async def __call__(self) -> None:
         """Raises psycopg's `OperationalError`."""
         async with self._starting:

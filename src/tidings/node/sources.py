@@ -33,6 +33,8 @@ Scope = Mapping[str, Any]
 PATH, REPLAY = "/api/v1/sources/", "/parked/replay"
 ANSWER_WITHIN = 15.0
 """Seconds the database may take."""
+STATEMENT_WITHIN = 14.0
+"""Seconds for each statement: a little less, since to cancel one would take some of its own."""
 REPLAYED_AT_MOST = 500
 CHUNK = 50
 """Payloads that are read again at a time: each may be as large as an event."""
@@ -71,7 +73,7 @@ class Sources:
 
     def __init__(self, node: "Node") -> None:
         self._node = node
-        self._connection = node.connection("sources")
+        self._connection = node.connection("sources", patience=STATEMENT_WITHIN)
         self._one_at_a_time = asyncio.Lock()
 
     async def take(self, scope: Scope, body: bytes, tenant_id: UUID, key: bytes) -> bytes:
