@@ -13,9 +13,7 @@ from uuid import UUID
 import psycopg
 
 from tidings.accounts.forget import forget_sessions
-from tidings.catalog.features import SYSTEM_FEATURE
 from tidings.channels import remember
-from tidings.channels.registry import CHANNELS
 from tidings.delivery import budget, fallback, hourly, stuck, tally
 from tidings.delivery.farewell import Farewell, next_step, say, settle, take
 from tidings.delivery.job import Job
@@ -26,8 +24,9 @@ from tidings.directory.forget import forget_touched, forget_verifications
 from tidings.directory.people import Member, Point
 from tidings.events import turned_away
 from tidings.events.awaiting import sweep
-from tidings.events.event import Event, People, Subject, checked
+from tidings.events.event import Event, People, checked
 from tidings.events.group import Submission
+from tidings.events.notice import is_notice, label, notice
 from tidings.imports.forget import forget_imports
 from tidings.kernel.clock import apart, now
 from tidings.kernel.database import Connection, Lasting, clock_ahead, for_the_log
@@ -55,7 +54,6 @@ REPLAN = timedelta(seconds=30)
 FAREWELLS = timedelta(seconds=2)
 MISSED_WAYS = timedelta(minutes=1)
 STUCK = timedelta(minutes=1)
-SOURCE = "tidings"
 
 
 class TryAgain(Exception):
@@ -140,10 +138,10 @@ class Chores:
                 if gone is None or await is_notice(connection, event_id):
                     return
                 shown, version = gone
-                event = _notice(
+                event = notice(
                     "contact_point_disabled",
                     f"{point.id}-{version}",
-                    title=f"{_label(point.channel)}: {shown}",
+                    title=f"{label(point.channel)}: {shown}",
                     channel=point.channel,
                     reason=reason,
                     people=People(submitter=member.login),
@@ -184,11 +182,11 @@ class Chores:
         """Once an hour, tenant, channel and reason: one person's robot must not hide the channel's own trouble."""
         if not job.system:
             key = f"{job.channel}-{reason}-{now():%Y%m%d%H}"
-            event = _notice("channel_failing", key, title=_label(job.channel), channel=job.channel, reason=reason)
+            event = notice("channel_failing", key, title=label(job.channel), channel=job.channel, reason=reason)
             self._tell(job.tenant_id, event)
 
     def unplanned(self, tenant_id: UUID, event: UUID) -> None:
-        self._tell(tenant_id, _notice("event_unplanned", str(event), title=str(event)))
+        self._tell(tenant_id, notice("event_unplanned", str(event), title=str(event)))
 
     def _tell(self, tenant_id: UUID, event: Event) -> None:
         """Once; the event's id makes a repeat a duplicate on every other node."""
@@ -259,28 +257,3 @@ class Chores:
         if planned:
             log.info("%d events that were kept unplanned are planned now", planned)
             self._node.wake()
-
-
-# Index: the primary key.
-_TYPE = "SELECT type FROM events_event WHERE id = %s"
-
-
-async def is_notice(connection: Connection, event_id: UUID) -> bool:
-    """Whether an event is one of our own, which never causes another."""
-    row = await (await connection.execute(_TYPE, (event_id,))).fetchone()
-    return row is not None and str(row[0]).startswith(f"{SYSTEM_FEATURE}.")
-
-
-def _label(channel: str) -> str:
-    return CHANNELS[channel].label["en"] if channel in CHANNELS else channel
-
-
-def _notice(
-    status: str, key: str, *, title: str, channel: str = "", reason: str = "", people: People | None = None
-) -> Event:
-    """A message says the reason, and what the channel is called, in its reader's language."""
-    subject = Subject(kind="notice", id=key, title=title)
-    details = {"reason": reason} if reason else {}
-    if channel in CHANNELS:
-        details |= {f"channel_{language}": label for language, label in CHANNELS[channel].label.items()}
-    return Event(f"{status}-{key}", f"tidings.{status}", subject, SOURCE, people=people or People(), details=details)
