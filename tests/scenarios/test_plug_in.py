@@ -6,6 +6,8 @@ import pytest
 from tests.delivery.given import event
 from tests.scenarios.stage import Stage, in_django
 
+from tidings.channels.contract import TryLater
+from tidings.channels.registry import CHANNELS
 from tidings.channels.testing.http_server import Reply
 from tidings_slack.testing import IncomingWebhooks
 
@@ -67,3 +69,35 @@ async def test_a_webhook_that_slack_does_not_know_any_more_is_switched_off(empty
         assert settings["channels"]["slack"]["disabled_reason"] == "gone"
         health = await _as_(empty_stage, "root", "GET", "/channels/slack/health")
         assert health["sent"] == 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (None, "internal_error"),
+        (TryLater("a\0b"), "a b"),
+        (TryLater("\ud800x"), " x"),
+        (TryLater("x" * 5_000), "x" * 100),
+    ],
+)
+async def test_what_a_channel_answers_by_mistake_ends_as_a_try_and_keeps_no_other_result_from_being_written(
+    empty_stage: Stage, monkeypatch: pytest.MonkeyPatch, answer: Any, reason: str
+) -> None:
+    tries: list[str] = []
+
+    async def send(_self: Any, parcel: Any, _wire: Any) -> Any:
+        tries.append(str(parcel.identity))
+        return answer
+
+    monkeypatch.setattr(type(CHANNELS["slack"]), "send", send)
+    await empty_stage.start()
+    async with IncomingWebhooks(PATH) as slack:
+        await _on(empty_stage, slack)
+        await _as_(empty_stage, "root", "PUT", "/users/ann/notification-settings", SETTINGS)
+        [told] = await empty_stage.post(event())
+        await empty_stage.settled("failed", login="ann")
+        record = await empty_stage.record(told)
+        [send_] = record["recipients"][0]["sends"]
+        failed = [each["reason"] for each in send_["attempts"] if each["outcome"] == "try_later"]
+        assert failed == [reason] * 4
+        assert len(tries) == 4

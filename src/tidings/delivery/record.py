@@ -21,6 +21,8 @@ AT_MOST = 200
 WITHIN = 0.05
 LAST = 5.0
 """Seconds for what is left when a node ends."""
+REASON = 100
+"""Characters."""
 
 # Index: the primary key. A lease that was taken from us changes nothing: somebody else has the delivery now. Nor does a
 # result that is there already, which is written twice when the answer to a commit never came: by then the delivery may
@@ -92,6 +94,14 @@ def held(delivery_id: UUID, lease: int, following: Next, *, since: Wait | None =
 def storable(text: str) -> str:
     """A provider's words without what PostgreSQL refuses (U+0000, half characters): a result must never be lost."""
     return text if text.isprintable() else "".join(each if each.isprintable() else " " for each in text)
+
+
+def recordable(outcome: Outcome) -> Outcome:
+    """The same, with a reason that PostgreSQL takes: one channel's would keep all results of a node from being
+    written."""
+    if isinstance(outcome, Sent) or (outcome.reason.isprintable() and len(outcome.reason) <= REASON):
+        return outcome
+    return msgspec.structs.replace(outcome, reason=storable(outcome.reason)[:REASON])
 
 
 T = TypeVar("T")

@@ -20,7 +20,7 @@ from tidings.delivery.attempt import Opened, attempt, attempt_limited, document_
 from tidings.delivery.job import Job
 from tidings.delivery.lanes import Lanes
 from tidings.delivery.policy import Held, Next, decide, hold
-from tidings.delivery.record import WHAT, Recorder, Result, Wait, held, result_of, storable
+from tidings.delivery.record import WHAT, Recorder, Result, Wait, held, recordable, result_of, storable
 from tidings.delivery.together import LIMITED, Calls
 from tidings.kernel.clock import now
 from tidings.kernel.database import Lasting
@@ -35,6 +35,7 @@ from tidings.node.life import Life
 
 log = logging.getLogger("tidings.node")
 COMPOSED_TOGETHER = 64
+UNFORESEEN = TryLater("internal_error", technical=True)
 ASKED_AFTER = {code: channel.asks_after[0] for code, channel in CHANNELS.items() if channel.asks_after}
 """By channel: how long after a message was sent its provider is asked what became of it."""
 
@@ -159,20 +160,24 @@ class Deliverer:
                     job.document = document_of(job, at)
 
     def _judge(self, batch: Sequence[Tried]) -> list[Result]:
-        """What is written of them. One that cannot be judged is let go of: who looks for orphans has it tried again."""
+        """What is written of them. One that cannot be judged, since a channel gave no outcome say, counts as a try that
+        failed; were it let go of, it would be sent again every few seconds for ever. Only if that fails too, it is."""
         results = []
         for one in batch:
-            try:
-                verdict = one.verdict
-                results.append(
-                    self._hold(one.job, verdict, one.at) if isinstance(verdict, Held) else self._end(one, verdict)
-                )
-            except Exception:
-                log.exception("a try could not be judged", extra={"delivery": str(one.job.id)})
+            for verdict in (one.verdict, UNFORESEEN):
+                try:
+                    results.append(
+                        self._hold(one.job, verdict, one.at) if isinstance(verdict, Held) else self._end(one, verdict)
+                    )
+                    break
+                except Exception:
+                    log.exception("a try could not be judged", extra={"delivery": str(one.job.id)})
+            else:
                 self.let_go(one.job)
         return results
 
-    def _end(self, tried: Tried, outcome: Outcome) -> Result:
+    def _end(self, tried: Tried, said: Outcome) -> Result:
+        outcome = recordable(said)
         job, at, seconds = tried.job, tried.at, tried.ended - tried.began
         age = at - (job.since or made_at(job.id))
         following = decide(
@@ -186,8 +191,8 @@ class Deliverer:
         if following.state == "sent" and job.channel in ASKED_AFTER:
             following = Next("sent", wait=ASKED_AFTER[job.channel])
         metrics.CALL_SECONDS.observe(seconds, job.channel)
-        said = "" if isinstance(outcome, Sent) else storable(outcome.said)
-        self.counting.tries.count(job.tenant_id, job.channel, WHAT[type(outcome)], following.reason, seconds, said)
+        words = "" if isinstance(outcome, Sent) else storable(outcome.said)
+        self.counting.tries.count(job.tenant_id, job.channel, WHAT[type(outcome)], following.reason, seconds, words)
         if following.state == "sent":
             took_in_all = None if job.since else age.total_seconds() + seconds
             self.counting.hours.sent(job.tenant_id, job.channel, took_in_all)
