@@ -220,7 +220,7 @@ def test_psycopg_says_what_we_rely_on() -> None:
 async def test_a_node_whose_recording_ended_by_an_error_still_writes_down_what_it_sent(
     desk: Desk, database: str
 ) -> None:
-    recorder, lasting = Recorder(), Lasting(database, "record")
+    recorder, lasting = Recorder[Result](list), Lasting(database, "record")
     for job in await held(desk, 3):
         recorder.add(result(job))
     await recorder.write_rest(lasting)

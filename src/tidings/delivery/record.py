@@ -140,10 +140,15 @@ class Recorder(Generic[T]):
     async def write_rest(self, connection: Lasting) -> None:
         """Once more, of a node that ends, whatever ended it: what was sent and is not written down now, others send
         again."""
+        self._judge_all()
         if self._results:
             with suppress(psycopg.Error, TimeoutError):
                 async with asyncio.timeout(LAST):
                     await record(await connection.live(), self._results)
+
+    def _judge_all(self) -> None:
+        self._results += self._judge(self._tried)
+        self._tried.clear()
 
     async def run(self, connection: Lasting, written: Callable[[Sequence[Result]], None]) -> None:
         """Write until cancelled; `written` hears of each batch that is durable."""
@@ -155,8 +160,7 @@ class Recorder(Generic[T]):
                         await self._many.wait()
             self._many.clear()
             self._turns += 1
-            self._results += self._judge(self._tried)
-            self._tried.clear()
+            self._judge_all()
             batch = self._results[: 5 * AT_MOST]
             try:
                 await record(await connection.live(), batch)
