@@ -66,7 +66,7 @@ async def test_a_node_does_not_end_itself_while_its_embedded_server_recovers() -
     node = Node(settings(), "postgresql://nobody@/none?host=/nonexistent", SERVE, start)
     waiting = asyncio.ensure_future(node.connection("claim").live())
     try:
-        while not node._reviving.locked():
+        while not node._starts_database():
             await asyncio.sleep(0.01)
         for _ in range(2 * LOOKS):
             node.pulse.look()
