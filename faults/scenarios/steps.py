@@ -15,11 +15,13 @@ from faults.steps import FLOW, START, Step, armed
 REACHED_WITHIN = 300.0
 LONGER_THAN_A_LEASE = 25.0
 OLD_EVENTS = 4_000
+# By the day: the rows are made by several statements, and must have the same keys.
 _KEY = """
 CREATE OR REPLACE FUNCTION old_key(n int, child int) RETURNS uuid STABLE LANGUAGE sql AS $$
 SELECT (left(t, 8) || '-' || right(t, 4) || '-7000-8000-' || lpad(to_hex(n), 7, '0')
         || lpad(to_hex(child), 5, '0'))::uuid
-FROM lpad(to_hex((extract(epoch FROM now() - interval '100 days') * 1000)::bigint + n), 12, '0') AS t $$
+FROM (SELECT extract(epoch FROM date_trunc('day', now()) - interval '100 days')::bigint * 1000 + n AS ms) made,
+     lpad(to_hex(made.ms), 12, '0') AS t $$
 """
 _OLD = (
     f"""
