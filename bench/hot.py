@@ -10,6 +10,7 @@ from tidings.events import known
 from tidings.kernel.clock import now
 from tidings.kernel.database import Connection, connect, plain_array, text_array
 from tidings.kernel.ids import event_of, first_at, last_of
+from tidings.node.take_due import LOOK
 
 
 async def statements(url: str) -> dict[str, tuple[float, str]]:
@@ -31,7 +32,7 @@ async def statements(url: str) -> dict[str, tuple[float, str]]:
     asked: dict[str, tuple[str, str, Any]] = {
         "claim 100": (
             pending, claim._CLAIM,
-            {"limit": 100, "lease": 0, "passed_over": "{}", "full_for": "{}", "full": "{}"},
+            {"limit": 100, "lease": 0, "passed_over": "{}", "full_for": "{}", "full": "{}", "look": LOOK},
         ),
         "their stories": ("", claim._STORIES, (first,)),
         "their reasons": ("", claim._BECAUSE, (first, last, people)),
