@@ -10,6 +10,7 @@ from ninja import Field, Query, Router, Schema
 from pydantic import AwareDatetime, ConfigDict
 
 from tidings.api.authenticate import caller
+from tidings.api.channels import FieldShown
 from tidings.api.etag import if_match, set_etag
 from tidings.api.events import EventSummary, summaries
 from tidings.api.pages import Listed, Paging, Text
@@ -31,6 +32,7 @@ class MappingShown(Schema):
     adapter: str
     parts: list[str] = Field(description="what a row may name; a part it does not name may be anything")
     rows: list[dict[str, Any]] = Field(description="the source's own; the first that fits is taken")
+    options: dict[str, Any] = Field(description="what the source says of the system it is; GET /adapters names them")
     ignored_people: list[str] = Field(description="names and ids in payloads that are nobody here")
     built_in: list[dict[str, Any]] = Field(description="the adapter's, which come after")
     version: int
@@ -44,6 +46,7 @@ class MappingWanted(Schema):
     parts: Any = Field(None, description="not looked at")
     built_in: Any = Field(None, description="not looked at")
     rows: list[dict[str, Any]]
+    options: dict[str, Any] | None = Field(None, description="missing: they stay")
     ignored_people: list[Text] | None = Field(None, max_length=100, description="missing: they stay")
     version: int | None = Field(None, description="the version you saw; 409 when it is no longer the current one")
 
@@ -95,6 +98,8 @@ class AdapterShown(Schema):
     label: str
     url: str = Field(description="where the other system is to send; the token follows as ?token= or as a bearer token")
     signs: bool = Field(description="whether its payloads can be signed")
+    parts: list[str] = Field(description="what a row of its mapping may name")
+    options: list[FieldShown] = Field(description="what a source of it may say of the system, in its mapping")
     steps: dict[str, list[str]] = Field(description="by language: what to do on the other side; {url} is the address")
 
 
@@ -113,7 +118,7 @@ def get_mapping(request: HttpRequest, response: HttpResponse, name: str, adapter
 def set_mapping(request: HttpRequest, response: HttpResponse, name: str, body: MappingWanted) -> ShownMapping:
     """Then have what waits read again: POST /sources/{name}/parked/replay."""
     expected = Expected(body.version, if_match(request))
-    shown = put_mapping(caller(request), name, body.adapter, body.rows, body.ignored_people, expected)
+    shown = put_mapping(caller(request), name, body.adapter, body.rows, body.ignored_people, body.options, expected)
     set_etag(response, shown.version)
     return shown
 
@@ -165,6 +170,8 @@ def _adapter(adapter: Adapter) -> dict[str, Any]:
         "label": adapter.label,
         "url": f"{settings().base_url}/api/v1/sources/{adapter.code}",
         "signs": type(adapter).signed is not Adapter.signed,
+        "parts": adapter.mapping.parts,
+        "options": adapter.options,
         "steps": adapter.steps,
     }
 

@@ -72,12 +72,14 @@ class Recipient(models.Model):
 
 class Intake(models.Model):
     """What a source is set up with, for the payloads of other systems: rows of its own for the mapping of one adapter,
-    whom its payloads name though they are nobody here, and the key that they are signed with."""
+    what it says of the system (`options`), whom its payloads name though they are nobody here, and the key that signs
+    them."""
 
     source_id = models.UUIDField(primary_key=True)
     tenant_id = models.UUIDField()
     adapter = models.TextField()
     mapping = models.JSONField()
+    options = models.JSONField(default=dict)
     ignored_people = ArrayField(models.TextField())
     sealed = models.BinaryField(null=True)
     version = models.IntegerField()

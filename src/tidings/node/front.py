@@ -176,11 +176,11 @@ class Front:
         try:
             self._events.enter(key, self._loop.time())
             body = await read_body(receive, headers, MAX_EVENT_BYTES)
-            said = await self._sources.take(scope, body, grant.tenant_id, key)
+            status, said = await self._sources.take(scope, body, grant.tenant_id, key)
         except Problem as problem:
             self._door.refused(grant, problem)
             raise
-        await answer(send, 202, said, JSON)
+        await answer(send, status, said, JSON)
 
     async def _replay(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])

@@ -69,15 +69,15 @@ def asks_to_replay(scope: Scope) -> bool:
 
 
 class Sources:
-    """Both answer the body of their answer, or raise `Problem` or psycopg's errors."""
+    """Both raise `Problem` and psycopg's errors."""
 
     def __init__(self, node: "Node") -> None:
         self._node = node
         self._connection = node.connection("sources", patience=STATEMENT_WITHIN)
         self._one_at_a_time = asyncio.Lock()
 
-    async def take(self, scope: Scope, body: bytes, tenant_id: UUID, key: bytes) -> bytes:
-        """One payload, for the source whose token came with it."""
+    async def take(self, scope: Scope, body: bytes, tenant_id: UUID, key: bytes) -> tuple[int, bytes]:
+        """One payload, for the source whose token came with it; with the status that its system takes for success."""
         adapter = ADAPTERS[scope["path"].removeprefix(PATH)]
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         push = Push(headers, _storable(body), now(), _urls(scope, headers, self._node.settings.base_url))
@@ -89,9 +89,11 @@ class Sources:
         _check_signature(adapter, push, sender)
         outcome = await keep_payload(adapter, push, sender, self._door(tenant_id, key, headers))
         if isinstance(outcome, Parked):
-            return await self._park(adapter, push, sender, outcome)
-        metrics.EVENTS.labels("ignored").inc(not outcome)
-        return msgspec.json.encode({"events": outcome, "ignored": not outcome, "parked": None})
+            told = {"events": [], "ignored": False, "parked": await self._park(adapter, push, sender, outcome)}
+        else:
+            metrics.EVENTS.labels("ignored").inc(not outcome)
+            told = {"events": outcome, "ignored": not outcome, "parked": None}
+        return adapter.status, msgspec.json.encode({**adapter.answer, **told})
 
     async def replay(self, path: str, body: bytes, tenant_id: UUID, key: bytes) -> bytes:
         """Read parked payloads again, by the mapping as it is now. However often: what became events is not read again,
@@ -150,14 +152,13 @@ class Sources:
 
         return keep
 
-    async def _park(self, adapter: Adapter, push: Push, sender: Sender, parked: Parked) -> bytes:
+    async def _park(self, adapter: Adapter, push: Push, sender: Sender, parked: Parked) -> dict[str, Any]:
         async with self._live() as connection:
             key = await park(connection, sender.tenant_id, sender.source, adapter, push, parked)
         metrics.EVENTS.labels("parked").inc()
         log.info("parked: %s", parked.reason, extra={"source": sender.source, "parked": str(key)})
         where = f"{self._node.settings.base_url}{PATH}{quote(sender.source, safe='')}/parked"
-        told = {"id": key, "reason": parked.reason, "detail": parked.detail, "words": parked.words, "see": where}
-        return msgspec.json.encode({"events": [], "ignored": False, "parked": told})
+        return {"id": key, "reason": parked.reason, "detail": parked.detail, "words": parked.words, "see": where}
 
 
 async def _sender(connection: Connection, source: str, view: View) -> Sender:

@@ -16,7 +16,7 @@ from tidings.catalog.features import built_in
 from tidings.channels.contract import Parcel
 from tidings.channels.webhook.dms import letter
 from tidings.events.event import Event, PersonKey, read_event
-from tidings.events.sources.contract import Parked, Push
+from tidings.events.sources.contract import Known, Parked, Push
 from tidings.events.sources.mapping import row_of
 from tidings.events.sources.registry import ADAPTERS
 from tidings.kernel.problems import Problem
@@ -33,7 +33,7 @@ def read(one: Push | None = None, **changes: Any) -> Event:
 
 
 def found(one: Push | None = None, **changes: Any) -> Any:
-    return DMS.read(one or push(**changes), DMS.mapping)
+    return DMS.read(one or push(**changes), Known(DMS.mapping))
 
 
 def parked(one: Push | None = None, **changes: Any) -> Parked:
@@ -215,9 +215,9 @@ def test_words_nobody_knows_are_parked_with_what_to_do() -> None:
 def test_a_row_of_the_source_says_what_was_meant_or_that_nobody_wants_to_know() -> None:
     one = push(event="已撤回")
     withdrawn = DMS.mapping.before([row_of(PARTS, {"event": ["已撤回"]}, "data_change.rejected")])
-    [event] = DMS.read(one, withdrawn)  # type: ignore[misc]
+    [event] = DMS.read(one, Known(withdrawn))  # type: ignore[misc]
     assert event.type == "data_change.rejected"
-    assert DMS.read(one, DMS.mapping.before([row_of(PARTS, {"event": ["已撤回"]}, None)])) == ()
+    assert DMS.read(one, Known(DMS.mapping.before([row_of(PARTS, {"event": ["已撤回"]}, None)]))) == ()
 
 
 def test_a_test_message_shows_its_code_and_is_no_event() -> None:
@@ -316,8 +316,8 @@ _events = st.fixed_dictionaries(
 def check(raw: bytes) -> None:
     """Parked with a reason, or events that pass every check or are refused by one; never anything else."""
     one = Push(HOOK, raw, RECEIVED, (URL,))
-    reading = DMS.read(one, DMS.mapping)
-    assert DMS.read(one, DMS.mapping) == reading
+    reading = DMS.read(one, Known(DMS.mapping))
+    assert DMS.read(one, Known(DMS.mapping)) == reading
     assert not DMS.signed(one, "key")
     if isinstance(reading, Parked):
         assert reading.detail.isprintable()

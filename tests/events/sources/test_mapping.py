@@ -18,6 +18,7 @@ TABLE = read_table(
     [[group]]
     [group.status]
     "b.done" = ["Done"]
+    "" = ["Draft"]
     """
 )
 
@@ -32,6 +33,29 @@ def test_the_first_row_that_has_all_words_says_what_is_meant() -> None:
     assert meaning("工单", "完成") == "a.done"
     assert meaning("Flow", "Done") == "b.done"
     assert TABLE.meaning(("Flow", "完成")) is None
+    assert (draft := TABLE.meaning(("Flow", "Draft"))) and draft.type is None
+
+
+@pytest.mark.parametrize(
+    ("pattern", "fits", "does_not"),
+    [
+        ("dwh_*", ["dwh_daily", "DWH_"], ["dwh", "my_dwh_daily"]),
+        ("*.failed", ["job.run.failed", ".Failed"], ["failed", "job.failed.again"]),
+        ("a*b*c", ["abc", "a-b-c", "abbcc"], ["ac", "acb", "ab"]),
+        ("aa*aa", ["aaaa", "aabaa"], ["aaa", "aa"]),
+        ("*", ["anything", ""], []),
+        ("a.[b]?*", ["a.[b]?c"], ["a.b", "axbc"]),
+    ],
+)
+def test_a_star_stands_for_anything(pattern: str, fits: list[str], does_not: list[str]) -> None:
+    own = TABLE.before([row_of(PARTS, {"kind": ["Flow"], "status": [pattern]}, "mine")])
+    assert [word for word in fits if own.meaning(("Flow", word)) is None] == []
+    assert [word for word in does_not if own.meaning(("Flow", word)) is not None] == []
+
+
+def test_a_pattern_of_nothing_but_stars_takes_no_longer() -> None:
+    own = TABLE.before([row_of(PARTS, {"status": ["*a" * 100]}, "mine")])
+    assert own.meaning(("Flow", "a" * 99 + "b" * 101)) is None
 
 
 @pytest.mark.parametrize("said", ["ticket", " TICKET ", "Ｔｉｃｋｅｔ", "tic ket", "TICKET\u3000"])
@@ -97,5 +121,5 @@ def test_every_adapter_is_named_after_its_folder_and_maps_to_what_there_is() -> 
     for code, adapter in ADAPTERS.items():
         assert adapter.code == code
         assert adapter.label
-        assert {row.type for row in adapter.mapping.rows} <= set(built_in().event_types)
+        assert {row.type for row in adapter.mapping.rows} <= {*built_in().event_types, None}
         assert all(row.words[-1] for row in adapter.mapping.rows)

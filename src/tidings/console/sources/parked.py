@@ -85,7 +85,7 @@ def mapping(request: Asked, name: str) -> HttpResponse:
         expected = Expected(number_in(version) or 0)
         rows_given, people = given_rows(shown.parts, request.POST), given_people(request.POST)
         try:
-            put_mapping(request.caller, name, shown.adapter, rows_given, people, expected)
+            put_mapping(request.caller, name, shown.adapter, rows_given, people, None, expected)
         except Problem as problem:
             if problem.status not in (409, 422):
                 raise

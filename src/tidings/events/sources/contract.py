@@ -1,19 +1,20 @@
 """What an adapter is: another system's payload becomes events, or is parked with a reason. Pure: neither Django nor a
 network library is imported here.
 
-Adding one: a folder beside this file with `adapter.py`, `mapping.toml` and `steps.toml`; `docs/sources/<folder>.md`;
-its samples in `tests/events/sources/`.
+Adding one: a folder beside this file with `adapter.py`, `mapping.toml`, `steps.toml`, and `words.toml` where it has
+options; `docs/sources/<folder>.md`; its samples in `tests/events/sources/`.
 """
 
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import msgspec
 from msgspec import Struct
 
+from tidings.channels.contract import Field, Values
 from tidings.events.event import Event
 from tidings.events.sources.mapping import WordMap
 
@@ -33,6 +34,14 @@ class Push(Struct, frozen=True):
     body: bytes
     received: datetime
     urls: Sequence[str] = ()
+
+
+class Known(Struct, frozen=True):
+    """What a payload is read by: what its words mean, the source's own rows first; and what the source says of the
+    system it is, by the names of the adapter's `options`."""
+
+    words: WordMap
+    options: Values = {}
 
 
 class Parked(Struct, frozen=True):
@@ -58,11 +67,18 @@ class Adapter(ABC):
     steps: ClassVar[Mapping[str, Sequence[str]]]
     """By language: what to do on the other side, one thing after the other. `{url}` is where it is to send, with the
     token in it."""
+    options: ClassVar[tuple[Field, ...]] = ()
+    """What a source may say of the system it is, beside words: where its pages are, in which zone its times are. As a
+    channel declares its settings; none is a secret."""
+    status: ClassVar[int] = 202
+    answer: ClassVar[Mapping[str, Any]] = {}
+    """What the system takes for success, where that is neither any 2xx nor any body: the status, and members of the
+    answer beside ours."""
     kept_headers: ClassVar[tuple[str, ...]] = ()
     """What of the headers `read` looks at: parked with the body, so that it can be read again."""
 
     @abstractmethod
-    def read(self, push: Push, mapping: WordMap) -> Reading:
+    def read(self, push: Push, known: Known) -> Reading:
         """Never raises, whatever the bytes are. The same push makes the same events, their ids included."""
 
     def signed(self, push: Push, secret: str) -> bool:

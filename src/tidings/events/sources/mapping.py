@@ -1,6 +1,7 @@
 """What the words of another system mean: which of them, together, are which event type. Pure.
 
-A table lies as `mapping.toml` in its adapter's folder; a source's own rows, set over the API, come before it.
+A table lies as `mapping.toml` in its adapter's folder; a source's own rows, set over the API, come before it. In a word
+`*` stands for anything: `dwh_*`.
 """
 
 import difflib
@@ -8,6 +9,7 @@ import tomllib
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 ANY: frozenset[str] = frozenset()
@@ -32,7 +34,7 @@ class WordMap:
         """The first row that has these words, one for each part."""
         words = [compared(word) for word in said]
         for row in self.rows:
-            if all(not known or word in known for known, word in zip(row.words, words, strict=True)):
+            if all(not known or _says(known, word) for known, word in zip(row.words, words, strict=True)):
                 return row
         return None
 
@@ -52,17 +54,41 @@ def compared(word: str) -> str:
     return "".join(unicodedata.normalize("NFKC", word).casefold().split())
 
 
+def _says(known: frozenset[str], word: str) -> bool:
+    return word in known or any(_fits(pattern, word) for pattern in known if "*" in pattern)
+
+
+def _fits(pattern: str, word: str) -> bool:
+    """In one pass, however many `*` there are: a regular expression would try them all against each other."""
+    first, *middle, last = pattern.split("*")
+    if not (word.startswith(first) and word.endswith(last) and len(word) >= len(first) + len(last)):
+        return False
+    at, end = len(first), len(word) - len(last)
+    for part in middle:
+        at = word.find(part, at, end)
+        if at < 0:
+            return False
+        at += len(part)
+    return True
+
+
 def row_of(parts: Sequence[str], words: Mapping[str, Sequence[str]], event_type: str | None) -> Row:
     said = tuple(tuple(words.get(part, ())) for part in parts)
     return Row(event_type, tuple(frozenset(map(compared, each)) or ANY for each in said), said)
 
 
+def mapping_beside(module: str) -> WordMap:
+    """The table of an adapter; `module` is its `__file__`."""
+    return read_table(Path(module).with_name("mapping.toml").read_text("utf-8"))
+
+
 def read_table(text: str) -> WordMap:
-    """A `mapping.toml`: `parts`, and groups of rows that share their words for all parts but the last."""
+    """A `mapping.toml`: `parts`, and groups of rows that share their words for all parts but the last. The type `""`:
+    nobody wants to know."""
     table: dict[str, Any] = tomllib.loads(text)
     parts = tuple(table["parts"])
     rows = [
-        row_of(parts, {**group, parts[-1]: words}, event_type)
+        row_of(parts, {**group, parts[-1]: words}, event_type or None)
         for group in table["group"]
         for event_type, words in group[parts[-1]].items()
     ]

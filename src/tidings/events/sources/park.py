@@ -10,9 +10,10 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
+from tidings.channels.contract import Value, Values
 from tidings.channels.words import cut, one_line
-from tidings.events.sources.contract import Adapter, Parked, Push
-from tidings.events.sources.mapping import Row, WordMap
+from tidings.events.sources.contract import Adapter, Known, Parked, Push
+from tidings.events.sources.mapping import Row
 from tidings.events.sources.rows import read_rows
 from tidings.kernel.clock import now
 from tidings.kernel.database import Connection, plain_array, text_array
@@ -29,7 +30,7 @@ HEADER_LENGTH = 500
 
 # Index: source_name, then the primary key.
 _SET_UP = """
-SELECT i.adapter, i.mapping, i.ignored_people, i.sealed
+SELECT i.adapter, i.mapping, i.options, i.ignored_people, i.sealed
 FROM accounts_source s LEFT JOIN events_intake i ON i.source_id = s.id
 WHERE s.tenant_id = %s AND s.name = %s
 """
@@ -71,15 +72,20 @@ DELETE FROM events_parked WHERE id IN (SELECT id FROM events_parked WHERE id < %
 
 
 class SetUp(Struct, frozen=True):
-    """What a source is set up with: rows of its own for one adapter, names and ids that are nobody here, a key."""
+    """What a source is set up with: rows of its own and options for one adapter, names and ids that are nobody here, a
+    key."""
 
     adapter: str = ""
     rows: Sequence[Row] = ()
+    options: Values = {}
     ignored_people: frozenset[str] = frozenset()
     secret: str = ""
 
-    def mapping(self, adapter: Adapter) -> WordMap:
-        return adapter.mapping.before(self.rows if self.adapter == adapter.code else ())
+    def known(self, adapter: Adapter) -> Known:
+        options: dict[str, Value] = {field.name: field.default for field in adapter.options}
+        if self.adapter != adapter.code:
+            return Known(adapter.mapping, options)
+        return Known(adapter.mapping.before(self.rows), options | dict(self.options))
 
 
 class Waiting(Struct, frozen=True):
@@ -96,11 +102,11 @@ async def set_up_of(connection: Connection, tenant_id: UUID, source: str) -> Set
     if row is None or row[0] is None:
         return SetUp() if row else None
     try:
-        secret = str(unseal(bytes(row[3]))["secret"]) if row[3] else ""
+        secret = str(unseal(bytes(row[4]))["secret"]) if row[4] else ""
     except SecretUnreadable:
         detail = "No key of TIDINGS_SECRET_KEYS opens this source's secret: bring the key back, or set the secret anew."
         raise Problem(503, "secret_unreadable", detail, headers={"Retry-After": "60"}) from None
-    return SetUp(row[0], read_rows(row[0], row[1]), frozenset(row[2]), secret)
+    return SetUp(row[0], read_rows(row[0], row[1]), row[2], frozenset(row[3]), secret)
 
 
 async def park(

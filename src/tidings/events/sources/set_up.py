@@ -13,7 +13,8 @@ from tidings.accounts.permissions import Caller
 from tidings.audit.record import record_change
 from tidings.catalog.extend import catalog_of
 from tidings.catalog.features import SYSTEM_FEATURE
-from tidings.channels.check import MASK
+from tidings.channels.check import MASK, check_values, masked
+from tidings.channels.contract import Field, Values
 from tidings.events.models import Intake, Parked
 from tidings.events.sources.contract import Adapter
 from tidings.events.sources.mapping import Row
@@ -28,12 +29,14 @@ SECRET_LENGTH = 500
 
 @dataclass(frozen=True, slots=True)
 class ShownMapping:
-    """A source's own rows, and those of the adapter after them; whom its payloads name though they are nobody here.
-    Version 0: nobody has set it up yet."""
+    """A source's own rows, and those of the adapter after them; what it says of the system, by the names of `fields`;
+    whom its payloads name though they are nobody here. Version 0: nobody has set it up yet."""
 
     adapter: str
     parts: tuple[str, ...]
     rows: list[dict[str, Any]]
+    fields: tuple[Field, ...]
+    options: Values
     ignored_people: list[str]
     built_in: list[dict[str, Any]]
     version: int
@@ -54,10 +57,11 @@ def put_mapping(
     adapter: str,
     rows: Sequence[Mapping[str, Any]],
     ignored_people: Sequence[str] | None,
+    options: Mapping[str, Any] | None,
     expected: Expected,
 ) -> ShownMapping:
-    """All of the source's own rows; `ignored_people` None: they stay. It holds for every push after this is answered.
-    Raises 403, 404, 409, 412, 422."""
+    """All of the source's own rows; `ignored_people` or `options` None: they stay. It holds for every push after this
+    is answered. Raises 403, 404, 409, 412, 422."""
     caller.require("administrator")
     source, kind = source_of(caller, name), _adapter(adapter)
     checked = _checked(caller, kind, rows)
@@ -66,12 +70,14 @@ def put_mapping(
     expected.check(before.version, {**_content(before), "version": before.version})
     written = [write_row(kind.mapping.parts, row) for row in checked]
     ignored = before.ignored_people if ignored_people is None else sorted(set(ignored_people))
-    if (intake.adapter, intake.mapping, intake.ignored_people) == (adapter, written, ignored):
+    kept = intake.options if intake.adapter == adapter else {}
+    said = check_values(kind.options, kept if options is None else options, kept)
+    if (intake.adapter, intake.mapping, intake.options, intake.ignored_people) == (adapter, written, said, ignored):
         return before
-    intake.adapter, intake.mapping, intake.ignored_people = adapter, written, ignored
+    intake.adapter, intake.mapping, intake.options, intake.ignored_people = adapter, written, said, ignored
     intake.version += 1
     Intake.objects.for_tenant(caller.tenant_id).bulk_update(
-        [intake], ["adapter", "mapping", "ignored_people", "version"]
+        [intake], ["adapter", "mapping", "options", "ignored_people", "version"]
     )
     after = _shown(intake, kind)
     record_change(
@@ -147,11 +153,13 @@ def _checked(caller: Caller, kind: Adapter, rows: Sequence[Mapping[str, Any]]) -
 
 def _shown(intake: Intake | None, kind: Adapter) -> ShownMapping:
     parts = kind.mapping.parts
-    own = read_rows(kind.code, intake.mapping) if intake and intake.adapter == kind.code else []
+    mine = intake if intake and intake.adapter == kind.code else None
     return ShownMapping(
         kind.code,
         parts,
-        [write_row(parts, row) for row in own],
+        [write_row(parts, row) for row in (read_rows(kind.code, mine.mapping) if mine else ())],
+        kind.options,
+        masked(kind.options, mine.options if mine else {}),
         list(intake.ignored_people) if intake else [],
         [write_row(parts, row) for row in kind.mapping.rows],
         intake.version if intake else 0,
@@ -159,12 +167,25 @@ def _shown(intake: Intake | None, kind: Adapter) -> ShownMapping:
 
 
 def _content(shown: ShownMapping) -> dict[str, Any]:
-    return {"adapter": shown.adapter, "rows": shown.rows, "ignored_people": shown.ignored_people}
+    return {
+        "adapter": shown.adapter,
+        "rows": shown.rows,
+        "options": shown.options,
+        "ignored_people": shown.ignored_people,
+    }
 
 
 def _locked(source: Source) -> Intake:
     """Of two who are the first to set a source up, the second waits here for the first."""
-    new = Intake(source_id=source.id, tenant_id=source.tenant_id, adapter="", mapping=[], ignored_people=[], version=0)
+    new = Intake(
+        source_id=source.id,
+        tenant_id=source.tenant_id,
+        adapter="",
+        mapping=[],
+        options={},
+        ignored_people=[],
+        version=0,
+    )
     rows = Intake.objects.for_tenant(source.tenant_id)
     rows.bulk_create([new], ignore_conflicts=True)
     return rows.select_for_update().get(source_id=source.id)

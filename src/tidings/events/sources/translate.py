@@ -83,7 +83,7 @@ async def _keep(reading: Reading, sender: Sender, keep: Keep) -> Sequence[Kept] 
 
 def _read(adapter: Adapter, push: Push, sender: Sender) -> Reading:
     try:
-        return adapter.read(push, sender.set_up.mapping(adapter))
+        return adapter.read(push, sender.set_up.known(adapter))
     except Exception as error:
         # Nothing is lost by a fault of ours: a version that has it no more reads it again.
         log.exception("an adapter failed", extra={"adapter": adapter.code})

@@ -1,0 +1,63 @@
+"""What every adapter does with a payload: decode it as its system documents it, take texts and moments out of it, say
+why it cannot be understood. Pure, and nothing here raises."""
+
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import TypeVar
+
+import msgspec
+
+from tidings.channels.words import cut, one_line
+from tidings.events.sources.contract import Parked
+from tidings.events.sources.mapping import WordMap
+
+T = TypeVar("T")
+TITLE_LENGTH = 500
+SHOWN = 200
+"""Characters of what came, in a detail."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Between seconds and milliseconds lie a thousand years: this many seconds are the year 5138, as milliseconds 1973.
+_SECONDS_BELOW = 100_000_000_000
+Text = str | int | None
+"""What one system sends as a text, another version of it sends as a number."""
+
+
+def decoded(decoder: msgspec.json.Decoder[T], body: bytes | str, system: str) -> T | Parked:
+    """The payload as `system` documents it; what is unknown in it is left out."""
+    try:
+        return decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        return Parked("not_understood", f"This is not what {system} documents: {line(str(error))}.")
+
+
+def text(said: Text) -> str:
+    return "" if said is None else str(said).strip()
+
+
+def line(said: Text) -> str:
+    """What may stand in a detail, and what is looked up in a mapping: one line, not too long, nothing unseen in it."""
+    return cut(one_line(text(said)), SHOWN)
+
+
+def title(said: Text) -> str:
+    return cut(text(said), TITLE_LENGTH)
+
+
+def moment(said: str | int | float | None, zone: tzinfo = UTC) -> datetime | None:
+    """Milliseconds or seconds since 1970, as a number or a text; or as written (ISO 8601), in `zone` where it names
+    none. None: it is no moment."""
+    try:
+        written = text(int(said) if isinstance(said, float) else said)
+        if written.isascii() and written.isdigit():
+            count = int(written)
+            return _EPOCH + (timedelta(seconds=count) if count < _SECONDS_BELOW else timedelta(milliseconds=count))
+        when = datetime.fromisoformat(written)
+        return (when if when.tzinfo else when.replace(tzinfo=zone)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def unmapped(words: dict[str, str], mapping: WordMap) -> Parked:
+    said = ", ".join(f"{part} {word!r}" for part, word in words.items())
+    near = mapping.nearest(words[mapping.parts[-1]])
+    hint = f" The nearest {mapping.parts[-1]} known is {near!r}." if near else ""
+    return Parked("unmapped", f"No row of the mapping has {said}.{hint}", words)
