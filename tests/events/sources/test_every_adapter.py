@@ -5,7 +5,6 @@ The samples are those of each adapter's page, `docs/sources/<folder>.md`; what i
 
 import copy
 import json
-import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +14,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.docs.blocks import samples_of
 
 from tidings.events.event import read_event
 from tidings.events.sources.contract import Adapter, Known, Parked, Push
@@ -24,7 +24,6 @@ from tidings.kernel.problems import Problem
 
 DOCS = Path(__file__).parents[3] / "docs" / "sources"
 NOW = datetime(2026, 11, 23, 10, 0, 5, tzinfo=UTC)
-_BLOCK = re.compile(r"^```(?:json|http)?\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
 class Sample(NamedTuple):
@@ -59,17 +58,8 @@ ANY = st.recursive(
 
 
 def samples(code: str) -> list[Sample]:
-    """The payloads of its page: JSON in a block of its own, after its headers and an empty line where it has any."""
-    found = []
-    for block in _BLOCK.findall((DOCS / f"{code}.md").read_text("utf-8")):
-        head, _, body = block.rpartition("\n\n")
-        try:
-            content = json.loads(body)
-        except ValueError:
-            continue
-        lines = [line.partition(": ") for line in head.splitlines()]
-        found.append(Sample(content, {name.lower(): value for name, _, value in lines if value}))
-    return found
+    """The payloads of its page, as they are posted by the test of all pages."""
+    return [Sample(block.content, dict(block.headers)) for block in samples_of(DOCS / f"{code}.md")]
 
 
 def known_of(adapter: Adapter) -> Known:
