@@ -174,6 +174,9 @@ def test_every_adapter_says_what_to_do_on_the_other_side_in_every_language(api: 
         assert set(one["steps"]) == {"en", "zh-hans"}
         assert all(sum("{url}" in step for step in steps) == 1 for steps in one["steps"].values())
         assert len({len(steps) for steps in one["steps"].values()}) == 1
+        assert one["group"] in ("tickets", "flows", "warehouses", "anything")
+        assert set(one["about"]) == {"en", "zh-hans"}
+        assert one["sample"]["payload"]
     assert api("carol").get("/adapters").status == 403
 
 
