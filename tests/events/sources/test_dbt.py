@@ -79,17 +79,17 @@ def parked(content: Any) -> Parked:
 # what it becomes
 
 
-def test_the_errored_run_of_the_page_becomes_an_event_of_its_job() -> None:
+def test_the_errored_run_of_the_page_becomes_an_event() -> None:
     event = read(ERRORED)
     assert event.type == "data_warehouse_development.tasks_failed"
-    assert (event.subject.kind, event.subject.id, event.subject.title) == ("task_flow", "512049", "dbt Vault")
+    assert (event.subject.kind, event.subject.id, event.subject.title) == ("task_flow", "318274655", "dbt Vault")
     assert event.subject.url == "https://cloud.getdbt.com/deploy/43786/projects/167194/runs/318274655"
     assert event.time == datetime(2023, 1, 31, 21, 15, 20, tzinfo=UTC)
     assert event.people.submitter == PersonKey(email="test@test.com")
     assert event.details == {
         "project": "Snowflake Github Demo",
         "environment": "Production",
-        "run": "318274655",
+        "job": "512049",
         "comment": "Kicked off from UI by test@test.com",
     }
 
@@ -180,7 +180,7 @@ def test_a_status_nobody_knows_is_parked_with_its_words() -> None:
 
 def test_the_documented_sample_is_taken_for_the_test() -> None:
     assert parked(payload(jobId="123", runId="12345")).reason == "test_message"
-    assert read(payload(jobId="123")).subject.id == "123"
+    assert read(payload(jobId="123")).details["job"] == "123"
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ def _event(body: Body, event_type: str, known: Known, received: datetime) -> Eve
     details = {
         "project": line(run.projectName),
         "environment": line(run.environmentName),
-        "run": line(run.runId),
+        "job": line(run.jobId),
         "comment": line(run.runReason),
         "error": "" if error in _NOTHING else line(error),
     }
@@ -107,7 +107,8 @@ def _event(body: Body, event_type: str, known: Known, received: datetime) -> Eve
         # Of the run and what became of it: the same in both deliveries of an errored one.
         id="-".join(line(part).casefold() for part in (body.accountId, run.runId, run.runStatus)),
         type=event_type,
-        subject=Subject("task_flow", line(run.jobId), title(run.jobName), _page(body, known.options.get("url"))),
+        # The run, because each has a status of its own: a later one that succeeds has not mended this one.
+        subject=Subject("task_flow", line(run.runId), title(run.jobName), _page(body, known.options.get("url"))),
         time=_time(body) or received,
         people=People(_submitter(run, known.options.get("owner"))),
         details={name: value for name, value in details.items() if value},
