@@ -91,6 +91,9 @@ class Adapter(ABC):
     answer: ClassVar[Mapping[str, Any]] = {}
     """What the system takes for success, where that is neither any 2xx nor any body: the status, and members of the
     answer beside ours."""
+    first_holds: ClassVar[bool] = False
+    """This system tells one change more than once, in other words each time. The first under an id holds; what comes
+    later under it is no event. Elsewhere an id that comes with other content is somebody's mistake."""
     kept_headers: ClassVar[tuple[str, ...]] = ()
     """What of the headers `read` looks at: parked with the body, so that it can be read again."""
 
