@@ -16,7 +16,7 @@ from tidings.channels.field_words import words_beside
 from tidings.events.event import Event, People, PersonRef, Subject
 from tidings.events.sources.contract import Adapter, Known, Parked, Push, Reading
 from tidings.events.sources.mapping import mapping_beside
-from tidings.events.sources.steps import steps_beside
+from tidings.events.sources.steps import about_beside, sample_beside, steps_beside
 from tidings.events.sources.understand import Text, decoded, line, moment, person, text, title, unmapped
 
 SIGNATURE = "authorization"
@@ -57,7 +57,10 @@ class DbtAdapter(Adapter):
     code = "dbt"
     label = "dbt Cloud"
     mapping = mapping_beside(__file__)
+    group = "warehouses"
+    about = about_beside(__file__)
     steps = steps_beside(__file__)
+    sample = sample_beside(__file__)
     options = (Field("url", "url", _WORDS["url"]), Field("owner", "text", _WORDS["owner"]))
     status = 200
     # An errored run is told twice, as errored at once and as completed when its artifacts are there, with another time

@@ -19,7 +19,7 @@ from tidings.channels.field_words import words_beside
 from tidings.events.event import Event, People, PersonKey, PersonRef, Subject
 from tidings.events.sources.contract import Adapter, Known, Parked, Push, Reading, with_made_up_id
 from tidings.events.sources.mapping import mapping_beside
-from tidings.events.sources.steps import steps_beside
+from tidings.events.sources.steps import about_beside, sample_beside, steps_beside
 from tidings.events.sources.understand import Text, decoded, line, moment, text, title, unmapped
 
 WORDS = words_beside(__file__)
@@ -104,7 +104,10 @@ class DolphinSchedulerAdapter(Adapter):
     code = "dolphinscheduler"
     label = "Apache DolphinScheduler"
     mapping = mapping_beside(__file__)
+    group = "flows"
+    about = about_beside(__file__)
     steps = steps_beside(__file__)
+    sample = sample_beside(__file__)
     options = (
         Field("url", "url", WORDS["url"]),
         Field("timezone", "text", WORDS["timezone"], default="UTC", check=checked_zone),

@@ -15,7 +15,7 @@ from tidings.channels.field_words import words_beside
 from tidings.events.event import Event, People, PersonRef, Subject
 from tidings.events.sources.contract import Adapter, Known, Parked, Push, Reading, with_made_up_id
 from tidings.events.sources.mapping import mapping_beside
-from tidings.events.sources.steps import steps_beside
+from tidings.events.sources.steps import about_beside, sample_beside, steps_beside
 from tidings.events.sources.understand import Text, decoded, line, moment, person, text, title, unmapped
 
 FLOW_RUN = "prefect.flow-run."
@@ -51,7 +51,10 @@ class PrefectAdapter(Adapter):
     code = "prefect"
     label = "Prefect"
     mapping = mapping_beside(__file__)
+    group = "flows"
+    about = about_beside(__file__)
     steps = steps_beside(__file__)
+    sample = sample_beside(__file__)
     options = (Field("url", "url", _WORDS["url"]), Field("owner", "text", _WORDS["owner"]))
     # An automation and a hook of the flow may both tell it, under the id of the state; a hook knows less.
     first_holds = True

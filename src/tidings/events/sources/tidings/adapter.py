@@ -10,7 +10,7 @@ from tidings.events.event import Event, Incoming
 from tidings.events.receive import CLOUDEVENT, CLOUDEVENTS, NDJSON, receive_many, receive_one, type_of
 from tidings.events.sources.contract import Adapter, Known, Parked, Push, Reading, Reason
 from tidings.events.sources.mapping import mapping_beside
-from tidings.events.sources.steps import steps_beside
+from tidings.events.sources.steps import about_beside, sample_beside, steps_beside
 from tidings.events.sources.understand import line
 from tidings.kernel.media_type import JSON, media_type
 from tidings.kernel.problems import Problem
@@ -25,7 +25,10 @@ class TidingsAdapter(Adapter):
     code = "tidings"
     label = "Tidings events, CloudEvents"
     mapping = mapping_beside(__file__)
+    group = "anything"
+    about = about_beside(__file__)
     steps = steps_beside(__file__)
+    sample = sample_beside(__file__)
     kept_headers = (TYPE, *(f"ce-{name}" for name in ATTRIBUTES))
 
     def read(self, push: Push, known: Known) -> Reading:
