@@ -170,7 +170,7 @@ def _park(organisation: Any, source: str, many: int) -> None:
 
 def test_every_adapter_says_what_to_do_on_the_other_side_in_every_language(api: Any) -> None:
     adapters = api("root").get("/adapters").body["items"]
-    assert {"dbt", "dms"} <= {one["adapter"] for one in adapters if one["signs"]}
+    assert {"archery", "dbt", "dms"} <= {one["adapter"] for one in adapters if one["signs"]}
     for one in adapters:
         assert one["url"].endswith(f"/api/v1/sources/{one['adapter']}")
         assert set(one["steps"]) == {"en", "zh-hans"}

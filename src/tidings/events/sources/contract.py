@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from tidings.channels.contract import Field, Values
-from tidings.events.event import Event
+from tidings.events.event import MAX_EVENT_BYTES, Event
 from tidings.events.sources.mapping import WordMap
 
 Reason = Literal["unmapped", "not_understood", "incomplete", "invalid_event", "unknown_event_type", "test_message"]
@@ -96,10 +96,16 @@ class Adapter(ABC):
     later under it is no event. Elsewhere an id that comes with other content is somebody's mistake."""
     kept_headers: ClassVar[tuple[str, ...]] = ()
     """What of the headers `read` looks at: parked with the body, so that it can be read again."""
+    at_most: ClassVar[int] = MAX_EVENT_BYTES
+    """Bytes of a push. More where a system sends what nobody here wants, the SQL of a ticket for one."""
 
     @abstractmethod
     def read(self, push: Push, known: Known) -> Reading:
         """Never raises, whatever the bytes are. The same push makes the same events, their ids included."""
+
+    def kept(self, body: bytes) -> bytes:
+        """What of a body is parked: enough to read it again, and nothing that people may not see. Never raises."""
+        return body
 
     def signed(self, push: Push, secret: str) -> bool:
         """Whether whoever sent it knows the source's secret. A system that cannot sign has none."""

@@ -36,7 +36,9 @@ def text(said: Text) -> str:
 
 def line(said: Text) -> str:
     """What may stand in a detail, and what is looked up in a mapping: one line, not too long, nothing unseen in it."""
-    return cut(one_line(text(said)), SHOWN)
+    whole = cut(one_line(text(said)), SHOWN)
+    # What no version of Unicode has given a shape yet is not seen either.
+    return whole if whole.isprintable() else "".join(each if each.isprintable() else "\ufffd" for each in whole)
 
 
 def title(said: Text) -> str:
