@@ -20,7 +20,7 @@ from tidings.channels.field_words import words_beside
 from tidings.events.event import Event, People, PersonKey, PersonRef, Resource, Subject
 from tidings.events.sources.contract import Adapter, Known, Parked, Push, Reading, with_made_up_id
 from tidings.events.sources.mapping import mapping_beside
-from tidings.events.sources.steps import steps_beside
+from tidings.events.sources.steps import about_beside, sample_beside, steps_beside
 from tidings.events.sources.understand import Text, decoded, line, moment, text, title, unmapped
 
 WORDS = words_beside(__file__)
@@ -116,7 +116,10 @@ class DataWorksAdapter(Adapter):
     code = "dataworks"
     label = "Alibaba Cloud DataWorks"
     mapping = mapping_beside(__file__)
+    group = "warehouses"
+    about = about_beside(__file__)
     steps = steps_beside(__file__)
+    sample = sample_beside(__file__)
     options = (
         Field("owner", "text", WORDS["owner"]),
         Field("link", "text", WORDS["link"], check=checked_link),
