@@ -182,6 +182,29 @@ def test_every_adapter_says_what_to_do_on_the_other_side_in_every_language(api: 
     assert api("carol").get("/adapters").status == 403
 
 
+def test_a_source_is_made_of_a_system_at_once(api: Any, organisation: Any) -> None:
+    made = api("root").post("/sources", {"name": "tickets", "adapter": "dms"})
+    assert made.status == 201
+    assert api("root").get("/sources/tickets/activity").body["adapter"] == "dms"
+    refused = api("root").post("/sources", {"name": "faxes", "adapter": "fax"})
+    assert (refused.status, refused.body["errors"][0]["field"]) == (422, "adapter")
+    assert [one["name"] for one in api("root").get("/sources").body["items"]] == ["tickets"]
+
+
+@pytest.mark.parametrize("code", ["", *ADAPTERS])
+def test_a_test_makes_an_event_of_what_the_system_sends(api: Any, organisation: Any, code: str) -> None:
+    api("root").post("/sources", {"name": "its-name", **({"adapter": code} if code else {})})
+    answer = api("root").post("/sources/its-name/test")
+    assert (answer.status, answer.body["ignored"], answer.body["parked"]) == (200, False, None)
+    record = api("root").get(f"/events/{answer.body['events'][0]['id']}").body
+    assert record["event"]["source"] == "its-name"
+    assert record["event"]["subject"]["title"].startswith("Test: ")
+    assert [one["login"] for one in record["recipients"]] == ["root"]
+    assert api("carol").post("/sources/its-name/test").status == 403
+    assert api("root").post("/sources/nothing/test").status == 404
+    assert api(source="its-name").post("/sources/its-name/test").status == 403
+
+
 # who may
 
 

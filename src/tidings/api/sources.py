@@ -15,8 +15,10 @@ from tidings.api.etag import if_match, set_etag
 from tidings.api.events import EventSummary, summaries
 from tidings.api.pages import Listed, Paging, Text
 from tidings.channels.check import MASK
+from tidings.door import send_test
 from tidings.events.models import Parked
 from tidings.events.sources.contract import Adapter, Group
+from tidings.events.sources.contract import Parked as NotUnderstood
 from tidings.events.sources.look import look_at_source
 from tidings.events.sources.registry import ADAPTERS, in_order
 from tidings.events.sources.set_up import ShownMapping, has_secret, mapping_of, parked_of, put_mapping, put_secret
@@ -98,6 +100,23 @@ class SampleShown(Schema):
     payload: Any
 
 
+class EventKept(Schema):
+    id: UUID
+    duplicate: bool
+
+
+class NotRead(Schema):
+    reason: str
+    detail: str
+    words: dict[str, str]
+
+
+class SourceTested(Schema):
+    events: list[EventKept]
+    ignored: bool = Field(description="by its words nobody wants to know of what it would send")
+    parked: NotRead | None = Field(description="why it cannot be read; nothing is parked of a test")
+
+
 class AdapterShown(Schema):
     adapter: str
     label: str
@@ -163,6 +182,16 @@ def get_activity(request: HttpRequest, name: str, limit: Annotated[int, Query(ge
         "turned_away": shown.turned_away,
         "latest": summaries(who, shown.latest),
     }
+
+
+@router.post("/sources/{path:name}/test", response=SourceTested)
+def post_test(request: HttpRequest, name: str) -> dict[str, Any]:
+    """What its system would send, read as the source is set up. The event says that it is a test, and tells you and
+    nobody else, whatever the rules are."""
+    tested = send_test(caller(request), name)
+    if isinstance(tested, NotUnderstood):
+        return {"events": [], "ignored": False, "parked": msgspec.structs.asdict(tested)}
+    return {"events": [msgspec.structs.asdict(each) for each in tested], "ignored": not tested, "parked": None}
 
 
 @router.get("/adapters", response=Listed[AdapterShown])

@@ -93,6 +93,33 @@ def put_mapping(
     return after
 
 
+@transaction.atomic
+def choose_adapter(caller: Caller, name: str, adapter: str) -> None:
+    """Whose words the source speaks; empty: Tidings' own. What it said of another system, words and options, goes; its
+    key and whom it names stay. Raises 403, 404, 422."""
+    caller.require("administrator")
+    source = source_of(caller, name)
+    if adapter:
+        _adapter(adapter)
+    intake = _locked(source)
+    if intake.adapter == adapter:
+        return
+    before = {"adapter": intake.adapter, "rows": list(intake.mapping), "options": dict(intake.options)}
+    intake.adapter, intake.mapping, intake.options = adapter, [], {}
+    intake.version += 1
+    Intake.objects.for_tenant(caller.tenant_id).bulk_update([intake], ["adapter", "mapping", "options", "version"])
+    record_change(
+        caller.tenant_id,
+        caller.name,
+        "change",
+        "mapping",
+        name,
+        before=before,
+        after={"adapter": adapter, "rows": [], "options": {}},
+        stale=(),
+    )
+
+
 def has_secret(caller: Caller, name: str) -> bool:
     """Raises 403, 404."""
     caller.require("administrator", to_write=False)
