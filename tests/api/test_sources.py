@@ -170,12 +170,15 @@ def _park(organisation: Any, source: str, many: int) -> None:
 
 def test_every_adapter_says_what_to_do_on_the_other_side_in_every_language(api: Any) -> None:
     adapters = api("root").get("/adapters").body["items"]
-    assert {"archery", "dms"} <= {one["adapter"] for one in adapters if one["signs"]}
+    assert {"archery", "dbt", "dms"} <= {one["adapter"] for one in adapters if one["signs"]}
     for one in adapters:
         assert one["url"].endswith(f"/api/v1/sources/{one['adapter']}")
         assert set(one["steps"]) == {"en", "zh-hans"}
         assert all(sum("{url}" in step for step in steps) == 1 for steps in one["steps"].values())
         assert len({len(steps) for steps in one["steps"].values()}) == 1
+        assert one["group"] in ("tickets", "flows", "warehouses", "anything")
+        assert set(one["about"]) == {"en", "zh-hans"}
+        assert one["sample"]["payload"]
     assert api("carol").get("/adapters").status == 403
 
 

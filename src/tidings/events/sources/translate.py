@@ -45,13 +45,13 @@ class ReadAgain(Struct, frozen=True):
 async def keep_payload(adapter: Adapter, push: Push, sender: Sender, keep: Keep) -> Sequence[Kept] | Parked:
     """All of its events, together. If one cannot be kept, the payload is parked: what was kept of it is a duplicate the
     next time. Raises `Problem` for what is not the payload's fault."""
-    return await _keep(_read(adapter, push, sender), push.received, sender, keep)
+    return await _keep(_read(adapter, push, sender), adapter, push.received, sender, keep)
 
 
 async def read_again(rows: Sequence[Waiting], sender: Sender, keep: Keep) -> ReadAgain:
     """Together, so that they are kept together; the oldest takes the first number of its subject."""
     outcomes = await asyncio.gather(
-        *(_keep(_read_parked(row, sender), row.push.received, sender, keep) for row in rows)
+        *(_keep(_read_parked(row, sender), ADAPTERS.get(row.adapter), row.push.received, sender, keep) for row in rows)
     )
     became: dict[UUID, Sequence[UUID]] = {}
     still: dict[UUID, Parked] = {}
@@ -63,7 +63,9 @@ async def read_again(rows: Sequence[Waiting], sender: Sender, keep: Keep) -> Rea
     return ReadAgain(became, still)
 
 
-async def _keep(reading: Reading, received: datetime, sender: Sender, keep: Keep) -> Sequence[Kept] | Parked:
+async def _keep(
+    reading: Reading, adapter: Adapter | None, received: datetime, sender: Sender, keep: Keep
+) -> Sequence[Kept] | Parked:
     if isinstance(reading, Parked):
         return reading
     incoming: list[Incoming] = []
@@ -78,6 +80,8 @@ async def _keep(reading: Reading, received: datetime, sender: Sender, keep: Keep
             kept.append(verdict)
         elif verdict.code in NOT_OF_THE_EVENT:
             raise verdict
+        elif verdict.code == "event_id_reused" and adapter and adapter.first_holds:
+            continue
         else:
             return Parked(
                 "unknown_event_type" if verdict.code == "unknown_event_type" else "invalid_event", verdict.detail

@@ -7,6 +7,7 @@ from typing import TypeVar
 import msgspec
 
 from tidings.channels.words import cut, one_line
+from tidings.events.event import PersonKey, PersonRef
 from tidings.events.sources.contract import Parked
 from tidings.events.sources.mapping import WordMap
 
@@ -56,6 +57,12 @@ def moment(said: str | int | float | None, zone: tzinfo = UTC) -> datetime | Non
         return (when if when.tzinfo else when.replace(tzinfo=zone)).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+
+
+def person(said: Text) -> PersonRef | None:
+    """Somebody whom a system or an option names: by mail address, else by login. None: nobody."""
+    name = line(said)
+    return PersonKey(email=name) if "@" in name else name or None
 
 
 def unmapped(words: dict[str, str], mapping: WordMap) -> Parked:
