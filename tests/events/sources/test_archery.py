@@ -160,6 +160,10 @@ def test_times_are_those_of_the_zone_that_the_source_names() -> None:
     assert read(finished()).time == datetime(2026, 11, 23, 10, 30, 0, 416324, UTC)
     assert read(finished(), timezone="UTC").time == datetime(2026, 11, 23, 18, 30, 0, 416324, UTC)
     assert read(release(), timezone="UTC").time == datetime(2026, 11, 23, 18, 0, 4, 339504, UTC)
+    for said, hour in (("UTC", 18), ("Asia/Shanghai", 10), ("../etc/passwd", 10), ("nowhere", 10)):
+        assert read(finished() | {"tidings": {"timezone": said}}).time == datetime(
+            2026, 11, 23, hour, 30, 0, 416324, UTC
+        )
 
 
 def test_a_decision_has_no_time_in_the_payload_so_it_is_when_it_arrived() -> None:
