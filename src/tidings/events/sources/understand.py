@@ -35,7 +35,8 @@ def text(said: Text) -> str:
 
 def line(said: Text) -> str:
     """What may stand in a detail, and what is looked up in a mapping: one line, not too long, nothing unseen in it."""
-    return cut(one_line(text(said)), SHOWN)
+    found = cut(one_line(text(said)), SHOWN)
+    return found if found.isprintable() else "".join(each if each.isprintable() else "\ufffd" for each in found)
 
 
 def title(said: Text) -> str:
