@@ -79,6 +79,8 @@ class ArcheryAdapter(Adapter):
         Field("timezone", "text", WORDS["timezone"], default=ZONE, check=checked_zone),
         Field("approvers", "text", WORDS["approvers"], check=checked_groups),
     )
+    # Whoever has both ways switched on is told of each change twice, in other words each time.
+    first_holds = True
     # It sends the SQL of a ticket three times over, and does not look whether that was taken.
     at_most = MAX_BATCH_BYTES
 
