@@ -204,10 +204,11 @@ def _details(body: Body, words: Mapping[str, str]) -> dict[str, str | int]:
         ("approval_node", body.tidings.approval_node),
         ("comment", body.tidings.step.remark if body.tidings.step else None),
         ("valid_until", content.valid_date),
-        ("row_limit", content.limit_num),
     ):
         if line(said):
             details[name] = line(said)
+    if (limit := _count(content.limit_num)) is not None:
+        details["row_limit"] = limit
     if release is not None:
         ended = words["status"] in ENDED
         rows = statements(content.execute_result if ended else content.review_content)
