@@ -97,7 +97,7 @@ class ArcheryAdapter(Adapter):
             return unmapped(words, known.words)
         return () if row.type is None else (_event(body, row.type, words, known),)
 
-    def kept(self, body: bytes) -> bytes:
+    def parked_body(self, body: bytes) -> bytes:
         return without_sql(body)
 
     def signed(self, push: Push, secret: str) -> bool:
