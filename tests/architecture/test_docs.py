@@ -34,3 +34,18 @@ def test_the_modules_of_the_two_largest_packages_are_all_in_the_architecture() -
     for package, title in (("node", "### Inside a node"), ("kernel", "### Inside the kernel")):
         named = set(re.findall(r"`(\w+)`", page.split(title)[1].split("\n#")[0])) - {package}
         assert named == {each.stem for each in (ROOT / "src/tidings" / package).glob("*.py")} - {"__init__"}
+
+
+def test_every_way_in_stands_in_the_table_of_sources() -> None:
+    """Every adapter, every page about a source, every package that sends."""
+    from tidings.events.sources.registry import ADAPTERS
+
+    folder = ROOT / "docs/sources"
+    table = (folder / "README.md").read_text()
+    rows = [line for line in table.splitlines() if line.startswith("| ")][1:]
+    assert [row for row in rows if row.count(" | ") != 4] == []
+    pages = {page.stem for page in folder.glob("*.md")} - {"README"}
+    assert sorted(set(ADAPTERS) - pages) == []
+    assert [page for page in sorted(pages) if f"]({page}.md" not in table] == []
+    senders = [each.parent.name for each in (ROOT / "senders").glob("*/pyproject.toml")]
+    assert [sender for sender in senders if f"senders/{sender}" not in table] == []

@@ -16,7 +16,7 @@ from tidings.api.events import EventSummary, summaries
 from tidings.api.pages import Listed, Paging, Text
 from tidings.channels.check import MASK
 from tidings.events.models import Parked
-from tidings.events.sources.contract import Adapter
+from tidings.events.sources.contract import Adapter, Group
 from tidings.events.sources.look import look_at_source
 from tidings.events.sources.registry import ADAPTERS, in_order
 from tidings.events.sources.set_up import ShownMapping, has_secret, mapping_of, parked_of, put_mapping, put_secret
@@ -93,14 +93,22 @@ class SourceActivity(Schema):
     latest: list[EventSummary] = Field(description="its last events, among the organisation's last 20,000")
 
 
+class SampleShown(Schema):
+    headers: dict[str, str]
+    payload: Any
+
+
 class AdapterShown(Schema):
     adapter: str
     label: str
+    group: Group = Field(description="what sort of system it is")
+    about: dict[str, str] = Field(description="by language: what it is and how it connects, in a line")
     url: str = Field(description="where the other system is to send; the token follows as ?token= or as a bearer token")
     signs: bool = Field(description="whether its payloads can be signed")
     parts: list[str] = Field(description="what a row of its mapping may name")
     options: list[FieldShown] = Field(description="what a source of it may say of the system, in its mapping")
     steps: dict[str, list[str]] = Field(description="by language: what to do on the other side; {url} is the address")
+    sample: SampleShown | None = Field(description="what it sends; POST /sources/{name}/test makes an event of it")
 
 
 class WhichParked(Schema):
@@ -165,14 +173,18 @@ def list_adapters(request: HttpRequest) -> dict[str, Any]:
 
 
 def _adapter(adapter: Adapter) -> dict[str, Any]:
+    sample = adapter.sample
     return {
         "adapter": adapter.code,
         "label": adapter.label,
+        "group": adapter.group,
+        "about": adapter.about,
         "url": f"{settings().base_url}/api/v1/sources/{adapter.code}",
         "signs": type(adapter).signed is not Adapter.signed,
         "parts": adapter.mapping.parts,
         "options": adapter.options,
         "steps": adapter.steps,
+        "sample": sample and {"headers": sample.headers, "payload": _payload(sample.body.decode())},
     }
 
 

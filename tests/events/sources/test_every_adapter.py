@@ -5,7 +5,6 @@ The samples are those of each adapter's page, `docs/sources/<folder>.md`; what i
 
 import copy
 import json
-import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +14,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.docs.blocks import samples_of
 
 from tidings.events.event import read_event
 from tidings.events.sources.contract import Adapter, Known, Parked, Push
@@ -24,7 +24,6 @@ from tidings.kernel.problems import Problem
 
 DOCS = Path(__file__).parents[3] / "docs" / "sources"
 NOW = datetime(2026, 11, 23, 10, 0, 5, tzinfo=UTC)
-_BLOCK = re.compile(r"^```(?:json|http)?\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
 class Sample(NamedTuple):
@@ -59,17 +58,8 @@ ANY = st.recursive(
 
 
 def samples(code: str) -> list[Sample]:
-    """The payloads of its page: JSON in a block of its own, after its headers and an empty line where it has any."""
-    found = []
-    for block in _BLOCK.findall((DOCS / f"{code}.md").read_text("utf-8")):
-        head, _, body = block.rpartition("\n\n")
-        try:
-            content = json.loads(body)
-        except ValueError:
-            continue
-        lines = [line.partition(": ") for line in head.splitlines()]
-        found.append(Sample(content, {name.lower(): value for name, _, value in lines if value}))
-    return found
+    """The payloads of its page, as they are posted by the test of all pages."""
+    return [Sample(block.content, dict(block.headers)) for block in samples_of(DOCS / f"{code}.md")]
 
 
 def known_of(adapter: Adapter) -> Known:
@@ -132,6 +122,23 @@ def test_its_page_has_a_sample_that_becomes_events(code: str) -> None:
         push = Push(sample.headers, json.dumps(sample.content).encode(), NOW)
         read.append(adapter.read(push, known_of(adapter)))
     assert any(not isinstance(each, Parked) for each in read), read
+
+
+@pytest.mark.parametrize("code", ADAPTERS)
+def test_what_a_test_of_it_sends_is_what_its_page_shows_first(code: str) -> None:
+    """`sample.http` in its folder; nobody has to set anything up for it to become an event."""
+    adapter = ADAPTERS[code]
+    assert adapter.sample is not None, "write sample.http, and `sample = sample_beside(__file__)`"
+    assert Sample(json.loads(adapter.sample.body), dict(adapter.sample.headers)) == samples(code)[0]
+    reading = adapter.read(Push(adapter.sample.headers, adapter.sample.body, NOW), known_of(adapter))
+    assert not isinstance(reading, Parked) and reading, reading
+
+
+@pytest.mark.parametrize("code", ADAPTERS)
+def test_what_it_is_stands_in_a_line_in_every_language(code: str) -> None:
+    """`about` in its `steps.toml`, and `about = about_beside(__file__)`: for those who look for theirs."""
+    assert set(ADAPTERS[code].about) == set(ADAPTERS[code].steps)
+    assert all(0 < len(line) <= 90 and line.endswith((".", "。")) for line in ADAPTERS[code].about.values())
 
 
 @pytest.mark.parametrize("code", ADAPTERS)

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any
 
 from tidings_client.answers import Refused, Unavailable
-from tidings_client.client import BATCH_BYTES, Client, EventLike, pause, signature
+from tidings_client.client import BATCH_BYTES, Client, EventLike, pause
 from tidings_client.environment import buffer_path
 from tidings_client.event import as_json, encoded
 from tidings_client.keep import Aside, Keep, Row
@@ -59,12 +59,9 @@ class Buffered:
         """Whether it was kept: False when the buffer is full, and never because Tidings is away."""
         return self._add("", {}, encoded(event))
 
-    def push(
-        self, adapter: str, payload: Mapping[str, Any], *, secret: str = "", headers: Mapping[str, str] | None = None
-    ) -> bool:
-        """As `Client.push`. The file has the signature, never the secret."""
-        body = as_json(payload)
-        return self._add(adapter, {**(headers or {}), **signature(body, secret)}, body)
+    def push(self, adapter: str, payload: Mapping[str, Any], *, headers: Mapping[str, str] | None = None) -> bool:
+        """As `Client.push`. It is signed when it is sent, with the client's secret, which the file does not know."""
+        return self._add(adapter, headers or {}, as_json(payload))
 
     def flush(self, timeout: float) -> int:
         """Wait until all is sent, that long at most; how many are left. It does not shorten a pause that Tidings asked

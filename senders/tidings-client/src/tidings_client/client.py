@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import random
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,8 +11,9 @@ from urllib.parse import quote
 
 from tidings_client.answers import Accepted, Batch, Parked, Pushed, Refused, Rejected, Unavailable
 from tidings_client.call import address, post
-from tidings_client.environment import required, secret_reader
+from tidings_client.environment import optional, required, secret_reader
 from tidings_client.event import Event, as_json, encoded
+from tidings_client.sign import signature
 
 T = TypeVar("T")
 EventLike = Union[Event, Mapping[str, Any]]
@@ -32,19 +31,27 @@ class Client:
     """Tidings at this address, for whom this token speaks. Holds no connection: threads may share it, and it outlives
     forks. `timeout`: seconds for one call. `patience`: seconds in which a call that failed for reasons of the network
     or of the moment (429, 5xx) is made again, with the same ids; 0: once. `token` may be a function, which is asked
-    each time. Raises ValueError for what is no address."""
+    each time. `secret`: signs what is pushed, for a source that has one. Raises ValueError for what is no
+    address."""
 
     def __init__(
-        self, url: str, token: str | Callable[[], str], *, timeout: float = 10.0, patience: float = 30.0
+        self,
+        url: str,
+        token: str | Callable[[], str],
+        *,
+        timeout: float = 10.0,
+        patience: float = 30.0,
+        secret: str = "",
     ) -> None:
-        self._address, self._token = address(url), token
+        self._address, self._token, self._secret = address(url), token, secret
         self.timeout, self.patience = timeout, patience
 
     @classmethod
     def from_environment(cls, *, timeout: float = 10.0, patience: float = 30.0) -> Client:
-        """`TIDINGS_URL`; `TIDINGS_TOKEN`, or a file with it, `TIDINGS_TOKEN_FILE`, read at each call. Raises ValueError
-        for what is missing."""
-        return cls(required("TIDINGS_URL"), secret_reader("TIDINGS_TOKEN"), timeout=timeout, patience=patience)
+        """`TIDINGS_URL`; `TIDINGS_TOKEN`, or a file with it, `TIDINGS_TOKEN_FILE`, read at each call; `TIDINGS_SECRET`,
+        where pushes are signed. Raises ValueError for what is missing."""
+        url, token = required("TIDINGS_URL"), secret_reader("TIDINGS_TOKEN")
+        return cls(url, token, timeout=timeout, patience=patience, secret=optional("TIDINGS_SECRET"))
 
     def send(self, event: EventLike) -> Accepted:
         """Raises `Refused`, or `Unavailable` when patience is at its end."""
@@ -67,11 +74,10 @@ class Client:
     def push(
         self, adapter: str, payload: Mapping[str, Any], *, secret: str = "", headers: Mapping[str, str] | None = None
     ) -> Pushed:
-        """Another system's own words, for the adapter of that name. `secret`: sign it, as a source that has one wants
-        it; `headers` carries another signature. Raises `Refused`, or `Unavailable` when patience is at its end."""
+        """Another system's own words, for the adapter of that name. `secret`: sign it with this one; `headers` carries
+        another signature. Raises `Refused`, or `Unavailable` when patience is at its end."""
         body = as_json(payload)
-        beside = {**(headers or {}), **signature(body, secret)}
-        return self._patiently(lambda: self.post_payload(adapter, body, beside))
+        return self._patiently(lambda: self.post_payload(adapter, body, headers or {}, secret))
 
     # one call each, without patience
 
@@ -91,8 +97,10 @@ class Client:
         first, second = self.post_batch(bodies[:half]), self.post_batch(bodies[half:])
         return _sum(first, second, half)
 
-    def post_payload(self, adapter: str, body: bytes, headers: Mapping[str, str]) -> Pushed:
-        return _understood(_pushed, self._post(f"/sources/{quote(adapter, safe='')}", body, headers))
+    def post_payload(self, adapter: str, body: bytes, headers: Mapping[str, str], secret: str = "") -> Pushed:
+        """Signed now: a signature has its time in it."""
+        sent = {**headers, **signature(body, secret or self._secret, time.time())}
+        return _understood(_pushed, self._post(f"/sources/{quote(adapter, safe='')}", body, sent))
 
     def _post(self, path: str, body: bytes, headers: Mapping[str, str] | None = None) -> Any:
         token = self._token if isinstance(self._token, str) else self._token()
@@ -151,13 +159,6 @@ def slices(bodies: Sequence[bytes]) -> list[tuple[int, int]]:
             first, size = place, 0
         size += len(body) + 1
     return [*found, (first, len(bodies))] if bodies else []
-
-
-def signature(body: bytes, secret: str) -> dict[str, str]:
-    """The header that shows who knows the secret; none without one."""
-    if not secret:
-        return {}
-    return {"Tidings-Signature": "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}
 
 
 # what came

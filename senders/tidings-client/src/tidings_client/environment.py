@@ -1,4 +1,4 @@
-"""What is set outside: `TIDINGS_URL`, `TIDINGS_TOKEN` or `TIDINGS_TOKEN_FILE`, `TIDINGS_BUFFER`."""
+"""What is set outside: `TIDINGS_URL`, `TIDINGS_TOKEN`, `TIDINGS_SECRET`, `TIDINGS_BUFFER`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,13 @@ def required(name: str) -> str:
     if not value:
         raise ValueError(f"{name} is not set.")
     return value
+
+
+def optional(name: str) -> str:
+    """From the environment or from a file, `NAME_FILE`; empty when neither is set."""
+    if file := os.environ.get(f"{name}_FILE", "").strip():
+        return Path(file).read_text("utf-8").strip()
+    return os.environ.get(name, "").strip()
 
 
 def secret_reader(name: str) -> str | Callable[[], str]:

@@ -15,7 +15,6 @@ from tidings.channels.configure import ShownChannel, channel_of, channels_of, co
 from tidings.channels.contract import Field
 from tidings.channels.registry import CHANNELS
 from tidings.console.asked import number_in
-from tidings.console.channels.form import Form, given, label_of, said, stored_form, written_form
 from tidings.console.channels.words import (
     Gauge,
     Health,
@@ -27,6 +26,7 @@ from tidings.console.channels.words import (
     trouble_of,
     worth_a_look,
 )
+from tidings.console.form import Declared, Form, given, said, stored_form, written_form
 from tidings.console.page import Asked, is_part, page, say, show
 from tidings.delivery.limits import limits_of
 from tidings.delivery.tally import Row, lately
@@ -119,8 +119,8 @@ def switch(request: Asked, code: str) -> HttpResponse:
 @page("administrator", methods=("POST",))
 def fields(request: Asked, code: str) -> HttpResponse:
     """The form for what was chosen in it, with what was written so far."""
-    form = written_form(channel_of(request.caller, code), request.POST)
-    return show(request, "console/channels/_fields.html", {"form": form, "code": code})
+    form = written_form(_declared(channel_of(request.caller, code)), request.POST)
+    return show(request, "console/_declared.html", {"form": form, "fields_url": reverse("channel-fields", args=[code])})
 
 
 @page(*READERS)
@@ -161,11 +161,11 @@ def _tried(request: Asked, code: str, login: str) -> Told:
 def _refused(request: Asked, code: str, problem: Problem) -> HttpResponse:
     shown = channel_of(request.caller, code)
     if problem.code in CHANGED_MEANWHILE:
-        return _page(request, shown, written_form(shown, request.POST, changed=True), status=409)
+        return _page(request, shown, written_form(_declared(shown), request.POST, changed=True), status=409)
     if problem.status != 422:
         raise problem
     problems = {str(error["field"]): str(error["problem"]) for error in problem.errors}
-    return _page(request, shown, written_form(shown, request.POST, problems), status=422)
+    return _page(request, shown, written_form(_declared(shown), request.POST, problems), status=422)
 
 
 def _page(
@@ -179,7 +179,8 @@ def _page(
     one = CHANNELS[shown.channel]
     context = {
         "card": _card(shown, []),
-        "form": form or stored_form(shown),
+        "form": form or stored_form(_declared(shown)),
+        "fields_url": reverse("channel-fields", args=[shown.channel]),
         "missing": "missing" in request.GET,
         "about": about(one, reports=shown.receipts_url is not None),
         "receipts_url": _receipts_url(shown),
@@ -190,6 +191,10 @@ def _page(
         **more,
     }
     return show(request, "console/channels/channel.html", context, status=status)
+
+
+def _declared(shown: ShownChannel) -> Declared:
+    return Declared(shown.fields, shown.settings, shown.version)
 
 
 def _now(request: Asked, shown: ShownChannel, *, at_most: int = ON_ITS_PAGE) -> dict[str, Any]:
@@ -229,7 +234,9 @@ def _made(shown: ShownChannel) -> list[tuple[str, str]]:
     """Secrets that were made just now: (label, secret)."""
     secrets = [each.name for each in shown.fields if each.kind == "secret" and each.generate]
     values = {name: shown.settings.get(name) for name in secrets}
-    return [(label_of(shown, name), str(value)) for name, value in values.items() if value not in (None, "", MASK)]
+    return [
+        (_declared(shown).label_of(name), str(value)) for name, value in values.items() if value not in (None, "", MASK)
+    ]
 
 
 def _receipts_url(shown: ShownChannel) -> str:

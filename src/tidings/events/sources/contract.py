@@ -1,8 +1,8 @@
 """What an adapter is: another system's payload becomes events, or is parked with a reason. Pure: neither Django nor a
 network library is imported here.
 
-Adding one: a folder beside this file with `adapter.py`, `mapping.toml`, `steps.toml`, and `words.toml` where it has
-options; `docs/sources/<folder>.md`; its samples in `tests/events/sources/`.
+Adding one: a folder beside this file with `adapter.py`, `mapping.toml`, `steps.toml`, `sample.http`, and `words.toml`
+where it has options; `docs/sources/<folder>.md`; its samples in `tests/events/sources/`.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from tidings.channels.contract import Field, Values
-from tidings.events.event import Event
+from tidings.events.event import MAX_EVENT_BYTES, Event
 from tidings.events.sources.mapping import WordMap
 
 Reason = Literal["unmapped", "not_understood", "incomplete", "invalid_event", "unknown_event_type", "test_message"]
@@ -24,6 +24,17 @@ documents. incomplete: what an event cannot do without is missing. invalid_event
 unknown_event_type: it is mapped to a type that this organisation does not have. test_message: somebody pressed Test."""
 
 _encoder = msgspec.json.Encoder(order="deterministic")
+
+
+Group = Literal["tickets", "flows", "warehouses", "anything"]
+"""What sort of system it is: a ticket platform, a scheduler of task flows, a warehouse and what is built in it, any."""
+
+
+class Sample(Struct, frozen=True):
+    """A call as a system makes it. Names of headers are in lower case."""
+
+    headers: Mapping[str, str]
+    body: bytes
 
 
 class Push(Struct, frozen=True):
@@ -67,6 +78,12 @@ class Adapter(ABC):
     steps: ClassVar[Mapping[str, Sequence[str]]]
     """By language: what to do on the other side, one thing after the other. `{url}` is where it is to send, with the
     token in it."""
+    group: ClassVar[Group] = "anything"
+    about: ClassVar[Mapping[str, str]] = {}
+    """By language: what it is and how it connects, in a line, for those who look for theirs."""
+    sample: ClassVar[Sample | None] = None
+    """What it sends, as its page in docs/sources shows it first: read by a source that nobody has set up, it becomes
+    events. It is what a test from the console sends."""
     options: ClassVar[tuple[Field, ...]] = ()
     """What a source may say of the system it is, beside words: where its pages are, in which zone its times are. As a
     channel declares its settings; none is a secret."""
@@ -74,12 +91,21 @@ class Adapter(ABC):
     answer: ClassVar[Mapping[str, Any]] = {}
     """What the system takes for success, where that is neither any 2xx nor any body: the status, and members of the
     answer beside ours."""
+    first_holds: ClassVar[bool] = False
+    """This system tells one change more than once, in other words each time. The first under an id holds; what comes
+    later under it is no event. Elsewhere an id that comes with other content is somebody's mistake."""
     kept_headers: ClassVar[tuple[str, ...]] = ()
     """What of the headers `read` looks at: parked with the body, so that it can be read again."""
+    at_most: ClassVar[int] = MAX_EVENT_BYTES
+    """Bytes of a push. More where a system sends what nobody here wants, the SQL of a ticket for one."""
 
     @abstractmethod
     def read(self, push: Push, known: Known) -> Reading:
         """Never raises, whatever the bytes are. The same push makes the same events, their ids included."""
+
+    def kept(self, body: bytes) -> bytes:
+        """What of a body is parked: enough to read it again, and nothing that people may not see. Never raises."""
+        return body
 
     def signed(self, push: Push, secret: str) -> bool:
         """Whether whoever sent it knows the source's secret. A system that cannot sign has none."""

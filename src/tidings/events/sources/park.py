@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from tidings.channels.contract import Value, Values
 from tidings.channels.words import cut, one_line
+from tidings.events.event import MAX_EVENT_BYTES
 from tidings.events.sources.contract import Adapter, Known, Parked, Push
 from tidings.events.sources.mapping import Row
 from tidings.events.sources.rows import read_rows
@@ -112,7 +113,12 @@ async def set_up_of(connection: Connection, tenant_id: UUID, source: str) -> Set
 async def park(
     connection: Connection, tenant_id: UUID, source: str, adapter: Adapter, push: Push, parked: Parked
 ) -> UUID:
-    """Its key; that of the first where the very same payload waits already. Raises `Problem` 429 `parked_full`."""
+    """Its key; that of the first where the very same payload waits already. Raises `Problem` 429 `parked_full`, 413 for
+    what is too large to be kept."""
+    body = adapter.kept(push.body)
+    if len(body) > MAX_EVENT_BYTES:
+        detail = f"What cannot be read is parked up to {MAX_EVENT_BYTES // 1024} KiB; this is larger. {parked.detail}"
+        raise Problem(413, "body_too_large", detail)
     headers = {
         name: cut(one_line(push.headers[name]), HEADER_LENGTH) for name in adapter.kept_headers if name in push.headers
     }
@@ -125,8 +131,8 @@ async def park(
         "detail": parked.detail,
         "words": _json(parked.words),
         "headers": _json(headers),
-        "body": push.body.decode(),
-        "hash": hashlib.blake2b(adapter.code.encode() + b"\0" + push.body, digest_size=16).digest(),
+        "body": body.decode(),
+        "hash": hashlib.blake2b(adapter.code.encode() + b"\0" + body, digest_size=16).digest(),
         "at_most": WAITING_AT_MOST,
     }
     kept = await (await connection.execute(_PARK, row, binary=True)).fetchone()

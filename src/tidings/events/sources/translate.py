@@ -4,17 +4,19 @@ park it. What the node takes and what is read again pass here."""
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
 from uuid import UUID
 
 import msgspec
 from msgspec import Struct
 
-from tidings.catalog.features import Catalog, unknown_type
-from tidings.events.event import Event, Incoming, People, read_event
+from tidings.catalog.features import SYSTEM_FEATURE, Catalog, unknown_type
+from tidings.events.event import EARLIEST, Event, Incoming, People, read_event
 from tidings.events.group import Kept, Verdict
 from tidings.events.sources.contract import Adapter, Parked, Push, Reading
 from tidings.events.sources.park import SetUp, Waiting
 from tidings.events.sources.registry import ADAPTERS
+from tidings.events.sources.understand import line
 from tidings.kernel.clock import now
 from tidings.kernel.problems import Problem
 
@@ -43,12 +45,14 @@ class ReadAgain(Struct, frozen=True):
 async def keep_payload(adapter: Adapter, push: Push, sender: Sender, keep: Keep) -> Sequence[Kept] | Parked:
     """All of its events, together. If one cannot be kept, the payload is parked: what was kept of it is a duplicate the
     next time. Raises `Problem` for what is not the payload's fault."""
-    return await _keep(_read(adapter, push, sender), sender, keep)
+    return await _keep(_read(adapter, push, sender), adapter, push.received, sender, keep)
 
 
 async def read_again(rows: Sequence[Waiting], sender: Sender, keep: Keep) -> ReadAgain:
     """Together, so that they are kept together; the oldest takes the first number of its subject."""
-    outcomes = await asyncio.gather(*(_keep(_read_parked(row, sender), sender, keep) for row in rows))
+    outcomes = await asyncio.gather(
+        *(_keep(_read_parked(row, sender), ADAPTERS.get(row.adapter), row.push.received, sender, keep) for row in rows)
+    )
     became: dict[UUID, Sequence[UUID]] = {}
     still: dict[UUID, Parked] = {}
     for row, outcome in zip(rows, outcomes, strict=True):
@@ -59,12 +63,14 @@ async def read_again(rows: Sequence[Waiting], sender: Sender, keep: Keep) -> Rea
     return ReadAgain(became, still)
 
 
-async def _keep(reading: Reading, sender: Sender, keep: Keep) -> Sequence[Kept] | Parked:
+async def _keep(
+    reading: Reading, adapter: Adapter | None, received: datetime, sender: Sender, keep: Keep
+) -> Sequence[Kept] | Parked:
     if isinstance(reading, Parked):
         return reading
     incoming: list[Incoming] = []
     for event in reading:
-        checked = _checked(event, sender)
+        checked = _checked(event, received, sender)
         if isinstance(checked, Parked):
             return checked
         incoming.append(checked)
@@ -74,6 +80,8 @@ async def _keep(reading: Reading, sender: Sender, keep: Keep) -> Sequence[Kept] 
             kept.append(verdict)
         elif verdict.code in NOT_OF_THE_EVENT:
             raise verdict
+        elif verdict.code == "event_id_reused" and adapter and adapter.first_holds:
+            continue
         else:
             return Parked(
                 "unknown_event_type" if verdict.code == "unknown_event_type" else "invalid_event", verdict.detail
@@ -97,8 +105,12 @@ def _read_parked(row: Waiting, sender: Sender) -> Reading:
     return _read(adapter, row.push, sender)
 
 
-def _checked(event: Event, sender: Sender) -> Incoming | Parked:
+def _checked(event: Event, received: datetime, sender: Sender) -> Incoming | Parked:
     """As strictly as what comes by `POST /events`."""
+    if event.source not in ("", sender.source):
+        return Parked("invalid_event", _other_source(event.source, sender.source))
+    if event.type.startswith(f"{SYSTEM_FEATURE}."):
+        return Parked("invalid_event", f"Notices of the feature `{SYSTEM_FEATURE}` come from Tidings alone.")
     try:
         people = _without(event.people, sender.set_up.ignored_people)
         raw = msgspec.json.encode(msgspec.structs.replace(event, source=sender.source, people=people))
@@ -107,7 +119,15 @@ def _checked(event: Event, sender: Sender) -> Incoming | Parked:
         return Parked("invalid_event", problem.detail)
     if event.type not in sender.catalog.event_types:
         return Parked("unknown_event_type", unknown_type(event.type, sender.catalog).detail)
+    if event.time is None and received < incoming.time:
+        # What was parked, or waited in a bus, did not happen just now. No part of what tells a repeat.
+        incoming = msgspec.structs.replace(incoming, time=max(received, EARLIEST))
     return incoming
+
+
+def _other_source(named: str, source: str) -> str:
+    hint = "let its events name this source, or none, or give that one a source of its own"
+    return f"This speaks for the source {source!r}, not for {line(named)!r}: {hint}."
 
 
 def _without(people: People, ignored: frozenset[str]) -> People:

@@ -17,7 +17,7 @@ from tidings.events.event import Event, People, PersonKey, PersonRef, Subject
 from tidings.events.sources.airflow.error_line import error_line
 from tidings.events.sources.contract import Adapter, Known, Parked, Push, Reading, with_made_up_id
 from tidings.events.sources.mapping import Row, WordMap, mapping_beside
-from tidings.events.sources.steps import steps_beside
+from tidings.events.sources.steps import about_beside, sample_beside, steps_beside
 from tidings.events.sources.understand import Text, decoded, line, moment, text, title, unmapped
 
 WORDS = words_beside(__file__)
@@ -88,7 +88,10 @@ class AirflowAdapter(Adapter):
     code = "airflow"
     label = "Apache Airflow"
     mapping = mapping_beside(__file__)
+    group = "flows"
+    about = about_beside(__file__)
     steps = steps_beside(__file__)
+    sample = sample_beside(__file__)
     options = (Field("url", "url", WORDS["url"]),)
 
     def read(self, push: Push, known: Known) -> Reading:

@@ -1,4 +1,5 @@
-"""A form made of what a channel declares. What is stored as a secret never gets here: only whether it is set."""
+"""A form made of what a channel or an adapter declares. What is stored as a secret never gets here: only whether it is
+set."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,7 +9,6 @@ from django.http import QueryDict
 from django.utils.translation import get_language
 
 from tidings.channels.check import existing
-from tidings.channels.configure import ShownChannel
 from tidings.channels.contract import Field, Value, Values
 from tidings.channels.field_words import Text, in_language
 from tidings.console.spoken import spoken
@@ -57,6 +57,18 @@ class Input:
 
 
 @dataclass(frozen=True, slots=True)
+class Declared:
+    """What a form is made of: the fields, what stands in them now (masked), and in which version."""
+
+    fields: Sequence[Field]
+    values: Values
+    version: int
+
+    def label_of(self, name: str) -> str:
+        return next((said(each.words.label) for each in self.fields if each.name == name), name)
+
+
+@dataclass(frozen=True, slots=True)
 class Form:
     """`differs`: what somebody else has changed meanwhile, and stands there now: (label, theirs)."""
 
@@ -70,22 +82,22 @@ class Form:
         return bool(self.problems or self.differs)
 
 
-def stored_form(shown: ShownChannel) -> Form:
+def stored_form(kept: Declared) -> Form:
     """As it is kept."""
-    return Form(_inputs(shown, shown.settings, frozenset(), {}), shown.version)
+    return Form(_inputs(kept, kept.values, frozenset(), {}), kept.version)
 
 
 def written_form(
-    shown: ShownChannel, post: QueryDict, problems: Mapping[str, str] | None = None, *, changed: bool = False
+    kept: Declared, post: QueryDict, problems: Mapping[str, str] | None = None, *, changed: bool = False
 ) -> Form:
-    """As somebody has filled it in, without the secrets they wrote. `changed`: somebody else was quicker, and `shown`
+    """As somebody has filled it in, without the secrets they wrote. `changed`: somebody else was quicker, and `kept`
     is what stands there now."""
-    written = _written(shown.fields, post)
+    written = _written(kept.fields, post)
     problems = {name: spoken(problem) for name, problem in (problems or {}).items()}
-    inputs = _inputs(shown, written, frozenset(post.getlist(REMOVE)), problems)
+    inputs = _inputs(kept, written, frozenset(post.getlist(REMOVE)), problems)
     labels = {each.name: each.label for each in inputs}
     elsewhere = [(labels.get(name, name), problem) for name, problem in problems.items()]
-    return Form(inputs, shown.version, elsewhere, _differences(shown, written) if changed else ())
+    return Form(inputs, kept.version, elsewhere, _differences(kept, written) if changed else ())
 
 
 def given(fields: Sequence[Field], post: QueryDict) -> dict[str, Any]:
@@ -105,27 +117,23 @@ def said(words: Text) -> str:
     return in_language(words, get_language() or "en")
 
 
-def label_of(shown: ShownChannel, name: str) -> str:
-    return next((said(each.words.label) for each in shown.fields if each.name == name), name)
-
-
 def _written(fields: Sequence[Field], post: QueryDict) -> Values:
     return {each.name: post.get(each.name, "") for each in fields if each.kind != "secret" and each.name in post}
 
 
-def _inputs(shown: ShownChannel, values: Values, removed: frozenset[str], problems: Mapping[str, str]) -> list[Input]:
-    deciding = {each.when[0] for each in shown.fields if each.when}
+def _inputs(kept: Declared, values: Values, removed: frozenset[str], problems: Mapping[str, str]) -> list[Input]:
+    deciding = {each.when[0] for each in kept.fields if each.when}
     return [
-        _input(each, shown, values.get(each.name, each.default), removed, problems.get(each.name, ""), deciding)
-        for each in existing(shown.fields, values)
+        _input(each, kept, values.get(each.name, each.default), removed, problems.get(each.name, ""), deciding)
+        for each in existing(kept.fields, values)
     ]
 
 
 def _input(
-    one: Field, shown: ShownChannel, value: Value, removed: frozenset[str], problem: str, deciding: set[str]
+    one: Field, kept: Declared, value: Value, removed: frozenset[str], problem: str, deciding: set[str]
 ) -> Input:
     secret = one.kind == "secret"
-    is_set = secret and bool(shown.settings.get(one.name))
+    is_set = secret and bool(kept.values.get(one.name))
     text = "" if secret or value is None else str(value)
     return Input(
         name=one.name,
@@ -145,10 +153,10 @@ def _input(
     )
 
 
-def _differences(shown: ShownChannel, written: Values) -> list[tuple[str, str]]:
-    now = {name: "" if value is None else str(value) for name, value in shown.settings.items()}
+def _differences(kept: Declared, written: Values) -> list[tuple[str, str]]:
+    now = {name: "" if value is None else str(value) for name, value in kept.values.items()}
     return [
         (said(each.words.label), now.get(each.name, ""))
-        for each in shown.fields
+        for each in kept.fields
         if each.kind != "secret" and each.name in written and written[each.name] != now.get(each.name, "")
     ]
