@@ -16,7 +16,6 @@ from tidings_airflow.outbox import guarded, outbox, put
 from tidings_airflow.payload import ERROR_KEY, dag_said, error_line, payload, run_said
 from tidings_airflow.settings import settings
 
-LIVE_LONG = ("SchedulerJob", "TriggererJob", "DagProcessorJob")
 # A run that had ended and is then set to another state by hand keeps the end it had.
 SET_LATER = timedelta(minutes=1)
 
@@ -24,12 +23,13 @@ SET_LATER = timedelta(minutes=1)
 class Listener:
     @hookimpl
     def on_starting(self, component: Any) -> None:
-        """What was left by processes that are gone is sent without waiting for the next event."""
-        if getattr(component, "job_type", "") in LIVE_LONG:
-            with guarded("what was left"):
+        """Whoever lives long sends what others leave: the scheduler, the triggerer and the DAG processor, each of them
+        a `Job`, of a kind that it does not know yet. A task is none."""
+        if type(component).__name__ == "Job":
+            with guarded("what others have left"):
                 found = settings()
                 if found:
-                    outbox(found)
+                    outbox(found).deliver()
 
     @hookimpl
     def on_dag_run_success(self, dag_run: Any, msg: str) -> None:
