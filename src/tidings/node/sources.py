@@ -159,7 +159,8 @@ class Sources:
 
     async def _park(self, adapter: Adapter, push: Push, sender: Sender, parked: Parked) -> dict[str, Any]:
         async with self._live() as connection:
-            key = await park(connection, sender.tenant_id, sender.source, adapter, push, parked)
+            options = sender.set_up.known(adapter).options
+            key = await park(connection, sender.tenant_id, sender.source, adapter, push, parked, options)
         metrics.EVENTS.labels("parked").inc()
         log.info("parked: %s", parked.reason, extra={"source": sender.source, "parked": str(key)})
         where = f"{self._node.settings.base_url}{PATH}{quote(sender.source, safe='')}/parked"
@@ -175,7 +176,8 @@ async def _sender(connection: Connection, source: str, view: View) -> Sender:
 
 
 def _check_signature(adapter: Adapter, push: Push, sender: Sender) -> None:
-    if sender.set_up.secret and not adapter.signed(push, sender.set_up.secret):
+    secret, options = sender.set_up.secret, sender.set_up.known(adapter).options
+    if secret and not adapter.signed_as(push, secret, options):
         log.warning("a signature was refused", extra={"source": sender.source})
         where = f"PUT {PATH}{quote(sender.source, safe='')}/secret"
         detail = (

@@ -160,6 +160,10 @@ def test_times_are_those_of_the_zone_that_the_source_names() -> None:
     assert read(finished()).time == datetime(2026, 11, 23, 10, 30, 0, 416324, UTC)
     assert read(finished(), timezone="UTC").time == datetime(2026, 11, 23, 18, 30, 0, 416324, UTC)
     assert read(release(), timezone="UTC").time == datetime(2026, 11, 23, 18, 0, 4, 339504, UTC)
+    for said, hour in (("UTC", 18), ("Asia/Shanghai", 10), ("../etc/passwd", 10), ("nowhere", 10)):
+        assert read(finished() | {"tidings": {"timezone": said}}).time == datetime(
+            2026, 11, 23, hour, 30, 0, 416324, UTC
+        )
 
 
 def test_a_decision_has_no_time_in_the_payload_so_it_is_when_it_arrived() -> None:
@@ -257,24 +261,24 @@ def test_what_is_not_what_archery_sends_is_parked(payload: Any) -> None:
 @pytest.mark.parametrize("payload", [release(), finished(), query(), archive()])
 def test_what_is_parked_holds_no_sql_no_literal_and_no_connection_and_reads_as_before(payload: Any) -> None:
     before = push(payload)
-    kept = ARCHERY.kept(before.body)
+    kept = ARCHERY.parked_body(before.body)
     for secret in (b"update coupons", b"bob@example.com", b"10.0.0.5", b'"user": "archery"', b"3306"):
         assert secret not in kept
     again = Push(before.headers, kept, RECEIVED)
     assert ARCHERY.read(again, Known(ARCHERY.mapping)) == ARCHERY.read(before, Known(ARCHERY.mapping))
-    assert ARCHERY.kept(kept) == kept
+    assert ARCHERY.parked_body(kept) == kept
 
 
 @pytest.mark.parametrize("raw", [b"", b"nonsense", b"[1]", b"\xff", b'{"workflow_content": 5, "instance": null}'])
 def test_what_cannot_be_opened_is_kept_as_it_is(raw: bytes) -> None:
-    assert ARCHERY.kept(raw).replace(b" ", b"") == raw.replace(b" ", b"")
+    assert ARCHERY.parked_body(raw).replace(b" ", b"") == raw.replace(b" ", b"")
 
 
 def test_odd_members_do_not_let_sql_through() -> None:
     payload = release()
     payload["workflow_content"] |= {"review_content": {"sql": SECRET_SQL}, "execute_result": SECRET_SQL}
     payload |= {"instance": None, "audit": audit()}
-    assert b"update coupons" not in ARCHERY.kept(push(payload).body)
+    assert b"update coupons" not in ARCHERY.parked_body(push(payload).body)
 
 
 # the signature

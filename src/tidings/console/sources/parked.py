@@ -9,19 +9,20 @@ from uuid import UUID
 import msgspec
 from django.http import HttpResponse
 from django.shortcuts import redirect
-from django.urls import path
+from django.urls import path, reverse
 from django.utils.translation import get_language, gettext, ngettext
 
 from tidings.catalog.extend import catalog_of
 from tidings.catalog.features import SYSTEM_FEATURE, Catalog
 from tidings.console.asked import number_in
-from tidings.console.page import Asked, page, say, show
-from tidings.console.sources.door import AGAIN_AT_MOST, read_parked_again
+from tidings.console.form import Declared, given, stored_form, written_form
+from tidings.console.page import Asked, is_part, page, say, show
 from tidings.console.sources.mapping import given_people, given_rows, rows_of, written_rows
 from tidings.console.spoken import spoken
+from tidings.door import AGAIN_AT_MOST, read_parked_again
 from tidings.events.models import Parked
 from tidings.events.sources.registry import ADAPTERS, in_order
-from tidings.events.sources.set_up import mapping_of, parked_of, put_mapping, put_secret
+from tidings.events.sources.set_up import ShownMapping, has_secret, mapping_of, parked_of, put_mapping, put_secret
 from tidings.kernel.ids import made_at
 from tidings.kernel.pages import Page, Part, page_of
 from tidings.kernel.problems import Problem
@@ -80,18 +81,21 @@ def mapping(request: Asked, name: str) -> HttpResponse:
     status, problems, changed = 200, [], False
     people = shown.ignored_people
     rows = rows_of(shown, _words(request, name))
+    form = stored_form(declared(shown))
     if request.method == "POST":
         version = request.POST.get("version", "")
         expected = Expected(number_in(version) or 0)
         rows_given, people = given_rows(shown.parts, request.POST), given_people(request.POST)
         try:
-            put_mapping(request.caller, name, shown.adapter, rows_given, people, None, expected)
+            options = given(shown.fields, request.POST)
+            put_mapping(request.caller, name, shown.adapter, rows_given, people, options, expected)
         except Problem as problem:
             if problem.status not in (409, 422):
                 raise
             found = {str(error["field"]): str(error["problem"]) for error in problem.errors}
             rows, status = written_rows(shown.parts, request.POST, found), problem.status
             problems, changed = [said(problem)], problem.status == 409
+            form = written_form(declared(shown), request.POST, found, changed=changed)
         else:
             say(request, gettext("Saved. It holds for every payload from now on."))
             return redirect("source-parked" if parked_of(request.caller, name).exists() else "source", name)
@@ -99,8 +103,9 @@ def mapping(request: Asked, name: str) -> HttpResponse:
         "name": name,
         "shown": shown,
         "adapter": ADAPTERS[shown.adapter],
-        "adapters": list(ADAPTERS.values()),
         "rows": rows,
+        "form": form,
+        "fields_url": reverse("source-fields", args=[name]),
         "built_in": [_known(shown.parts, row) for row in shown.built_in],
         "ignored": "\n".join(people),
         "types": _types(catalog_of(request.caller.tenant_id)),
@@ -118,6 +123,9 @@ def secret(request: Asked, name: str) -> HttpResponse:
         put_secret(request.caller, name, written or None)
         told = gettext("From now on payloads that are not signed with this key are refused.")
         say(request, told if written else gettext("Signatures are not looked at any more."))
+    if is_part(request):
+        context = {"name": name, "has_secret": has_secret(request.caller, name)}
+        return show(request, "console/sources/_signing.html", context)
     return redirect("source", name)
 
 
@@ -135,6 +143,11 @@ def _words(request: Asked, name: str) -> dict[str, str] | None:
     key = _uuid(request.GET.get("for", ""))
     one = parked_of(request.caller, name).filter(id=key).first() if key else None
     return None if one is None else dict(one.words)
+
+
+def declared(shown: ShownMapping) -> Declared:
+    """What the source may say of its system, as a form is made of it."""
+    return Declared(shown.fields, shown.options, shown.version)
 
 
 def _known(parts: Sequence[str], row: Mapping[str, Any]) -> tuple[list[str], str]:

@@ -95,7 +95,7 @@ class ArcheryAdapter(Adapter):
             return unmapped(words, known.words)
         return () if row.type is None else (_event(body, row.type, words, known),)
 
-    def kept(self, body: bytes) -> bytes:
+    def parked_body(self, body: bytes) -> bytes:
         return without_sql(body)
 
     def signed(self, push: Push, secret: str) -> bool:
@@ -129,7 +129,7 @@ def _event(body: Body, event_type: str, words: Mapping[str, str], known: Known) 
         id=_identity(body, words),
         type=event_type,
         subject=Subject("ticket", key, title(name), url),
-        time=_time(body, words, _zone(str(known.options.get("timezone") or ""))),
+        time=_time(body, words, _zone(text(body.tidings.timezone), str(known.options.get("timezone") or ZONE))),
         people=People(_submitter(body), approvers=_approvers(body, known)),
         actor=(text(step.audit_user) or None) if step else None,
         resources=[*_resources(body)][:RESOURCES_AT_MOST],
@@ -232,5 +232,8 @@ def _groups(written: str) -> Mapping[str, tuple[str, ...]]:
 
 
 @lru_cache(maxsize=64)
-def _zone(name: str) -> ZoneInfo:
-    return ZoneInfo(name or ZONE)
+def _zone(said: str, otherwise: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(said or otherwise)
+    except (LookupError, ValueError, OSError):
+        return ZoneInfo(otherwise)
