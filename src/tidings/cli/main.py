@@ -19,6 +19,7 @@ COMMANDS = {
     "rules": ("tidings.cli.rules:rules", "Keep a tenant's rules in a file."),
     "secrets": ("tidings.cli.secrets:secrets", "Change the key that seals what is secret."),
     "serve": ("tidings.cli.serve:serve", "Accept and deliver in one process."),
+    "sources": ("tidings.cli.sources:sources", "Keep in a file how sources are read, and try it."),
     "tenant": ("tidings.cli.tenant:tenant", "Make tenants."),
     "token": ("tidings.cli.token:token", "Make tokens."),
     "web": ("tidings.cli.serve:web", "Accept only; workers deliver."),
