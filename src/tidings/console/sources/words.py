@@ -50,7 +50,7 @@ def mapping(request: Asked, name: str) -> HttpResponse:
     status, problems, changed = 200, [], False
     people, parked = shown.ignored_people, _parked(request, name)
     rows = rows_of(shown, dict(parked.words) if parked else None)
-    sample = _sample(ADAPTERS[shown.adapter], parked)
+    sample = _sample(ADAPTERS[shown.adapter], parked or _newest(request, name, shown.adapter))
     form = stored_form(declared(shown))
     if request.method == "POST":
         version = request.POST.get("version", "")
@@ -75,6 +75,7 @@ def mapping(request: Asked, name: str) -> HttpResponse:
         "shown": shown,
         "adapter": ADAPTERS[shown.adapter],
         "rows": rows,
+        "asked_about": parked is not None,
         "sample": sample,
         "form": form,
         "fields_url": reverse("source-fields", args=[name]),
@@ -123,7 +124,7 @@ def _chosen(request: Asked) -> str | None:
 
 
 def _sample(adapter: Adapter, parked: Waiting | None) -> Sample:
-    """What is tried first: the parked payload that this is about, or what such a system sends."""
+    """What is tried first: the parked payload that this is about, else the newest, else what such a system sends."""
     if parked:
         headers, body = parked.headers, parked.body.encode()
     elif adapter.sample:
@@ -153,6 +154,12 @@ def _parked(request: Asked, name: str) -> Waiting | None:
     """The parked payload that this is about."""
     key = as_uuid(request.GET.get("for", ""))
     return parked_of(request.caller, name).filter(id=key).first() if key else None
+
+
+def _newest(request: Asked, name: str, adapter: str) -> Waiting | None:
+    # Index: parked_waiting.
+    rows = parked_of(request.caller, name).filter(adapter=adapter).exclude(reason="test_message")
+    return rows.order_by("-id").first()
 
 
 def declared(shown: ShownMapping) -> Declared:
