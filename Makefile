@@ -6,21 +6,25 @@ READY  := $(VENV)/.ready
 AUDIT  := $(VENV)-audit
 ASSETS := $(VENV)/.assets
 PLUGINS := $(wildcard plugins/*/pyproject.toml)
+# What runs in other systems and sends here. The client runs in ours too; each of the others beside the system that it is
+# for, in an environment of its own.
+CLIENT  := senders/tidings-client
+SENDERS := $(patsubst senders/%/requirements.txt,%,$(wildcard senders/*/requirements.txt))
 ARGS   ?=
 export UV_NO_PROGRESS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help audit demo serve test lint format types arch bench faults pictures check assets lock clean
+.PHONY: help audit demo serve test lint format types arch bench faults pictures check senders $(SENDERS) assets lock clean
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^## / {printf "\n%s\n", substr($$0, 4)} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(READY): pyproject.toml $(PLUGINS) requirements/all.txt requirements/uv.txt
+$(READY): pyproject.toml $(PLUGINS) $(CLIENT)/pyproject.toml requirements/all.txt requirements/uv.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Tidings needs Python 3.11 or newer; set PYTHON=..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements/all.txt requirements/uv.txt
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable . $(PLUGINS:%/pyproject.toml=--editable %)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable . --editable $(CLIENT) $(PLUGINS:%/pyproject.toml=--editable %)
 	@touch $@
 
 # The console's style, scripts and translations.
@@ -68,7 +72,19 @@ faults: $(ASSETS) ## what it stands up to, killed and cut in every way, into doc
 pictures: $(ASSETS) ## pictures of the console, into docs/pictures
 	$(BIN)/python -m pictures $(ARGS)
 
-check: lint types arch test ## what CI runs
+check: lint types arch test ## what CI runs first
+
+senders: $(SENDERS) ## then it: each sender beside the system that it is for (one alone: make tidings-...)
+
+senders/%/.venv/.ready: senders/%/requirements.txt senders/%/pyproject.toml $(CLIENT)/pyproject.toml $(READY)
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python senders/$*/.venv
+	$(BIN)/uv pip sync --quiet --python senders/$*/.venv/bin/python --require-hashes senders/$*/requirements.txt
+	$(BIN)/uv pip install --quiet --python senders/$*/.venv/bin/python --no-deps --editable $(CLIENT) --editable senders/$*
+	@touch $@
+
+.SECONDARY: $(SENDERS:%=senders/%/.venv/.ready)
+$(SENDERS): %: senders/%/.venv/.ready $(ASSETS)
+	cd senders && $*/.venv/bin/python -m mypy $*/src && $*/.venv/bin/python -m pytest $* $(ARGS)
 
 ## maintain
 $(AUDIT)/.ready: requirements/audit.txt
@@ -83,6 +99,7 @@ lock: $(READY) ## renew the locked dependencies
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --upgrade requirements/uv.in -o requirements/uv.txt
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --upgrade --extra demo --extra otel --group dev pyproject.toml -o requirements/all.txt
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --upgrade requirements/audit.in -o requirements/audit.txt
+	for each in $(SENDERS); do $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --upgrade senders/$$each/requirements.in -o senders/$$each/requirements.txt || exit; done
 
 clean: ## remove what these targets made
-	rm -rf $(VENV) $(AUDIT) assets/node_modules src/tidings/console/static/vendor .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) $(AUDIT) senders/*/.venv senders/.mypy_cache senders/.pytest_cache assets/node_modules src/tidings/console/static/vendor .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

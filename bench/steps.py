@@ -87,10 +87,12 @@ class Rounds:
     async def once(self) -> None:
         from tidings import pipeline
         from tidings.delivery import enqueue
+        from tidings.delivery.birth import claim_at_birth
         from tidings.events.group import Submission
         from tidings.events.receive import receive_one
         from tidings.kernel.clock import now
         from tidings.kernel.ids import child_of
+        from tidings.planning.admit import admit
 
         self._number += EVENTS
         bodies = [event(number) for number in range(self._number, self._number + EVENTS)]
@@ -99,12 +101,12 @@ class Rounds:
             "read and check it", lambda: [receive_one(headers, body, now=now(), source="bench") for body in bodies]
         )
         group = [Submission(TENANT, TOKEN, each, loop.create_future(), loop.time()) for each in incoming]
-        verdicts, fresh = self._timed("is it known, may it come in", lambda: pipeline._judge(group, views, {}))
+        verdicts, fresh = self._timed("is it known, may it come in", lambda: admit(group, views, {}))
         keeps = self._timed(
             "who is told, how, and why not", lambda: [pipeline._plan(new, one, self._view) for new, one in fresh]
         )
         room = self._deliverer.lanes.has_room
-        keeps = self._timed("is there room to send it at once", lambda: pipeline._claim(keeps, room))
+        keeps = self._timed("is there room to send it at once", lambda: claim_at_birth(keeps, room))
         self._timed("its rows, for one statement", lambda: columns(keeps))
         queued = [enqueue.Queued(child_of(keep.id, 2), claimed=True, number=1) for keep in keeps]
         accepted = self._timed(

@@ -3,9 +3,10 @@
 receive     events/receive, events/event     read and check one event, or each of a batch
 translate   events/sources/<system>          another system's own payload becomes events, or is parked
 group       events/group                     what arrives together is kept together
-accept      below                            known already? -> plan -> keep -> hand over
+accept      below                            admit -> plan -> keep -> hand over
+admit       planning/admit                   may it come in? known already?
 plan        planning/facts, planning/plan    rule -> roles -> people -> methods: sends, and skips with their reasons
-keep        delivery/enqueue                 events, subjects, recipients, deliveries: one transaction, then 202
+keep        delivery/birth, enqueue          events, subjects, recipients, deliveries: one transaction, then 202
 send        delivery/lanes, attempt          a lane per destination; compose, send, outcome
 decide      delivery/policy                  outcome and tries -> sent, again at, failed
 record      delivery/record                  attempts and states, many at once
@@ -21,30 +22,27 @@ from uuid import UUID
 import psycopg
 
 from tidings.catalog.features import SYSTEM_FEATURE, unknown_type
-from tidings.delivery.enqueue import Keep, Queued, enqueue, enqueue_late, numbered, order_key, unplanned
+from tidings.delivery.birth import Room, claim_at_birth
+from tidings.delivery.enqueue import Keep, Queued, enqueue, enqueue_late, numbered, unplanned
 from tidings.delivery.job import Job, Story, reader_of
-from tidings.delivery.lanes import Promised, Whose
 from tidings.events.event import Incoming
-from tidings.events.group import Kept, Submission, Verdict, unavailable
-from tidings.events.known import Key, Known, known_events
+from tidings.events.group import Submission, Verdict
+from tidings.events.known import known_events
 from tidings.kernel.clock import now
 from tidings.kernel.database import Connection
 from tidings.kernel.ids import event_id
-from tidings.kernel.problems import Problem
 from tidings.messages.compose import compose
 from tidings.messages.document import Document, document_json
+from tidings.planning.admit import admit, is_of_unknown_type, key_of
 from tidings.planning.facts import Planned, plan_event
 from tidings.planning.record import foreseen_record
 from tidings.planning.view import View
 from tidings.planning.views import Views
 
 log = logging.getLogger("tidings.pipeline")
-_OWN_TYPES = f"{SYSTEM_FEATURE}."
 TOLD_AT_MOST = 1_000
 """People a group may tell, beyond what the first event of each tenant does: a rule can make 500 of one event, and the
 events of all the others wait for the group."""
-Room = Callable[[UUID, str, Promised], bool]
-"""(tenant, destination, promised so far) -> may one more delivery be claimed as it is born?"""
 
 
 @dataclass(slots=True)
@@ -79,9 +77,9 @@ async def accept(
     """
     while True:
         current = await views.current(connection, {one.tenant_id for one in group})
-        known = await known_events(connection, [_key(one) for one in group]) if look_first else {}
-        verdicts, fresh = _judge(group, current, known)
-        if not look_first and len(fresh) < len(group) and any(map(_of_unknown_type, verdicts)):
+        known = await known_events(connection, [key_of(one) for one in group]) if look_first else {}
+        verdicts, fresh = admit(group, current, known)
+        if not look_first and len(fresh) < len(group) and any(map(is_of_unknown_type, verdicts)):
             # It may be a repeat of what was accepted while that type was there.
             look_first = True
             continue
@@ -89,7 +87,7 @@ async def accept(
         if left:
             _leave(group, verdicts, left)
         if lease is not None:
-            keeps = _claim(keeps, room)
+            keeps = claim_at_birth(keeps, room)
         if not keeps:
             return Accepted(verdicts)
         try:
@@ -99,60 +97,6 @@ async def accept(
             look_first = True
             continue
         return _hand_over(verdicts, keeps, queued, group, current, lease or 0)
-
-
-def _judge(
-    group: Sequence[Submission], views: Mapping[UUID, View], known: Mapping[Key, Known]
-) -> tuple[list[Verdict | None], list[tuple[UUID, Submission]]]:
-    """Who gets in: the token lives and speaks for others than ourselves, the key is new or names the same content, and
-    if it is new its type exists."""
-    seen: dict[Key, Known] = dict(known)
-    verdicts: list[Verdict | None] = []
-    fresh: list[tuple[UUID, Submission]] = []
-    for one in group:
-        event, view = one.incoming.event, views.get(one.tenant_id)
-        if view is None:
-            verdicts.append(unavailable("This organisation's settings cannot be read; its events cannot be planned."))
-            continue
-        if refused := _turned_away(one, view):
-            verdicts.append(refused)
-            continue
-        before = seen.get(_key(one))
-        if before is None:
-            if event.type not in view.catalog.event_types:
-                verdicts.append(unknown_type(event.type, view.catalog))
-                continue
-            new = event_id()
-            seen[_key(one)] = Known(new, one.incoming.hash)
-            fresh.append((new, one))
-            verdicts.append(Kept(new, duplicate=False))
-        elif before.hash == one.incoming.hash:
-            verdicts.append(Kept(before.id, duplicate=True))
-        else:
-            verdicts.append(
-                Problem(409, "event_id_reused", f"Event {event.id!r} of {event.source!r} is known with other content.")
-            )
-    return verdicts, fresh
-
-
-def _turned_away(one: Submission, view: View) -> Problem | None:
-    """A notice of our own comes without a token; nothing that comes with one may pass for it."""
-    if not one.token_hash:
-        return None
-    grant, event = view.grants.get(one.token_hash), one.incoming.event
-    if grant is None or not grant.may_send_events:
-        return Problem(401, "token_revoked", "This token was revoked or never existed.")
-    if event.type.startswith(_OWN_TYPES):
-        text = "Notices of the feature `tidings` come from Tidings alone; define a feature of your own for yours"
-        return Problem(403, "reserved", f"{text}: PUT /api/v1/catalog/features/{{code}}.")
-    if event.source.lower() == SYSTEM_FEATURE:
-        text = "`tidings` is where our own notices come from"
-        return Problem(403, "reserved", f"{text}: name the system that this event comes from in `source`.")
-    return None
-
-
-def _of_unknown_type(verdict: Verdict | None) -> bool:
-    return isinstance(verdict, Problem) and verdict.code == "unknown_event_type"
 
 
 def _plan_all(
@@ -195,25 +139,6 @@ def _plan(new: UUID, one: Submission, view: View) -> Keep:
     except Exception as error:
         log.exception("planning failed", extra={"event": str(new)})
         return Keep(new, one.tenant_id, one.incoming, None, fault=type(error).__name__)
-
-
-def _claim(keeps: Sequence[Keep], room: Room) -> list[Keep]:
-    """Decide for each delivery whether this node sends it at once: room, and nothing older of its order key in here."""
-    promised: dict[Whose, int] = {}
-    first: set[object] = set()
-    result: list[Keep] = []
-    for keep in keeps:
-        claims: list[bool] = []
-        for recipient in keep.planned.plan.recipients if keep.planned else ():
-            for send in recipient.sends:
-                key, destination = order_key(keep, recipient, send), send.point.destination
-                free = key not in first and room(keep.tenant_id, destination, promised)
-                first.add(key)
-                for each in (None, keep.tenant_id, destination, (keep.tenant_id, destination)) if free else ():
-                    promised[each] = promised.get(each, 0) + 1
-                claims.append(free)
-        result.append(Keep(keep.id, keep.tenant_id, keep.incoming, keep.planned, claims, keep.fault))
-    return result
 
 
 def _hand_over(
@@ -299,7 +224,3 @@ async def plan_again(
         if not waiting:
             return planned
         after = waiting[-1][0]
-
-
-def _key(one: Submission) -> Key:
-    return one.tenant_id, one.incoming.event.source, one.incoming.event.id

@@ -23,7 +23,7 @@ def dms(organisation: Any) -> str:
 
 
 def test_a_source_starts_with_what_the_adapter_knows(api: Any, dms: str) -> None:
-    answer = api("root").get(f"{dms}/mapping")
+    answer = api("root").get(f"{dms}/mapping?adapter=dms")
     assert (answer.status, answer.body["adapter"], answer.body["rows"], answer.body["version"]) == (200, "dms", [], 0)
     assert answer.body["parts"] == ["category", "module", "event"]
     assert {
@@ -74,7 +74,7 @@ def test_everything_that_does_not_fit_is_named(api: Any, dms: str) -> None:
     assert api("root").put(f"{dms}/mapping", {"adapter": "dms", "rows": ROWS * 251}).code == "too_many_rows"
     answer = api("root").put(f"{dms}/mapping", {"adapter": "fax", "rows": []})
     assert answer.status == 422
-    assert "the adapters are: dms" in answer.body["errors"][0]["problem"]
+    assert f"the adapters are: {', '.join(ADAPTERS)}" in answer.body["errors"][0]["problem"]
     assert api("root").get(f"{dms}/mapping").body["version"] == 0
 
 
@@ -170,7 +170,7 @@ def _park(organisation: Any, source: str, many: int) -> None:
 
 def test_every_adapter_says_what_to_do_on_the_other_side_in_every_language(api: Any) -> None:
     adapters = api("root").get("/adapters").body["items"]
-    assert [one["adapter"] for one in adapters if one["signs"]] == ["dms", "json"]
+    assert {"archery", "dataworks", "dbt", "dms", "json"} <= {one["adapter"] for one in adapters if one["signs"]}
     for one in adapters:
         assert one["url"].endswith(f"/api/v1/sources/{one['adapter']}")
         assert set(one["steps"]) == {"en", "zh-hans"}

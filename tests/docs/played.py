@@ -116,7 +116,12 @@ class Player:
 
     def _start(self, name: str, command: list[str]) -> "subprocess.Popen[str]":
         log = (self._folder / f"{name}.log").open("w")
-        environment = {**self._environment, "TIDINGS_TOKEN": self._made, "TIDINGS_URL": self._node}
+        environment = {
+            **self._environment,
+            "TIDINGS_TOKEN": self._made,
+            "TIDINGS_URL": self._node,
+            "TIDINGS_BUFFER": str(self._folder / "buffer.sqlite"),
+        }
         self._processes[name] = process = subprocess.Popen(
             ["timeout", str(int(WITHIN)), *command], cwd=self._folder, env=environment, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,

@@ -1,7 +1,7 @@
 """Alibaba Cloud DMS pushes its own payloads: the right people are told, and what nobody can read waits where it is seen."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -423,3 +423,36 @@ async def park_so_many(stage: Stage, count: int, raw: str) -> None:
         """,
         (str(uuid7()), stage.organisation.id, raw, count),
     )
+
+
+# events of our own form, from who looks at no answer
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"source": "another"}, "This speaks for the source 'dms', not for 'another'"),
+        ({"type": "tidings.event_unplanned"}, "come from Tidings alone"),
+        ({"type": "data_change.aproved"}, "data_change.approved"),
+        ({"resources": "orders"}, "resources"),
+    ],
+)
+async def test_what_events_would_refuse_is_parked_with_the_same_words(stage: Stage, changes: Any, says: str) -> None:
+    answer = await stage.send("POST", "/api/v1/sources/tidings", event(**changes))
+    assert (answer.status, answer.body["events"]) == (202, [])
+    assert says in answer.body["parked"]["detail"]
+    replayed = await ask(stage, "POST", "parked/replay")
+    assert replayed.body == {"replayed": 0, "ignored": 0, "still_parked": 1, "next": None}
+    assert says in (await waiting(stage))[0]["detail"]
+
+
+async def test_an_event_without_a_time_that_waited_is_of_the_time_at_which_it_arrived(stage: Stage) -> None:
+    await stage.send("POST", "/api/v1/sources/tidings", event(type="they.call_it_so"))
+    [parked] = await waiting(stage)
+    rows = [{"event": "they.call_it_so", "type": "data_change.approved"}]
+    assert (await ask(stage, "PUT", "mapping", {"adapter": "tidings", "rows": rows})).status == 200
+    assert (await ask(stage, "POST", "parked/replay")).body["replayed"] == 1
+    [[key]] = await stage.rows("SELECT id FROM events_event")
+    record = await stage.record(str(key))
+    moments = [datetime.fromisoformat(each) for each in (record["event"]["time"], parked["first_at"])]
+    assert abs(moments[0] - moments[1]) < timedelta(milliseconds=5)

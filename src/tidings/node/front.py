@@ -175,7 +175,7 @@ class Front:
         grant, key = await self._callers.grant(headers)
         try:
             self._events.enter(key, self._loop.time())
-            body = await read_body(receive, headers, MAX_EVENT_BYTES)
+            body = await read_body(receive, headers, sources.at_most(scope))
             status, said = await self._sources.take(scope, body, grant.tenant_id, key)
         except Problem as problem:
             self._door.refused(grant, problem)

@@ -68,6 +68,11 @@ def asks_to_replay(scope: Scope) -> bool:
     return scope["method"] == "POST" and path.startswith(PATH) and path.endswith(REPLAY)
 
 
+def at_most(scope: Scope) -> int:
+    """Bytes that the system of this path may send at a time."""
+    return ADAPTERS[scope["path"].removeprefix(PATH)].at_most
+
+
 class Sources:
     """Both raise `Problem` and psycopg's errors."""
 

@@ -7,7 +7,8 @@ import binascii
 import hmac
 import secrets
 from base64 import b64decode, b64encode
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from functools import lru_cache
 from uuid import UUID
 
@@ -15,6 +16,9 @@ from tidings.channels.contract import InvalidField, Values
 
 PREFIX = "whsec_"
 KEY_BYTES = range(24, 65)
+TOLERANCE = timedelta(minutes=5)
+"""How old a signature may be: what was recorded on its way cannot be sent again later."""
+SIGNATURES_AT_MOST = 10
 
 
 def new_secret() -> str:
@@ -51,8 +55,32 @@ def signed(identity: UUID, now: datetime, body: bytes, contact: Values) -> dict[
     }
 
 
+def is_signed(headers: Mapping[str, str], body: bytes, secret: str, now: datetime) -> bool:
+    """Whether who sent this knows the secret and signed it just now; names of headers in lower case. A secret that does
+    not begin with "whsec_" is the key as it is written. Never raises."""
+    message_id, timestamp = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
+    if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) < 12):
+        return False
+    if not message_id or abs(now.timestamp() - int(timestamp)) > TOLERANCE.total_seconds():
+        return False
+    try:
+        key = _key(secret) if secret.startswith(PREFIX) else secret.encode()
+    except InvalidField:
+        return False
+    content = b"%b.%b.%b" % (message_id.encode(errors="replace"), timestamp.encode(), body)
+    expected = _by(key, content).encode()
+    said = headers.get("webhook-signature", "").split(" ")[:SIGNATURES_AT_MOST]
+    # All are compared, so that the time it takes says nothing.
+    same = [hmac.compare_digest(expected, each.encode(errors="replace")) for each in said]
+    return any(same)
+
+
 def _signature(secret: str, content: bytes) -> str:
-    return "v1," + b64encode(hmac.digest(_key(secret), content, "sha256")).decode()
+    return _by(_key(secret), content)
+
+
+def _by(key: bytes, content: bytes) -> str:
+    return "v1," + b64encode(hmac.digest(key, content, "sha256")).decode()
 
 
 @lru_cache(maxsize=4096)

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from tidings.channels.contract import Field, Values
-from tidings.events.event import Event
+from tidings.events.event import MAX_EVENT_BYTES, Event
 from tidings.events.sources.mapping import WordMap
 
 Reason = Literal["unmapped", "not_understood", "incomplete", "invalid_event", "unknown_event_type", "test_message"]
@@ -91,14 +91,23 @@ class Adapter(ABC):
     answer: ClassVar[Mapping[str, Any]] = {}
     """What the system takes for success, where that is neither any 2xx nor any body: the status, and members of the
     answer beside ours."""
+    first_holds: ClassVar[bool] = False
+    """This system tells one change more than once, in other words each time. The first under an id holds; what comes
+    later under it is no event. Elsewhere an id that comes with other content is somebody's mistake."""
     kept_headers: ClassVar[tuple[str, ...]] = ()
     """What of the headers `read` looks at: parked with the body, so that it can be read again."""
+    at_most: ClassVar[int] = MAX_EVENT_BYTES
+    """Bytes of a push. More where a system sends what nobody here wants, the SQL of a ticket for one."""
 
     @abstractmethod
     def read(self, push: Push, known: Known) -> Reading:
         """Never raises, whatever the bytes are. The same push makes the same events, their ids included."""
 
-    def kept(self, headers: Mapping[str, str], options: Values) -> Mapping[str, str]:
+    def parked_body(self, body: bytes) -> bytes:
+        """What of a body is parked: enough to read it again, and nothing that people may not see. Never raises."""
+        return body
+
+    def parked_headers(self, headers: Mapping[str, str], options: Values) -> Mapping[str, str]:
         """What of the headers is parked with the body: all that `read` looks at, and nothing secret."""
         return {name: headers[name] for name in self.kept_headers if name in headers}
 

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from tidings.channels.contract import Value, Values
 from tidings.channels.words import cut, one_line
+from tidings.events.event import MAX_EVENT_BYTES
 from tidings.events.sources.contract import Adapter, Known, Parked, Push
 from tidings.events.sources.mapping import Row
 from tidings.events.sources.rows import read_rows
@@ -119,8 +120,12 @@ async def park(
     options: Values | None = None,
 ) -> UUID:
     """Its key; that of the first where the very same payload waits already. `options`: the source's, as `Known` has
-    them. Raises `Problem` 429 `parked_full`."""
-    kept = adapter.kept(push.headers, options or {})
+    them. Raises `Problem` 429 `parked_full`, 413 for what is too large to be kept."""
+    body = adapter.parked_body(push.body)
+    if len(body) > MAX_EVENT_BYTES:
+        detail = f"What cannot be read is parked up to {MAX_EVENT_BYTES // 1024} KiB; this is larger. {parked.detail}"
+        raise Problem(413, "body_too_large", detail)
+    kept = adapter.parked_headers(push.headers, options or {})
     headers = {name: cut(one_line(value), HEADER_LENGTH) for name, value in kept.items()}
     row = {
         "id": uuid7(),
@@ -131,8 +136,8 @@ async def park(
         "detail": parked.detail,
         "words": _json(parked.words),
         "headers": _json(headers),
-        "body": push.body.decode(),
-        "hash": hashlib.blake2b(adapter.code.encode() + b"\0" + push.body, digest_size=16).digest(),
+        "body": body.decode(),
+        "hash": hashlib.blake2b(adapter.code.encode() + b"\0" + body, digest_size=16).digest(),
         "at_most": WAITING_AT_MOST,
     }
     found = await (await connection.execute(_PARK, row, binary=True)).fetchone()

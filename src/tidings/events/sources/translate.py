@@ -11,11 +11,12 @@ import msgspec
 from msgspec import Struct
 
 from tidings.catalog.features import SYSTEM_FEATURE, Catalog, unknown_type
-from tidings.events.event import Event, Incoming, People, read_event
+from tidings.events.event import EARLIEST, Event, Incoming, People, read_event
 from tidings.events.group import Kept, Verdict
 from tidings.events.sources.contract import Adapter, Parked, Push, Reading
 from tidings.events.sources.park import SetUp, Waiting
 from tidings.events.sources.registry import ADAPTERS
+from tidings.events.sources.understand import line
 from tidings.kernel.problems import Problem
 
 log = logging.getLogger("tidings.sources")
@@ -43,7 +44,7 @@ class ReadAgain(Struct, frozen=True):
 async def keep_payload(adapter: Adapter, push: Push, sender: Sender, keep: Keep) -> Sequence[Kept] | Parked:
     """All of its events, together. If one cannot be kept, the payload is parked: what was kept of it is a duplicate the
     next time. Raises `Problem` for what is not the payload's fault."""
-    return await _keep(translate(adapter, push, sender), keep)
+    return await _keep(translate(adapter, push, sender), adapter, keep)
 
 
 def translate(adapter: Adapter, push: Push, sender: Sender) -> Sequence[Incoming] | Parked:
@@ -63,7 +64,9 @@ def translate(adapter: Adapter, push: Push, sender: Sender) -> Sequence[Incoming
 
 async def read_again(rows: Sequence[Waiting], sender: Sender, keep: Keep) -> ReadAgain:
     """Together, so that they are kept together; the oldest takes the first number of its subject."""
-    outcomes = await asyncio.gather(*(_keep(_translate_parked(row, sender), keep) for row in rows))
+    outcomes = await asyncio.gather(
+        *(_keep(_translate_parked(row, sender), ADAPTERS.get(row.adapter), keep) for row in rows)
+    )
     became: dict[UUID, Sequence[UUID]] = {}
     still: dict[UUID, Parked] = {}
     for row, outcome in zip(rows, outcomes, strict=True):
@@ -74,7 +77,7 @@ async def read_again(rows: Sequence[Waiting], sender: Sender, keep: Keep) -> Rea
     return ReadAgain(became, still)
 
 
-async def _keep(incoming: Sequence[Incoming] | Parked, keep: Keep) -> Sequence[Kept] | Parked:
+async def _keep(incoming: Sequence[Incoming] | Parked, adapter: Adapter | None, keep: Keep) -> Sequence[Kept] | Parked:
     if isinstance(incoming, Parked):
         return incoming
     kept: list[Kept] = []
@@ -83,6 +86,8 @@ async def _keep(incoming: Sequence[Incoming] | Parked, keep: Keep) -> Sequence[K
             kept.append(verdict)
         elif verdict.code in NOT_OF_THE_EVENT:
             raise verdict
+        elif verdict.code == "event_id_reused" and adapter and adapter.first_holds:
+            continue
         else:
             return Parked(
                 "unknown_event_type" if verdict.code == "unknown_event_type" else "invalid_event", verdict.detail
@@ -108,11 +113,13 @@ def _translate_parked(row: Waiting, sender: Sender) -> Sequence[Incoming] | Park
 
 def _checked(event: Event, sender: Sender, received: datetime) -> Incoming | Parked:
     """As strictly as what comes by `POST /events`; when it was received is when it happened, where nothing else says
-    so."""
+    so: what was parked, or waited in a bus, did not happen just now."""
+    if event.source not in ("", sender.source):
+        return Parked("invalid_event", _other_source(event.source, sender.source))
     try:
         people = _without(event.people, sender.set_up.ignored_people)
         raw = msgspec.json.encode(msgspec.structs.replace(event, source=sender.source, people=people))
-        incoming = read_event(raw, now=received, source=sender.source)
+        incoming = read_event(raw, now=max(received, EARLIEST), source=sender.source)
     except Problem as problem:
         return Parked("invalid_event", problem.detail)
     known = sender.catalog.event_types.get(event.type)
@@ -121,6 +128,11 @@ def _checked(event: Event, sender: Sender, received: datetime) -> Incoming | Par
     if known.feature == SYSTEM_FEATURE:
         return Parked("invalid_event", f"{event.type} is Tidings' own: nobody else's payload becomes one.")
     return incoming
+
+
+def _other_source(named: str, source: str) -> str:
+    hint = "let its events name this source, or none, or give that one a source of its own"
+    return f"This speaks for the source {source!r}, not for {line(named)!r}: {hint}."
 
 
 def _without(people: People, ignored: frozenset[str]) -> People:

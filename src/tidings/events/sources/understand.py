@@ -7,6 +7,7 @@ from typing import TypeVar
 import msgspec
 
 from tidings.channels.words import cut, one_line
+from tidings.events.event import PersonKey, PersonRef
 from tidings.events.sources.contract import Parked
 from tidings.events.sources.mapping import WordMap
 
@@ -35,8 +36,9 @@ def text(said: Text) -> str:
 
 def line(said: Text) -> str:
     """What may stand in a detail, and what is looked up in a mapping: one line, not too long, nothing unseen in it."""
-    found = cut(one_line(text(said)), SHOWN)
-    return found if found.isprintable() else "".join(each if each.isprintable() else "\ufffd" for each in found)
+    whole = cut(one_line(text(said)), SHOWN)
+    # What no version of Unicode has given a shape yet is not seen either.
+    return whole if whole.isprintable() else "".join(each if each.isprintable() else "\ufffd" for each in whole)
 
 
 def title(said: Text) -> str:
@@ -55,6 +57,12 @@ def moment(said: str | int | float | None, zone: tzinfo = UTC) -> datetime | Non
         return (when if when.tzinfo else when.replace(tzinfo=zone)).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+
+
+def person(said: Text) -> PersonRef | None:
+    """Somebody whom a system or an option names: by mail address, else by login. None: nobody."""
+    name = line(said)
+    return PersonKey(email=name) if "@" in name else name or None
 
 
 def unmapped(words: dict[str, str], mapping: WordMap) -> Parked:

@@ -64,12 +64,12 @@ class JsonAdapter(Adapter):
             body = _decoded(push.body)
             if not describes(known.options):
                 return [_ours(item, push.received) for item in _items(body)]
-            seen = headers.seen(self.kept(push.headers, known.options))
+            seen = headers.seen(self.parked_headers(push.headers, known.options))
             return [*_described(body, seen, known, push.received)]
         except Unread as unread:
             return unread.parked
 
-    def kept(self, headers_: Mapping[str, str], options: Values) -> Mapping[str, str]:
+    def parked_headers(self, headers_: Mapping[str, str], options: Values) -> Mapping[str, str]:
         return headers.kept(headers_, but=header_of(options))
 
     def signed(self, push: Push, secret: str) -> bool:

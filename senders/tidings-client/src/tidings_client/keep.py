@@ -1,0 +1,180 @@
+"""The file: what waits, in order, and what was refused. SQLite in WAL mode; a row is on disk when `add` returns."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from tidings_client.answers import Refused
+
+ASIDE_AT_MOST = 1_000
+"""Refused ones that are kept: the newest."""
+BUSY = 10.0
+"""Seconds to wait for another process that writes."""
+_TABLES = """
+CREATE TABLE IF NOT EXISTS waiting (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, adapter TEXT NOT NULL, headers TEXT NOT NULL, body BLOB NOT NULL
+);
+CREATE TABLE IF NOT EXISTS aside (
+    id INTEGER PRIMARY KEY, adapter TEXT NOT NULL, headers TEXT NOT NULL, body BLOB NOT NULL,
+    at TEXT NOT NULL, status INTEGER NOT NULL, code TEXT NOT NULL, detail TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS lost (count INTEGER NOT NULL);
+INSERT INTO lost SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM lost);
+"""
+# Rows leave from the front, so the first and the last number say how many there are, without counting them.
+_COUNT = "SELECT coalesce((SELECT max(id) FROM waiting) - (SELECT min(id) FROM waiting) + 1, 0)"
+
+
+@dataclass(frozen=True)
+class Row:
+    """`adapter` is empty for an event."""
+
+    id: int
+    adapter: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Aside:
+    """Refused, and why. `content` is the event, or the payload for `adapter`."""
+
+    id: int
+    adapter: str
+    content: Any
+    at: datetime
+    status: int
+    code: str
+    detail: str
+
+
+class Keep:
+    """For one thread at a time. The connection is opened when it is needed; `close` it before a fork, which no SQLite
+    connection may pass."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._connection: sqlite3.Connection | None = None
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def add(self, adapter: str, headers: Mapping[str, str], body: bytes, at_most: int) -> bool:
+        """False: it is full; what came is counted as lost."""
+        with self._writing() as connection:
+            room = int(connection.execute(_COUNT).fetchone()[0]) < at_most
+            if room:
+                row = (adapter, json.dumps(dict(headers)), body)
+                connection.execute("INSERT INTO waiting (adapter, headers, body) VALUES (?, ?, ?)", row)
+            else:
+                connection.execute("UPDATE lost SET count = count + 1")
+        return room
+
+    def waiting(self) -> int:
+        return int(self._live().execute(_COUNT).fetchone()[0])
+
+    def lost(self) -> int:
+        return int(self._live().execute("SELECT count FROM lost").fetchone()[0])
+
+    def first(self, rows: int, size: int) -> list[Row]:
+        """The oldest: so many, of so many bytes together; one at least."""
+        found: list[Row] = []
+        query = "SELECT id, adapter, headers, body FROM waiting ORDER BY id LIMIT ?"
+        for key, adapter, headers, body in self._live().execute(query, (rows,)):
+            size -= len(body)
+            if found and size < 0:
+                break
+            found.append(Row(key, adapter, json.loads(headers), bytes(body)))
+        return found
+
+    def settle(self, done: Sequence[Row], refused: Sequence[tuple[Row, Refused]]) -> None:
+        """Taken ones go, refused ones go aside."""
+        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        asides = [
+            (row.adapter, json.dumps(dict(row.headers)), row.body, now, why.status, why.code, why.detail)
+            for row, why in refused
+        ]
+        with self._writing() as connection:
+            connection.executemany(
+                "INSERT INTO aside (adapter, headers, body, at, status, code, detail) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                asides,
+            )
+            connection.execute("DELETE FROM aside WHERE id <= (SELECT max(id) FROM aside) - ?", (ASIDE_AT_MOST,))
+            gone = [(row.id,) for row in (*done, *(row for row, _ in refused))]
+            connection.executemany("DELETE FROM waiting WHERE id = ?", gone)
+
+    def aside(self) -> list[Aside]:
+        rows = self._live().execute("SELECT id, adapter, body, at, status, code, detail FROM aside ORDER BY id")
+        return [
+            Aside(key, adapter, json.loads(bytes(body)), datetime.fromisoformat(at), status, code, detail)
+            for key, adapter, body, at, status, code, detail in rows
+        ]
+
+    def back(self) -> int:
+        """What is aside waits again, behind the others."""
+        with self._writing() as connection:
+            connection.execute(
+                "INSERT INTO waiting (adapter, headers, body) SELECT adapter, headers, body FROM aside ORDER BY id"
+            )
+            return connection.execute("DELETE FROM aside").rowcount
+
+    # the connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        connection = self._live()
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield connection
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+    def _live(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._connection = _opened(self.path)
+        return self._connection
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # It holds names and what happened: for its owner alone.
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    connection = sqlite3.connect(path, timeout=BUSY, isolation_level=None, check_same_thread=False)
+    try:
+        _prepare(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    """The change to WAL does not wait for whoever is at it at the same moment, so it is tried again."""
+    ends = time.monotonic() + BUSY
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'lost'").fetchone():
+                connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} COMMIT;")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > ends:
+                raise
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            time.sleep(0.02)

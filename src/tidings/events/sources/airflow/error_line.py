@@ -1,0 +1,32 @@
+"""What went wrong, in one line that may be shown: without the SQL that was run and without the values it was run with.
+
+Errors of databases repeat both: `relation "orders" does not exist LINE 1: SELECT ... [SQL: SELECT ...]`,
+`Duplicate entry '4711' for key 'PRIMARY'`. What is cut is marked.
+"""
+
+import re
+
+from tidings.channels.words import CUT, cut, one_line
+from tidings.events.sources.understand import Text, text
+
+LENGTH = 300
+# From here on it is a statement, however the error introduces it. Names of tables alone are no statement.
+_SQL = re.compile(
+    r"""\[SQL:|\[parameters:|\bLINE\s\d+:|\bDETAIL:
+    |\bselect\s.{1,2000}?\sfrom\s|\bselect\s+[*\d('"]|\bwith\s+\S+\s+as\s*\(
+    |\binsert\s+(?:into|overwrite)\s|\bmerge\s+into\s|\breplace\s+into\s|\bdelete\s+from\s|\bupdate\s+\S+\s+set\s
+    |\bcreate\s+(?:or\s+replace\s+)?(?:temp\w*\s+|external\s+|unique\s+|materialized\s+)*(?:table|view|index|database|schema)\s
+    |\balter\s+(?:table|view|database|schema)\s|\bdrop\s+(?:table|view|index|database|schema)\s
+    |\btruncate\s+table\s|\bgrant\s\S.{0,200}?\son\s|\bcopy\s+\S+\s+from\s""",
+    re.IGNORECASE | re.VERBOSE,
+)
+# A text in single quotes is a value, in most languages that errors come from; in double quotes often a name.
+_VALUE = re.compile(r"(?<!\w)'[^']*'(?!\w)")
+
+
+def error_line(said: Text) -> str:
+    whole = one_line(text(said)[:4_000])
+    statement = _SQL.search(whole)
+    if statement:
+        whole = f"{whole[: statement.start()].rstrip()} {CUT}".lstrip()
+    return cut(_VALUE.sub(f"'{CUT}'", whole), LENGTH)

@@ -1,0 +1,1 @@
+"""Archery: its generic webhook, and the signed notifier of `senders/tidings-archery`."""

@@ -1,0 +1,1 @@
+"""Alibaba Cloud DataWorks: its OpenEvent messages, by EventBridge."""

@@ -1,0 +1,1 @@
+"""dbt Cloud: the webhook of its jobs."""

@@ -1,0 +1,1 @@
+"""Apache DolphinScheduler: its HTTP alert plug-in."""

@@ -1,0 +1,149 @@
+"""Prefect 3: a flow run entered a state, as Prefect's own event says it. An automation sends the event whole
+(`{{ event.model_dump_json() }}`); `tidings-prefect` sends the same from the hooks of a flow.
+
+https://docs.prefect.io/v3/api-ref/events/flow-run-events
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from urllib.parse import quote
+
+import msgspec
+
+from tidings.channels.contract import Field
+from tidings.channels.field_words import words_beside
+from tidings.events.event import Event, People, PersonRef, Subject
+from tidings.events.sources.contract import Adapter, Known, Parked, Push, Reading, with_made_up_id
+from tidings.events.sources.mapping import mapping_beside
+from tidings.events.sources.steps import about_beside, sample_beside, steps_beside
+from tidings.events.sources.understand import Text, decoded, line, moment, person, text, title, unmapped
+
+FLOW_RUN = "prefect.flow-run."
+# Of a run that is alive, every half minute where it is switched on: no state.
+HEARTBEAT = f"{FLOW_RUN}heartbeat"
+OWNER_TAG = "owner:"
+OF_PEOPLE = "prefect-cloud.user."
+FAILURES = ("FAILED", "CRASHED")
+_WORDS = words_beside(__file__)
+
+Labels = dict[str, Text]
+
+
+class Body(msgspec.Struct):
+    event: str
+    resource: Labels
+    related: list[Labels] = []
+    id: Text = None
+    occurred: Text = None
+
+    def label(self, name: str) -> str:
+        return line(self.resource.get(f"prefect.{name}"))
+
+    def names(self, role: str) -> list[str]:
+        """Of the related resources in this role, the end of whose id stands in for a name."""
+        return [_name(each) for each in self.related if each.get("prefect.resource.role") == role]
+
+
+_decoder = msgspec.json.Decoder(Body)
+
+
+class PrefectAdapter(Adapter):
+    code = "prefect"
+    label = "Prefect"
+    mapping = mapping_beside(__file__)
+    group = "flows"
+    about = about_beside(__file__)
+    steps = steps_beside(__file__)
+    sample = sample_beside(__file__)
+    options = (Field("url", "url", _WORDS["url"]), Field("owner", "text", _WORDS["owner"]))
+    # An automation and a hook of the flow may both tell it, under the id of the state; a hook knows less.
+    first_holds = True
+
+    def read(self, push: Push, known: Known) -> Reading:
+        body = decoded(_decoder, push.body, "Prefect")
+        if isinstance(body, Parked):
+            return body
+        if body.event == HEARTBEAT:
+            return ()
+        resource, mapping = body.label("resource.id"), known.words
+        if not (body.event.startswith(FLOW_RUN) and resource.startswith(FLOW_RUN)):
+            return Parked(
+                "not_understood", f"{line(body.event)!r} is no event of a flow run: see the automation's trigger."
+            )
+        words = {
+            "flow": _first(body.names("flow")),
+            "deployment": _first(body.names("deployment")),
+            "type": body.label("state-type"),
+            "state": body.label("state-name"),
+        }
+        run = resource.removeprefix(FLOW_RUN)
+        if missing := [
+            name for name, value in (("the run's id", run), ("prefect.state-type", words["type"])) if not value
+        ]:
+            return Parked("incomplete", f"{' and '.join(missing)} missing: nobody can say what changed.", words)
+        row = mapping.meaning([words[part] for part in mapping.parts])
+        if row is None:
+            return unmapped(words, mapping)
+        return () if row.type is None else (_event(body, row.type, run, words, known, push.received),)
+
+
+def _event(body: Body, event_type: str, run: str, words: dict[str, str], known: Known, received: datetime) -> Event:
+    flow, deployment, name = words["flow"], words["deployment"], body.label("resource.name")
+    # Prefect's own way to write it; a run's name tells it from others of its flow.
+    whole = "/".join(part for part in (flow, deployment) if part)
+    failed = words["type"].upper() in FAILURES
+    details = {
+        "state": words["state"],
+        "run": name,
+        "work_pool": _first(body.names("work-pool")),
+        # Its first line: what databases add to an exception is the statement, below it.
+        "error": line(text(body.resource.get("prefect.state-message")).partition("\n")[0]) if failed else "",
+    }
+    event = Event(
+        id=line(body.id),
+        type=event_type,
+        # The run, because each has a status of its own: a later one that succeeds has not mended this one.
+        subject=Subject(
+            "task_flow", run, title(f"{whole} ({name})" if whole and name else whole or name), _page(run, known)
+        ),
+        time=moment(body.label("state-timestamp")) or moment(body.occurred) or received,
+        people=_people(body, known),
+        details={key: value for key, value in details.items() if value},
+    )
+    return event if event.id else with_made_up_id(event)
+
+
+def _people(body: Body, known: Known) -> People:
+    """Who the tags name as owners, the first by the alphabet as submitter; else whoever of Prefect Cloud started it;
+    else the owner that the source has."""
+    tags = sorted({tag.strip() for tag in body.names("tag") if tag.casefold().startswith(OWNER_TAG)})
+    owners = list(dict.fromkeys(who for tag in tags if (who := person(tag[len(OWNER_TAG) :]))))
+    if not owners:
+        return People(_creator(body) or person(str(known.options.get("owner") or "")))
+    return People(owners[0], related=owners[1:])
+
+
+def _creator(body: Body) -> PersonRef | None:
+    """A deployment or an automation is no person."""
+    of_people = [
+        each
+        for each in body.related
+        if each.get("prefect.resource.role") == "creator"
+        and text(each.get("prefect.resource.id")).startswith(OF_PEOPLE)
+    ]
+    return person(_name(of_people[0])) if of_people else None
+
+
+def _name(resource: Labels) -> str:
+    """`prefect.tag.owner:ann` has no other name than its id."""
+    given = line(resource.get("prefect.resource.name"))
+    return given or line(resource.get("prefect.resource.id")).partition(".")[2].partition(".")[2]
+
+
+def _first(names: Sequence[str]) -> str:
+    return names[0] if names else ""
+
+
+def _page(run: str, known: Known) -> str:
+    base = known.options.get("url")
+    return f"{str(base).rstrip('/')}/runs/flow-run/{quote(run, safe='')}" if base else ""

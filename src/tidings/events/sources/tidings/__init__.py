@@ -1,0 +1,1 @@
+"""Events in our own words, and CloudEvents: from whoever cannot be told that one was refused."""
