@@ -112,9 +112,9 @@ async def _pictures(api: Api) -> list[Picture]:
         Picture("channel", "/console/channels/email"),
         Picture("sources", "/console/sources"),
         Picture("source", f"/console/sources/{changed['source']}"),
-        Picture("new-source", "/console/sources-new"),
-        Picture("connect", "/console/sources-new/dms", click=(CREATE, SEND_A_TEST)),
-        Picture("try", "/console/sources-mapping/dms"),
+        Picture("source-new", "/console/sources-new"),
+        Picture("source-connect", "/console/sources-new/dms", click=(CREATE, SEND_A_TEST)),
+        Picture("source-try", "/console/sources-mapping/dms"),
         Picture("tokens", "/console/tokens"),
         Picture("audit", "/console/audit"),
     ]
