@@ -48,6 +48,39 @@ async def test_a_system_is_chosen_connected_and_its_first_event_seen(open_page: 
     assert await barriers(page) == []
 
 
+async def test_where_things_are_is_said_beside_what_becomes_of_it(open_page: Open, stage: Stage) -> None:
+    page = await open_page("root", "/console/sources-new/json")
+    await page.get_by_label("What is it called here?").fill("desk")
+    await page.keyboard.press("Enter")
+    url = await page.locator(".steps-to-do code").first.inner_text()
+    body = {"no": 4711, "kind": "Data change", "state": "approved", "title": "Add index on orders", "by": "ann"}
+    assert "parked" in await _push(url, stage, body)
+    await page.get_by_text("It sends, and nobody can read it yet").wait_for()
+    await page.get_by_role("link", name="Try it").click()
+    await page.get_by_role("heading", name="It would be parked").wait_for()
+    assert "4711" in await page.get_by_label("What the system sends").input_value()
+    for option, said in (
+        ("What it is", "body.kind"), ("Status", "body.state"), ("Subject", "body.no"), ("Title", "body.title"),
+    ):  # fmt: skip
+        await page.get_by_label(option, exact=True).fill(said)
+    await page.get_by_label("Submitter", exact=True).fill("body.[")
+    await page.keyboard.press("Tab")
+    await page.get_by_role("heading", name="This could not be saved, so it is not tried").wait_for()
+    await page.get_by_label("Submitter", exact=True).fill("body.by")
+    await page.keyboard.press("Tab")
+    await page.get_by_role("heading", name="It would become 1 event").wait_for()
+    await page.locator("#tried .told-person").get_by_text("ann").first.wait_for()
+    await ready(page)
+    assert await barriers(page) == []
+
+    await page.get_by_role("button", name="Save").click()
+    await page.get_by_role("button", name="Read all again").click()
+    await page.get_by_text("1 payload became events.").wait_for()
+    await page.goto("/console/sources/desk")
+    await page.locator("#arrival").get_by_text("It is connected").wait_for()
+    await page.locator("#arrival").get_by_role("link", name="Add index on orders").wait_for()
+
+
 async def test_systems_are_chosen_on_a_phone_without_scrolling_sideways(open_page: Open, stage: Stage) -> None:
     page = await open_page("root", "/console/sources-new", size=PHONE)
     await page.get_by_role("heading", name="Anything else").wait_for()

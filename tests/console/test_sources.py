@@ -12,6 +12,7 @@ import pytest
 from tests.api.given import event, happen, queries
 from tests.console.test_channels import html, words
 
+from tidings.console.sources.pages import FEW_OPTIONS
 from tidings.events.sources.contract import Adapter
 from tidings.events.sources.registry import ADAPTERS
 
@@ -190,7 +191,7 @@ def test_a_system_is_connected_with_its_address_ready_to_be_copied(
     assert f"http://127.0.0.1:8420/api/v1/sources/{code}?token={secret}" in copied
     assert f"Connect {escapes.escape(ADAPTERS[code].label)}" in page
     assert ('id="signing"' in page) == (type(ADAPTERS[code]).signed is not Adapter.signed)
-    assert ('id="options"' in page) == bool(ADAPTERS[code].options)
+    assert ('id="options"' in page) == (0 < len(ADAPTERS[code].options) <= FEW_OPTIONS)
     organisation.people["root"].language = "zh-hans"
     organisation.people["root"].save()
     later = html(console("root").get("/console/sources/its%20name"))
@@ -268,6 +269,76 @@ def test_rows_of_words_are_changed_dropped_and_never_lost(console: Console, api:
     assert 'name="version" value="2"' in late
 
 
+# tried before it is saved
+
+DESK = {"request": {"no": 4711, "kind": "Data change", "state": "pending approval", "by": "ann", "who": ["bo"]}}
+SAID = {
+    "what": "body.request.kind", "status": "body.request.state", "subject_id": "body.request.no",
+    "submitter": "body.request.by", "approvers": "body.request.who",
+}  # fmt: skip
+
+
+def attempt(console: Console, **written: Any) -> Any:
+    post = {"adapter": "json", "sample": json.dumps(DESK), **written}
+    return console("root", part=True).post("/console/sources-attempt/desk", post)
+
+
+def test_a_payload_is_tried_by_what_stands_in_the_form(console: Console, api: Any, organisation: Any) -> None:
+    console("root").post("/console/sources-new/json", {"name": "desk"})
+    shown = words(attempt(console, **SAID))
+    assert "It would become 1 event" in shown and "Data change: Pending approval" in shown
+    assert "bo" in shown and "approver" in shown and "would read" in shown
+    own = {"row": "0", "status-0": "pending approval", "type-0": "data_change.approved"}
+    assert "Data change: Approved" in words(attempt(console, **SAID, **own))
+    assert "Nobody wants to know of it" in words(attempt(console, **SAID, **own | {"type-0": ""}))
+    titled = html(attempt(console, **SAID, title="headers.x_title", headers="X-Title: <b>Hi</b>\nno header"))
+    assert "&lt;b&gt;Hi" in titled and "<b>Hi" not in titled
+    assert api("root").get("/sources/desk/mapping").body["options"]["what"] is None, "nothing of it is kept"
+    assert api("root").get("/events?source=desk").body["items"] == []
+
+
+def test_why_it_would_be_parked_or_not_even_be_saved_is_said(console: Console, organisation: Any) -> None:
+    console("root").post("/console/sources-new/json", {"name": "desk"})
+    assert "It would be parked" in words(attempt(console, **SAID, sample="no JSON"))
+    assert "It would be parked" in words(attempt(console, **SAID | {"status": "body.nothing"}))
+    wrong = words(attempt(console, **SAID | {"what": "body.["}))
+    assert "This could not be saved, so it is not tried" in wrong and "What it is" in wrong
+    assert "did you mean" in words(
+        attempt(console, **SAID, **{"row": "0", "status-0": "x", "type-0": "data_chang.approved"})
+    )
+    assert "larger" in words(attempt(console, **SAID, sample="x" * 262_145))
+    assert console("mallory", part=True).post("/console/sources-attempt/desk").status_code == 404
+    assert console("carol", part=True).post("/console/sources-attempt/desk").status_code == 403
+
+
+def test_what_a_source_says_of_its_system_is_saved_beside_its_words(
+    console: Console, api: Any, organisation: Any
+) -> None:
+    console("root").post("/console/sources-new/json", {"name": "desk"})
+    page = html(console("root").get("/console/sources-mapping/desk"))
+    assert 'name="subject_id"' in page and "What the system sends" in page
+    [version] = re.findall(r'name="version" value="(\d+)"', page)
+    wrong = {"adapter": "json", "version": version, **SAID, "what": "body.["}
+    refused = html(console("root").post("/console/sources-mapping/desk", wrong), 422)
+    assert 'value="body.["' in refused and "field-problem" in refused
+    saved = console("root").post("/console/sources-mapping/desk", {"adapter": "json", "version": version, **SAID})
+    assert saved["Location"] == "/console/sources/desk"
+    assert api("root").get("/sources/desk/mapping").body["options"]["what"] == "body.request.kind"
+    late = html(console("root").post("/console/sources-mapping/desk", {"adapter": "json", "version": version}), 409)
+    assert "Somebody changed this meanwhile" in late
+
+
+def test_what_is_parked_is_what_is_tried_first(console: Console, organisation: Any, dms: str) -> None:
+    console("root").post("/console/sources-system/dms-prod", {"system": "dms"})
+    assert "Add index on orders" in html(console("root").get("/console/sources-mapping/dms-prod"))
+    one = park(organisation, 1)
+    park(organisation, 2)
+    assert "&quot;882&quot;" in html(console("root").get("/console/sources-mapping/dms-prod"))
+    about = html(console("root").get(f"/console/sources-mapping/dms-prod?for={one.id}"))
+    assert "&quot;881&quot;" in about and about.count("autofocus") == 1
+    assert f"for={one.id}" in html(console("root").get("/console/sources-parked/dms-prod"))
+
+
 # the rest
 
 
@@ -285,6 +356,10 @@ def test_pages_of_sources_take_as_many_queries_whatever_there_is(
             dms,
             "/console/sources-parked/dms-prod",
             "/console/sources-mapping/dms-prod",
+            "/console/sources-new",
+            "/console/sources-new/dms",
+            "/console/sources-new?of=dms-prod",
+            "/console/sources-latest/dms-prod",
         ):
             root.get(path)
             with queries() as sent:

@@ -10,8 +10,8 @@ from tidings.accounts.issue import create_source, sources
 from tidings.accounts.tokens import create_token
 from tidings.console.page import Asked, page, say, show
 from tidings.console.shown_once import show_next
-from tidings.console.sources.parked import said
 from tidings.console.sources.systems import OWN, System, gallery, system
+from tidings.console.sources.words import said
 from tidings.events.sources.look import at_work
 from tidings.events.sources.set_up import choose_adapter, source_of
 from tidings.kernel.problems import Problem

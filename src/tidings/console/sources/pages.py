@@ -18,9 +18,10 @@ from tidings.console.page import Asked, is_part, page, say, show
 from tidings.console.shown_once import secret_to_show, show_next
 from tidings.console.sources.lines import first_event, lines
 from tidings.console.sources.new import urlpatterns as new_pages
-from tidings.console.sources.parked import declared
 from tidings.console.sources.parked import urlpatterns as parked_pages
 from tidings.console.sources.systems import OWN, steps_of, system
+from tidings.console.sources.words import declared
+from tidings.console.sources.words import urlpatterns as words_pages
 from tidings.console.spoken import meaning_of
 from tidings.door import send_test
 from tidings.events.find import subjects_by_id
@@ -40,6 +41,8 @@ from tidings.messages.explain import explain
 
 PER_PAGE = 50
 LATEST = 10
+FEW_OPTIONS = 6
+"""More of them are filled in beside a sample, not beside the steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +147,7 @@ def _source(
         "steps": steps_of(adapter, token) if adapter else (),
         "lines": () if adapter else lines(event, token),
         "form": form,
+        "many_options": form is not None and len(form.inputs) > FEW_OPTIONS,
         "fields_url": reverse("source-fields", args=[name]),
         "tokens": tokens_seen_by(request.caller, source=name).order_by("-id")[:PER_PAGE],
         **_arrival(request, shown),
@@ -199,5 +203,6 @@ urlpatterns = [
     path("sources-fields/<path:name>", fields, name="source-fields"),
     path("sources-latest/<path:name>", latest, name="source-latest"),
     *parked_pages,
+    *words_pages,
     path("sources/<path:name>", source, name="source"),
 ]

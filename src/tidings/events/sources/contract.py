@@ -77,7 +77,7 @@ class Adapter(ABC):
     """What is known of this system's words; a source may have rows of its own, which come first."""
     steps: ClassVar[Mapping[str, Sequence[str]]]
     """By language: what to do on the other side, one thing after the other. `{url}` is where it is to send, with the
-    token in it."""
+    token in it; `{base}` and `{token}` are Tidings' address and the token by themselves. Code stands in backticks."""
     group: ClassVar[Group] = "anything"
     about: ClassVar[Mapping[str, str]] = {}
     """By language: what it is and how it connects, in a line, for those who look for theirs."""
