@@ -7,6 +7,7 @@ AUDIT  := $(VENV)-audit
 ASSETS := $(VENV)/.assets
 PLUGINS := $(wildcard plugins/*/pyproject.toml)
 ARGS   ?=
+EXTRAS := demo otel kafka rabbitmq nats redis
 export UV_NO_PROGRESS = 1
 
 .DEFAULT_GOAL := help
@@ -81,7 +82,7 @@ audit: $(READY) $(AUDIT)/.ready ## known weaknesses of what is locked (3: could 
 
 lock: $(READY) ## renew the locked dependencies
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --upgrade requirements/uv.in -o requirements/uv.txt
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --upgrade --extra demo --extra otel --group dev pyproject.toml -o requirements/all.txt
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --upgrade $(EXTRAS:%=--extra %) --group dev pyproject.toml -o requirements/all.txt
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --upgrade requirements/audit.in -o requirements/audit.txt
 
 clean: ## remove what these targets made
