@@ -32,7 +32,7 @@ def _serve(*, accepts: bool, delivers: bool, host: str, port: int | None, serves
         _say(f"Tidings is ready: {f'http://{host}:{port}' if listener else f'no port, since it only {only}'}")
 
     listener = listen(host, port) if port is not None else None
-    if accepts and host in ("127.0.0.1", "localhost"):
+    if accepts and serves and host in ("127.0.0.1", "localhost"):
         # Only this machine gets here, and does so at this port.
         os.environ.setdefault("TIDINGS_BASE_URL", f"http://{host}:{port}")
     try:
@@ -41,7 +41,7 @@ def _serve(*, accepts: bool, delivers: bool, host: str, port: int | None, serves
 
             migrate_database()
             first_run()
-            if accepts and settings().base_url == BASE_URL and host not in ("127.0.0.1", "localhost"):
+            if accepts and serves and settings().base_url == BASE_URL and host not in ("127.0.0.1", "localhost"):
                 log.warning("links in messages lead to %s: set TIDINGS_BASE_URL to where people reach this", BASE_URL)
             run_node(settings(), url, Duties(accepts, delivers, serves), server=server, listener=listener, ready=ready)
     except Stopped:
