@@ -15,12 +15,14 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 UP_WITHIN = 60.0
+_numbers = count(1)
 Headers = Mapping[str, str]
 
 
@@ -31,14 +33,14 @@ def free_port() -> int:
 
 
 class Broker:
-    """`queue` is the topic, the stream, the queue: there, and empty."""
+    """`queue` is the topic, the stream, the queue: there and, once it was made anew, empty."""
 
     kind = ""
     program = ""
     package = ""
 
-    def __init__(self, name: str) -> None:
-        self.queue, self.port = f"tickets-{name}", free_port()
+    def __init__(self) -> None:
+        self.queue, self.port = "tickets", free_port()
         self.folder = Path(tempfile.mkdtemp(prefix=f"tidings-buses-{self.kind}-", dir="/tmp"))
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -65,6 +67,10 @@ class Broker:
                 except Exception:
                     assert self.process.poll() is None, (self.folder / "log").read_text()[-2_000:]
                     await asyncio.sleep(0.1)
+
+    async def another_queue(self) -> None:
+        self.queue = f"tickets-{next(_numbers)}"
+        await self.make_queue()
 
     async def stop(self) -> None:
         if self.process is None:
@@ -200,8 +206,8 @@ class RabbitMQBroker(Broker):
     def missing(cls) -> str:
         return "" if cls.server.exists() else f"{cls.program} is not installed (Debian: {cls.package})"
 
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
+    def __init__(self) -> None:
+        super().__init__()
         self.distribution, self.epmd = free_port(), free_port()
 
     async def end(self) -> None:
@@ -279,8 +285,8 @@ class KafkaBroker(Broker):
 
     kind = "kafka"
 
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
+    def __init__(self) -> None:
+        super().__init__()
         self._mock: Any = None
         self._url = ""
 
@@ -290,6 +296,7 @@ class KafkaBroker(Broker):
 
     async def start(self) -> None:
         await asyncio.to_thread(self._start)
+        await self.make_queue()
 
     def _start(self) -> None:
         from confluent_kafka import Producer
@@ -297,8 +304,10 @@ class KafkaBroker(Broker):
         self._mock = Producer({"bootstrap.servers": "none", "test.mock.num.brokers": 1, "log_level": 0})
         [broker] = self._mock.list_topics(timeout=10).brokers.values()
         self._url = f"kafka://{broker.host}:{broker.port}"
-        # Makes the topic, which has four partitions.
-        self._mock.list_topics(self.queue, timeout=10)
+
+    async def make_queue(self) -> None:
+        """It has four partitions."""
+        await asyncio.to_thread(self._mock.list_topics, self.queue, 10)
 
     async def stop(self) -> None:
         self._mock = None
@@ -339,7 +348,7 @@ BROKERS = {each.kind: each for each in (RedisBroker, NatsBroker, RabbitMQBroker,
 assert all(re.fullmatch("[a-z]+", kind) for kind in BROKERS)
 
 
-def broker_of(kind: str, name: str) -> Broker:
+def broker_of(kind: str) -> Broker:
     if missing := BROKERS[kind].missing():
         pytest.skip(missing)
-    return BROKERS[kind](name)
+    return BROKERS[kind]()

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,8 @@ from tests.delivery.given import event
 from tests.scenarios.brokers import BROKERS, Broker, broker_of
 from tests.scenarios.stage import SERVE, WEB, Running, Stage, in_django
 
-from tidings.node import metrics
+from tidings.events.sources import park
+from tidings.node import buses, metrics
 
 LONG = 20.0
 """Seconds for what takes another connection to a broker, or a member of a group that is gone."""
@@ -80,19 +81,22 @@ class Line:
                     raise AssertionError(f"waited in vain for {what}") from None
 
 
-@pytest.fixture(params=BROKERS)
-async def line(request: Any, empty_stage: Stage, tmp_path: Path) -> AsyncIterator[Line]:
-    broker = broker_of(request.param, str(os.getpid()))
+@pytest.fixture(scope="module", params=BROKERS)
+def broker(request: Any) -> Iterator[Broker]:
+    """One for all, with a queue for each: RabbitMQ takes seconds to start."""
+    broker = broker_of(request.param)
     try:
-        await broker.start()
-        await empty_stage.reachable("ann", "bo")
-        yield Line(broker, empty_stage, tmp_path)
-        # Before the broker goes, so that they leave it as nodes do.
-        for running in empty_stage.nodes:
-            await running.stop()
-        empty_stage.nodes.clear()
+        asyncio.run(broker.start())
+        yield broker
     finally:
-        await broker.end()
+        asyncio.run(broker.end())
+
+
+@pytest.fixture
+async def line(broker: Broker, empty_stage: Stage, tmp_path: Path) -> Line:
+    await broker.another_queue()
+    await empty_stage.reachable("ann", "bo")
+    return Line(broker, empty_stage, tmp_path)
 
 
 def counted(result: str) -> float:
@@ -304,3 +308,51 @@ async def test_two_nodes_share_what_there_is(line: Line) -> None:
     await line.all_done()
     await line.stage.messages("ann", 100, within=LONG)
     assert len(line.stage.arrived("ann")) == 100
+
+
+# what is in the way of a single one
+
+
+REFUSES = """
+CREATE FUNCTION refuses() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'not now' USING ERRCODE = '58030';
+END $$;
+CREATE TRIGGER refuses BEFORE INSERT ON events_event EXECUTE FUNCTION refuses();
+"""
+
+
+async def test_what_cannot_be_kept_for_long_though_it_can_be_parked_is_parked_as_it_is(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(buses, "GIVE_UP_AFTER", 2.0)
+    await line.stage.database.execute(REFUSES)
+    try:
+        await line.start()
+        await line.broker.publish(raw())
+        await line.until(lambda: held(True), LONG, "it to be held")
+        [parked] = await line.parked()
+        assert parked["detail"].startswith("It could not be kept, and can be read again:")
+        await line.until(lambda: held(False), LONG, "nothing to be held")
+        await line.all_done()
+    finally:
+        await line.stage.database.execute("DROP FUNCTION refuses CASCADE")
+    secret = await in_django(lambda: line.stage.organisation.token("root"))
+    await line.stage.send("POST", "/api/v1/sources/dms/parked/replay", token=secret)
+    await line.stage.messages("ann")
+
+
+async def test_when_no_more_can_be_parked_the_message_waits_and_is_not_lost(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(park, "WAITING_AT_MOST", 1)
+    await line.start()
+    await line.broker.publish(b"[1", b"[2", raw())
+    await line.kept(1)
+    await line.until(lambda: held(True), LONG, "it to be held")
+    assert len(await line.parked()) == 1
+    # Somebody says what the first means; then there is room.
+    await line.stage.database.execute("UPDATE events_parked SET resolved_at = now()")
+    await line.until(lambda: held(False), LONG, "nothing to be held")
+    assert len(await line.parked()) == 1
+    await line.all_done()

@@ -5,7 +5,9 @@ import asyncio
 import logging
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 from uuid import UUID
 
 import psycopg
@@ -38,6 +40,7 @@ WELL_AFTER = 60.0
 GIVE_UP_AFTER = 600.0
 """Seconds after which what cannot be kept, while other things can, is parked as it is."""
 TELL_EVERY = 60.0
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 FIRST_TENANT = "default"
 _TENANTS = "SELECT id, name FROM accounts_tenant WHERE %(name)s IN ('', name) ORDER BY name = %(first)s DESC LIMIT 2"
 
@@ -212,8 +215,9 @@ class Buses:
 
 
 def _read(taken: Taken) -> Push:
-    # What its sender's clock says may lie ahead of ours.
-    received = min(taken.sent or now(), now())
+    # Of its sender's clock: it may lie ahead of ours, and some write seconds where the bus wants milliseconds.
+    sent, moment = taken.sent, now()
+    received = min(sent, moment) if sent and sent > LONG_AGO else moment
     if why := why_no_payload(taken.body):
         return Push({}, write_note(taken.body, why, taken.place), received)
     return Push(taken.headers, taken.body, received)
@@ -230,6 +234,7 @@ def _result(settled: Settled) -> str:
 def _without_secrets(words: str, url: str) -> str:
     """Libraries like to say whom they asked, as they were told to."""
     who = url.partition("://")[2].rpartition("@")[0]
-    for secret in filter(None, (url, who, who.partition(":")[2])):
+    password = who.partition(":")[2]
+    for secret in filter(None, (url, who, password, unquote(password))):
         words = words.replace(secret, "***")
     return words

@@ -104,13 +104,15 @@ class RedisBus(Bus):
             await self._client.aclose()
 
     def _taken(self, key: bytes, fields: Fields, *, again: bool) -> Taken:
-        named = {plain(name.decode(errors="replace")): value for name, value in fields.items()}
-        body = named.pop(self._entry.field.lower(), None)
+        body, said = fields.get(self._entry.field.encode()), _texts(fields)
+        headers = {plain(name): value for name, value in said.items() if name != self._entry.field}
         if body is None:
             # Somebody put the members themselves into the entry.
-            body = msgspec.json.encode({name: value.decode(errors="replace") for name, value in named.items()})
-            named = {}
-        headers = {name: value.decode(errors="replace") for name, value in named.items()}
+            body, headers = msgspec.json.encode(said), {}
         milliseconds = int(key.partition(b"-")[0])
         sent = datetime.fromtimestamp(milliseconds / 1000, UTC) if milliseconds < 253_402_300_800_000 else None
         return Taken(body, headers, sent, f"{self._stream} {key.decode()}", key, again)
+
+
+def _texts(fields: Fields) -> dict[str, str]:
+    return {name.decode(errors="replace"): value.decode(errors="replace") for name, value in fields.items()}
