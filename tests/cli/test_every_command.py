@@ -45,6 +45,7 @@ IN_ORDER: Sequence[tuple[str, str, str]] = (
 )
 NODES = ("serve", "web", "worker")
 ELSEWHERE = {
+    "consume": "tests/cli/test_consume.py",
     "secrets rotate": "tests/cli/test_secrets.py",
     "secrets retire": "tests/cli/test_secrets.py",
     "demo": "tests/demo/test_demo.py",

@@ -436,6 +436,7 @@ async def park_so_many(stage: Stage, count: int, raw: str) -> None:
         ({"type": "tidings.event_unplanned"}, "come from Tidings alone"),
         ({"type": "data_change.aproved"}, "data_change.approved"),
         ({"resources": "orders"}, "resources"),
+        ({"time": "2199-01-01T00:00:00Z"}, "more than 24 hours ahead"),
     ],
 )
 async def test_what_events_would_refuse_is_parked_with_the_same_words(stage: Stage, changes: Any, says: str) -> None:

@@ -10,6 +10,7 @@ from tidings import __version__
 # name: (module:attribute, what it does)
 COMMANDS = {
     "check": ("tidings.cli.check:check", "See what is wrong, or prove with --ledger that nothing was lost."),
+    "consume": ("tidings.cli.serve:consume", "Accept from message buses only."),
     "database": ("tidings.cli.database:database", "Back up, restore and upgrade the database."),
     "demo": ("tidings.cli.demo:demo", "A working day of a believable organisation, live."),
     "explain": ("tidings.cli.explain:explain", "Who would be told of an event, and why."),
