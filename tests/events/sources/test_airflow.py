@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from tidings.events.event import Event, PersonKey, read_event
-from tidings.events.sources.airflow.error_line import error_line
 from tidings.events.sources.contract import Known, Parked, Push
+from tidings.events.sources.error_line import error_line
 from tidings.events.sources.mapping import row_of
 from tidings.events.sources.registry import ADAPTERS
 

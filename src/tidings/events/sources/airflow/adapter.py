@@ -14,8 +14,8 @@ from tidings.channels.contract import Field
 from tidings.channels.field_words import words_beside
 from tidings.channels.words import one_line
 from tidings.events.event import Event, People, PersonKey, PersonRef, Subject
-from tidings.events.sources.airflow.error_line import error_line
 from tidings.events.sources.contract import Adapter, Known, Parked, Push, Reading, with_made_up_id
+from tidings.events.sources.error_line import error_line
 from tidings.events.sources.mapping import Row, WordMap, mapping_beside
 from tidings.events.sources.steps import about_beside, sample_beside, steps_beside
 from tidings.events.sources.understand import Text, decoded, line, moment, text, title, unmapped
