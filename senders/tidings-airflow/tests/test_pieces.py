@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import socket
 import time
@@ -16,7 +17,7 @@ import pytest
 from tidings_airflow.listen import Listener, run_ended
 from tidings_airflow.notifier import TidingsNotifier
 from tidings_airflow.outbox import outbox
-from tidings_airflow.payload import dag_said, error_line, run_said
+from tidings_airflow.payload import dag_said, error_line, outlets_of, run_said, task_said
 from tidings_airflow.provider import provider_info
 from tidings_airflow.settings import Settings, settings, whole_address
 
@@ -136,6 +137,27 @@ def test_owners_are_those_of_the_tasks_each_once_in_their_order() -> None:
         "dag_id": "orders", "display_name": "Orders", "owners": ["dan", "bo", "eve"], "tags": ["dwh"],
     }  # fmt: skip
     assert dag_said("orders", None) == {"dag_id": "orders"}
+
+
+def test_it_sends_what_the_page_shows() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "sources" / "airflow.md").read_text("utf-8")
+    shown = json.loads(page.split("```json\n")[1].split("```")[0])
+    moments = dict.fromkeys([name for name, value in shown["dag_run"].items() if str(value).startswith("20")], NOW)
+    asset = SimpleNamespace(uri="mysql://rm-orders/orders/items")
+    made = SimpleNamespace(**{**vars(run().dag), "tasks": [SimpleNamespace(owner="dan", outlets=[asset])]})
+    ended = run(**{**moments, "run_type": "scheduled", "triggered_by": "timetable", "triggering_user_name": None,
+                   "conf": {}, "dag": made})  # fmt: skip
+    said = run_ended("dag_run.failed", ended, "task_failure")
+    assert said.keys() | {"failed_tasks", "failed_task_count", "url"} == shown.keys() | {"url"}
+    assert (said["dag"].keys(), said["dag_run"].keys()) == (shown["dag"].keys(), shown["dag_run"].keys())
+    assert task_said(SimpleNamespace(task_id="load", map_index=-1, try_number=2), "no").keys() == {
+        *shown["failed_tasks"][0]
+    }
+
+
+def test_of_an_asset_only_the_address_is_sent_and_nothing_of_what_has_none() -> None:
+    outlets = [SimpleNamespace(uri=uri) for uri in ("mysql://ann:secret@h:3306/db/t?key=x#y", "plain", None)]
+    assert outlets_of([SimpleNamespace(outlets=[*outlets, *outlets]), None]) == ["mysql://h:3306/db/t"]
 
 
 def test_of_conf_only_the_names_are_sent() -> None:
