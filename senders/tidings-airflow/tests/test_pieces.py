@@ -8,7 +8,9 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from types import SimpleNamespace
 from typing import Any
 
@@ -48,6 +50,24 @@ def silent() -> Iterator[str]:
     """The address of one who takes every call and answers none."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.fixture
+def taking() -> Iterator[Any]:
+    """One who takes everything, as Tidings does when nobody wants to know."""
+    taken: list[tuple[str, Any]] = []
+
+    class Taking(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            taken.append((self.path, json.loads(self.rfile.read(int(self.headers["Content-Length"])))))
+            self.send_response(202)
+            self.end_headers()
+            self.wfile.write(b'{"events": [], "ignored": true, "parked": null}')
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Taking) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield SimpleNamespace(url=f"http://127.0.0.1:{server.server_port}", taken=taken)
+        server.shutdown()
 
 
 def run(**changes: Any) -> Any:
@@ -226,6 +246,13 @@ def test_a_callback_waits_no_longer_than_it_may(
     TidingsNotifier().notify({"dag_run": run(), "reason": "task_failure"})
     assert 0.4 < time.perf_counter() - begun < 3
     assert "1 payloads for Tidings wait" in caplog.text
+
+
+def test_a_task_that_may_not_write_to_the_buffer_sends_at_once(configure: Configure, taking: Any) -> None:
+    configure(url=taking.url, token="t", buffer="/dev/null/buffer")
+    TidingsNotifier().notify({"dag_run": run(), "ti": SimpleNamespace(state="up_for_retry", task_id="load")})
+    [(path, said)] = taking.taken
+    assert (path, said["event"], said["task"]) == ("/api/v1/sources/airflow", "task.retry", {"task_id": "load"})
 
 
 def test_a_disk_that_keeps_nothing_is_said_and_not_raised(
