@@ -176,8 +176,7 @@ class Front:
         try:
             self._events.enter(key, self._loop.time())
             body = await read_body(receive, headers, MAX_EVENT_BYTES)
-            status, said, events = await self._sources.take(scope, body, grant.tenant_id, key)
-            self._events.charge(key, self._loop.time(), events - 1)
+            status, said = await self._sources.take(scope, body, grant.tenant_id, key)
         except Problem as problem:
             self._door.refused(grant, problem)
             raise

@@ -36,7 +36,7 @@ ANSWER_WITHIN = 15.0
 STATEMENT_WITHIN = 14.0
 """Seconds for each statement: a little less, since to cancel one would take some of its own."""
 REPLAYED_AT_MOST = 500
-CHUNK = 50
+CHUNK = 10
 """Payloads that are read again at a time: each may be as large as an event."""
 _first = UUID(int=0)
 
@@ -76,9 +76,8 @@ class Sources:
         self._connection = node.connection("sources", patience=STATEMENT_WITHIN)
         self._one_at_a_time = asyncio.Lock()
 
-    async def take(self, scope: Scope, body: bytes, tenant_id: UUID, key: bytes) -> tuple[int, bytes, int]:
-        """One payload, for the source whose token came with it: the status that its system takes for success, the
-        answer, and how many events it was."""
+    async def take(self, scope: Scope, body: bytes, tenant_id: UUID, key: bytes) -> tuple[int, bytes]:
+        """One payload, for the source whose token came with it; with the status that its system takes for success."""
         adapter = ADAPTERS[scope["path"].removeprefix(PATH)]
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         push = Push(headers, _storable(body), now(), _urls(scope, headers, self._node.settings.base_url))
@@ -89,13 +88,12 @@ class Sources:
             sender = await _sender(connection, grant.source, view)
         _check_signature(adapter, push, sender)
         outcome = await keep_payload(adapter, push, sender, self._door(tenant_id, key, headers))
-        told: dict[str, Any]
         if isinstance(outcome, Parked):
             told = {"events": [], "ignored": False, "parked": await self._park(adapter, push, sender, outcome)}
         else:
             metrics.EVENTS.labels("ignored").inc(not outcome)
             told = {"events": outcome, "ignored": not outcome, "parked": None}
-        return adapter.status, msgspec.json.encode({**adapter.answer, **told}), len(told["events"])
+        return adapter.status, msgspec.json.encode({**adapter.answer, **told})
 
     async def replay(self, path: str, body: bytes, tenant_id: UUID, key: bytes) -> bytes:
         """Read parked payloads again, by the mapping as it is now. However often: what became events is not read again,

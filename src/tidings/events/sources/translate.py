@@ -63,11 +63,7 @@ def translate(adapter: Adapter, push: Push, sender: Sender) -> Sequence[Incoming
 
 async def read_again(rows: Sequence[Waiting], sender: Sender, keep: Keep) -> ReadAgain:
     """Together, so that they are kept together; the oldest takes the first number of its subject."""
-    translated: list[Sequence[Incoming] | Parked] = []
-    for row in rows:
-        translated.append(_translate_parked(row, sender))
-        await asyncio.sleep(0)  # to read one may take a moment, and others share this loop
-    outcomes = await asyncio.gather(*(_keep(each, keep) for each in translated))
+    outcomes = await asyncio.gather(*(_keep(_translate_parked(row, sender), keep) for row in rows))
     became: dict[UUID, Sequence[UUID]] = {}
     still: dict[UUID, Parked] = {}
     for row, outcome in zip(rows, outcomes, strict=True):
