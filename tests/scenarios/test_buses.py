@@ -246,15 +246,18 @@ async def test_while_the_database_is_away_nothing_is_lost(line: Line, server: Se
     await line.start()
     await line.broker.publish(raw())
     await line.stage.messages("ann", within=LONG)
+    before = redelivered()
     async with away(server, database):
         await line.broker.publish(*(raw() for _ in range(5)))
         await line.until(lambda: held(True), LONG, "them to be held")
-        await asyncio.sleep(3)  # longer than the node has before others may take them over
+        await asyncio.sleep(4)  # longer than a node that is dead has before others take them over
         assert len(line.stage.arrived("ann")) == 1
     await line.stage.messages("ann", 6, within=LONG)
     await line.all_done()
     await line.until(lambda: held(False), LONG, "nothing to be held")
     assert len(line.stage.arrived("ann")) == 6
+    # They stayed in its hands.
+    assert redelivered() == before
 
 
 @asynccontextmanager
@@ -270,6 +273,10 @@ async def away(server: Server, url: str) -> AsyncIterator[None]:
         yield
     finally:
         server.run("ALTER DATABASE {} ALLOW_CONNECTIONS true", name)
+
+
+def redelivered() -> float:
+    return metrics.BUS_REDELIVERED.labels("tickets")._value.get()
 
 
 async def held(some: bool) -> bool:
