@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from tidings.events.event import MAX_EVENT_BYTES, Event
 from tidings.events.sources.contract import Adapter, Parked, Push
 from tidings.events.sources.park import SetUp
@@ -44,3 +46,14 @@ def try_payload(
         return Tried((), incoming, ())
     plans = [preview(each, view) for each in incoming[:PLANNED_AT_MOST]]
     return Tried([each.event for each in incoming], None, plans)
+
+
+def tried_json(tried: Tried) -> dict[str, Any]:
+    """As the API and the command line tell it."""
+    parked = tried.parked
+    return {
+        "events": [msgspec.to_builtins(event) for event in tried.events],
+        "parked": parked and {"reason": parked.reason, "detail": parked.detail, "words": parked.words},
+        "ignored": tried.ignored,
+        "plans": tried.plans,
+    }

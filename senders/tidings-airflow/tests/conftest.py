@@ -81,6 +81,8 @@ class Airflow:
             )
 
     def stop(self) -> None:
+        for process in self._running.values():
+            _kill(process.pid, signal.SIGTERM)
         for component in list(self._running):
             self.stop_one(component)
 
@@ -89,7 +91,7 @@ class Airflow:
         process = self._running.pop(component)
         _kill(process.pid, how)
         with suppress(subprocess.TimeoutExpired):
-            process.wait(8)
+            process.wait(3)
         _kill(process.pid, signal.SIGKILL)
         process.wait(10)
 

@@ -1,5 +1,6 @@
 """A plug-in for the tests: how long the listeners of Airflow's own processes take, in `hooks` beside its plug-ins."""
 
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ def _after(_: Any, name: str, *__: Any) -> None:
 class Stopwatch:
     @hookimpl
     def on_starting(self, component: Any) -> None:
-        if getattr(component, "job_type", "") == "SchedulerJob":
+        if sys.argv[1:2] == ["scheduler"] and type(component).__name__ == "Job":
             from airflow.listeners.listener import get_listener_manager
 
             get_listener_manager().pm.add_hookcall_monitoring(_before, _after)

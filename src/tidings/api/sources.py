@@ -29,7 +29,7 @@ from tidings.kernel.pages import page_of
 from tidings.kernel.settings import settings
 from tidings.kernel.versions import Expected
 from tidings.planning.views import view_now
-from tidings.try_payload import try_payload
+from tidings.try_payload import tried_json, try_payload
 
 router = Router(tags=["sources"])
 
@@ -231,14 +231,7 @@ def try_source(request: HttpRequest, name: str, body: TryWanted) -> dict[str, An
     sent. Whether it is signed is not looked at."""
     who = caller(request)
     adapter, set_up = suppose(who, name, Supposed(body.adapter, body.rows, body.options, body.ignored_people))
-    tried = try_payload(view_now(who.tenant_id), name, adapter, set_up, body.headers, _raw(body.sample))
-    parked = tried.parked
-    return {
-        "events": [msgspec.to_builtins(event) for event in tried.events],
-        "parked": parked and {"reason": parked.reason, "detail": parked.detail, "words": parked.words},
-        "ignored": tried.ignored,
-        "plans": tried.plans,
-    }
+    return tried_json(try_payload(view_now(who.tenant_id), name, adapter, set_up, body.headers, _raw(body.sample)))
 
 
 @router.get("/adapters", response=Listed[AdapterShown])

@@ -117,6 +117,10 @@ def test_nobody_is_asked_for_what_is_decided_and_a_withdrawal_tells_nobody(paylo
     assert found(payload) == ()
 
 
+def test_a_permission_says_until_when_and_for_how_many_rows() -> None:
+    assert read(query()).details == {"group": "orders team", "valid_until": "2026-12-31", "row_limit": 100}
+
+
 def test_resources_are_those_that_the_payload_names() -> None:
     assert read(query()).resources == []  # Archery sends no instance with it
     named = {"instance": {"instance_name": "rm-orders"}}

@@ -38,7 +38,7 @@ LATE = {
 }  # fmt: skip
 PULL_REQUEST = {
     "title": "Task run failed", "link": "https://bytebase.example.com/projects/orders/issues/add-index-on-orders-88123",
-    "actor": "Bo Li (bo@example.com)",
+    "actor": "Bo (DBA) Li (bo@example.com)",
     "meta": {"Project Title": "Orders", "Project ID": "projects/orders", "Issue": "Add index on orders",
              "Issue Creator": "Ann (ann@example.com)", "Issue Description": "please", "Stage": "Prod", "Task": "alter orders",
              "Status": "FAILED", "Result Detail": "near \"select 1\""},

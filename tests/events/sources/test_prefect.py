@@ -143,6 +143,10 @@ def test_a_run_of_a_deployment_is_called_as_prefect_calls_it() -> None:
     )  # fmt: skip
     assert event.subject.title == "load-orders/production (paper-cassowary)"
     assert event.details["work_pool"] == "k8s"
+    # A hook knows its id alone.
+    assert read(state("Completed", "COMPLETED", role("deployment", "prefect.deployment.b2"))).subject.title == (
+        "load-orders (paper-cassowary)"
+    )
 
 
 def test_an_automation_and_a_hook_that_tell_one_state_tell_one_event() -> None:

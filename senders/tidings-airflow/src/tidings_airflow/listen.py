@@ -13,10 +13,9 @@ from typing import Any
 from airflow.listeners import hookimpl
 
 from tidings_airflow.outbox import guarded, outbox, put
-from tidings_airflow.payload import ERROR_KEY, dag_said, error_line, payload, run_said
+from tidings_airflow.payload import ERROR_KEY, Payload, dag_said, error_line, payload, run_said
 from tidings_airflow.settings import settings
 
-LIVE_LONG = ("SchedulerJob", "TriggererJob", "DagProcessorJob")
 # A run that had ended and is then set to another state by hand keeps the end it had.
 SET_LATER = timedelta(minutes=1)
 
@@ -24,22 +23,23 @@ SET_LATER = timedelta(minutes=1)
 class Listener:
     @hookimpl
     def on_starting(self, component: Any) -> None:
-        """What was left by processes that are gone is sent without waiting for the next event."""
-        if getattr(component, "job_type", "") in LIVE_LONG:
-            with guarded("what was left"):
+        """Whoever lives long sends what others leave: the scheduler, the triggerer and the DAG processor, each of them
+        a `Job`, of a kind that it does not know yet. A task is none."""
+        if type(component).__name__ == "Job":
+            with guarded("what others have left"):
                 found = settings()
                 if found:
-                    outbox(found)
+                    outbox(found).deliver()
 
     @hookimpl
     def on_dag_run_success(self, dag_run: Any, msg: str) -> None:
         with guarded("the success of a run"):
-            _run_ended("dag_run.success", dag_run, msg)
+            _tell("dag_run.success", dag_run, msg)
 
     @hookimpl
     def on_dag_run_failed(self, dag_run: Any, msg: str) -> None:
         with guarded("the failure of a run"):
-            _run_ended("dag_run.failed", dag_run, msg)
+            _tell("dag_run.failed", dag_run, msg)
 
     @hookimpl
     def on_task_instance_failed(self, previous_state: Any, task_instance: Any, error: Any) -> None:
@@ -53,10 +53,14 @@ class Listener:
                 task_instance.xcom_push(key=ERROR_KEY, value=line)
 
 
-def _run_ended(event: str, run: Any, reason: str) -> None:
+def _tell(event: str, run: Any, reason: str) -> None:
     found = settings()
-    if found is None or not found.watches(run.dag_id):
-        return
+    if found and found.watches(run.dag_id):
+        put(found, run_ended(event, run, reason))
+
+
+def run_ended(event: str, run: Any, reason: str) -> Payload:
+    """What is told of it."""
     more: dict[str, Any] = {"reason": reason}
     note = None
     if event == "dag_run.failed":
@@ -64,14 +68,13 @@ def _run_ended(event: str, run: Any, reason: str) -> None:
             from tidings_airflow.failures import failures_of
 
             more["failed_tasks"], more["failed_task_count"], note = failures_of(run)
-    said = payload(
+    return payload(
         event,
         dag=dag_said(run.dag_id, getattr(run, "dag", None)),
         dag_run=run_said(run, note),
         time=_when(run.end_date),
         **more,
     )
-    put(found, said)
 
 
 def _when(ended: datetime | None) -> datetime:

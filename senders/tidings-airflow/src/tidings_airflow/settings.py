@@ -2,7 +2,7 @@
 
 Airflow's configuration and not a Connection, although notifiers usually take one: a listener runs within the
 scheduler's loop, where each look-up of a Connection asks the metadata database or a secrets backend; and the processes
-that run callbacks have no database at all. OpenLineage's listener is configured so too, for the same reason.
+that run callbacks have no database at all. OpenLineage's listener has a section of its own too.
 """
 
 from __future__ import annotations

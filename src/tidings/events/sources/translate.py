@@ -14,6 +14,7 @@ from tidings.catalog.features import SYSTEM_FEATURE, Catalog, unknown_type
 from tidings.events.event import EARLIEST, Event, Incoming, People, read_event
 from tidings.events.group import Kept, Verdict
 from tidings.events.sources.contract import Adapter, Parked, Push, Reading
+from tidings.events.sources.note import read_note
 from tidings.events.sources.park import SetUp, Waiting
 from tidings.events.sources.registry import ADAPTERS
 from tidings.events.sources.understand import line
@@ -96,6 +97,8 @@ async def _keep(incoming: Sequence[Incoming] | Parked, adapter: Adapter | None, 
 
 
 def _read(adapter: Adapter, push: Push, sender: Sender) -> Reading:
+    if note := read_note(push.body):
+        return note
     try:
         return adapter.read(push, sender.set_up.known(adapter))
     except Exception as error:

@@ -79,6 +79,8 @@ class ArcheryAdapter(Adapter):
         Field("timezone", "text", WORDS["timezone"], default=ZONE, check=checked_zone),
         Field("approvers", "text", WORDS["approvers"], check=checked_groups),
     )
+    # Whoever has both ways switched on is told of each change twice, in other words each time.
+    first_holds = True
     # It sends the SQL of a ticket three times over, and does not look whether that was taken.
     at_most = MAX_BATCH_BYTES
 
@@ -202,10 +204,11 @@ def _details(body: Body, words: Mapping[str, str]) -> dict[str, str | int]:
         ("approval_node", body.tidings.approval_node),
         ("comment", body.tidings.step.remark if body.tidings.step else None),
         ("valid_until", content.valid_date),
-        ("row_limit", content.limit_num),
     ):
         if line(said):
             details[name] = line(said)
+    if (limit := _count(content.limit_num)) is not None:
+        details["row_limit"] = limit
     if release is not None:
         ended = words["status"] in ENDED
         rows = statements(content.execute_result if ended else content.review_content)

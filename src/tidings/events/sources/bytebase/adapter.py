@@ -30,7 +30,7 @@ URL_LENGTH = 2_000
 # Where links lead as long as nobody has told Bytebase its own address (`--external-url`).
 _NO_ADDRESS = "https://www.bytebase.com/docs/"
 _NUMBER = re.compile(r"/(?:issues?/(?:[^/?#]*-)?([0-9]+)|rollouts/([0-9]+))(?:[?#]|\Z)")
-_NAMED = re.compile(r"[^()]*\(([^()\s]+@[^()\s]+)\)\s*")
+_NAMED = re.compile(r".*\(([^()\s]+@[^()\s]+)\)\s*")
 
 
 class Issue(msgspec.Struct):
