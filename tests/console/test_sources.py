@@ -293,6 +293,8 @@ def test_a_payload_is_tried_by_what_stands_in_the_form(console: Console, api: An
     assert "Nobody wants to know of it" in words(attempt(console, **SAID, **own | {"type-0": ""}))
     titled = html(attempt(console, **SAID, title="headers.x_title", headers="X-Title: <b>Hi</b>\nno header"))
     assert "&lt;b&gt;Hi" in titled and "<b>Hi" not in titled
+    whole = html(console("root").post("/console/sources-attempt/desk", {"adapter": "json", "sample": "[]", **SAID}))
+    assert "Nobody wants to know of it" in whole and 'value="body.request.kind"' in whole, "without htmx too"
     assert api("root").get("/sources/desk/mapping").body["options"]["what"] is None, "nothing of it is kept"
     assert api("root").get("/events?source=desk").body["items"] == []
 

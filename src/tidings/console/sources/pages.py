@@ -20,7 +20,7 @@ from tidings.console.sources.lines import first_event, lines
 from tidings.console.sources.new import urlpatterns as new_pages
 from tidings.console.sources.parked import urlpatterns as parked_pages
 from tidings.console.sources.systems import OWN, steps_of, system
-from tidings.console.sources.words import declared
+from tidings.console.sources.words import chosen, declared
 from tidings.console.sources.words import urlpatterns as words_pages
 from tidings.console.spoken import meaning_of
 from tidings.door import send_test
@@ -117,7 +117,7 @@ def save_options(request: Asked, name: str) -> HttpResponse:
 @page("administrator", methods=("POST",))
 def fields(request: Asked, name: str) -> HttpResponse:
     """The form for what was chosen in it, with what was written so far."""
-    form = written_form(declared(mapping_of(request.caller, name)), request.POST)
+    form = written_form(declared(mapping_of(request.caller, name, chosen(request))), request.POST)
     context = {"form": form, "fields_url": reverse("source-fields", args=[name])}
     return show(request, "console/_declared.html", context)
 

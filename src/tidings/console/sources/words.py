@@ -15,10 +15,10 @@ from django.utils.translation import get_language, gettext
 from tidings.catalog.extend import catalog_of
 from tidings.catalog.features import SYSTEM_FEATURE, Catalog
 from tidings.console.asked import number_in
-from tidings.console.form import Declared, given, stored_form, written_form
-from tidings.console.page import Asked, page, say, show
+from tidings.console.form import Declared, Form, given, stored_form, written_form
+from tidings.console.page import Asked, is_part, page, say, show
 from tidings.console.preview import Result, result_of
-from tidings.console.sources.mapping import given_people, given_rows, rows_of, written_rows
+from tidings.console.sources.mapping import Row, given_people, given_rows, rows_of, written_rows
 from tidings.console.spoken import spoken
 from tidings.events.event import Event
 from tidings.events.models import Parked as Waiting
@@ -44,58 +44,92 @@ class Sample:
     body: str
 
 
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """The page as it stands: as it is kept, or as somebody has filled it in."""
+
+    rows: Sequence[Row]
+    people: Sequence[str]
+    form: Form
+    sample: Sample
+    problems: Sequence[str] = ()
+    changed: bool = False
+    asked_about: bool = False
+
+
 @page("administrator", methods=("GET", "POST"))
 def mapping(request: Asked, name: str) -> HttpResponse:
-    shown = mapping_of(request.caller, name, _chosen(request))
-    status, problems, changed = 200, [], False
-    people, parked = shown.ignored_people, _parked(request, name)
-    rows = rows_of(shown, dict(parked.words) if parked else None)
-    sample = _sample(ADAPTERS[shown.adapter], parked or _newest(request, name, shown.adapter))
-    form = stored_form(declared(shown))
-    if request.method == "POST":
-        version = request.POST.get("version", "")
-        expected = Expected(number_in(version) or 0)
-        rows_given, people = given_rows(shown.parts, request.POST), given_people(request.POST)
-        try:
-            options = given(shown.fields, request.POST)
-            put_mapping(request.caller, name, shown.adapter, rows_given, people, options, expected)
-        except Problem as problem:
-            if problem.status not in (409, 422):
-                raise
-            found = {str(error["field"]): str(error["problem"]) for error in problem.errors}
-            rows, status = written_rows(shown.parts, request.POST, found), problem.status
-            problems, changed = [said(problem)], problem.status == 409
-            form = written_form(declared(shown), request.POST, found, changed=changed)
-            sample = Sample(request.POST.get("headers", ""), request.POST.get("sample", ""))
-        else:
-            say(request, gettext("Saved. It holds for every payload from now on."))
-            return redirect("source-parked" if parked_of(request.caller, name).exists() else "source", name)
-    context = {
-        "name": name,
-        "shown": shown,
-        "adapter": ADAPTERS[shown.adapter],
-        "rows": rows,
-        "asked_about": parked is not None,
-        "sample": sample,
-        "form": form,
-        "fields_url": reverse("source-fields", args=[name]),
-        "built_in": [_known(shown.parts, row) for row in shown.built_in],
-        "ignored": "\n".join(people),
-        "types": _types(catalog_of(request.caller.tenant_id)),
-        "problems": problems,
-        "changed": changed,
-    }
-    return show(request, "console/sources/mapping.html", context, status=status)
+    shown = mapping_of(request.caller, name, chosen(request))
+    if request.method != "POST":
+        return _page(request, name, shown, _as_kept(request, name, shown))
+    rows, people = given_rows(shown.parts, request.POST), given_people(request.POST)
+    expected = Expected(number_in(request.POST.get("version", "")) or 0)
+    try:
+        put_mapping(request.caller, name, shown.adapter, rows, people, given(shown.fields, request.POST), expected)
+    except Problem as problem:
+        if problem.status not in (409, 422):
+            raise
+        return _page(request, name, shown, _as_written(request, shown, problem), status=problem.status)
+    say(request, gettext("Saved. It holds for every payload from now on."))
+    return redirect("source-parked" if parked_of(request.caller, name).exists() else "source", name)
 
 
 @page("administrator", methods=("POST",))
 def attempt(request: Asked, name: str) -> HttpResponse:
     """What the payload in the form would become, read by what stands in the form; nothing is kept or sent."""
-    return show(request, "console/sources/_tried.html", {"name": name, **_tried(request, name)})
+    shown = mapping_of(request.caller, name, chosen(request))
+    tried = _tried(request, name, shown)
+    if is_part(request):
+        return show(request, "console/sources/_tried.html", {"name": name, **tried})
+    return _page(request, name, shown, _as_written(request, shown, None), tried=True, **tried)
 
 
-def _tried(request: Asked, name: str) -> dict[str, Any]:
-    shown = mapping_of(request.caller, name, _chosen(request))
+def chosen(request: Asked) -> str | None:
+    """The adapter that the page is about, where it is another one than the source's."""
+    asked = request.POST.get("adapter") or request.GET.get("adapter")
+    return asked if asked in ADAPTERS else None
+
+
+def _page(
+    request: Asked, name: str, shown: ShownMapping, filled: Filled, *, status: int = 200, **more: Any
+) -> HttpResponse:
+    context = {
+        "name": name,
+        "shown": shown,
+        "adapter": ADAPTERS[shown.adapter],
+        "filled": filled,
+        "form": filled.form,
+        "fields_url": reverse("source-fields", args=[name]),
+        "built_in": [_known(shown.parts, row) for row in shown.built_in],
+        "ignored": "\n".join(filled.people),
+        "types": _types(catalog_of(request.caller.tenant_id)),
+        **more,
+    }
+    return show(request, "console/sources/mapping.html", context, status=status)
+
+
+def _as_kept(request: Asked, name: str, shown: ShownMapping) -> Filled:
+    parked = _parked(request, name)
+    rows = rows_of(shown, dict(parked.words) if parked else None)
+    sample = _sample(ADAPTERS[shown.adapter], parked or _newest(request, name, shown.adapter))
+    form = stored_form(declared(shown))
+    return Filled(rows, shown.ignored_people, form, sample, asked_about=parked is not None)
+
+
+def _as_written(request: Asked, shown: ShownMapping, problem: Problem | None) -> Filled:
+    found = {str(error["field"]): str(error["problem"]) for error in problem.errors} if problem else {}
+    changed = problem is not None and problem.status == 409
+    return Filled(
+        rows=written_rows(shown.parts, request.POST, found),
+        people=given_people(request.POST),
+        form=written_form(declared(shown), request.POST, found, changed=changed),
+        sample=Sample(request.POST.get("headers", ""), request.POST.get("sample", "")),
+        problems=[said(problem)] if problem else [],
+        changed=changed,
+    )
+
+
+def _tried(request: Asked, name: str, shown: ShownMapping) -> dict[str, Any]:
     rows, people = given_rows(shown.parts, request.POST), given_people(request.POST)
     supposed = Supposed(shown.adapter, rows, given(shown.fields, request.POST), people)
     headers = _headers(request.POST.get("headers", ""))
@@ -115,12 +149,8 @@ def _tried(request: Asked, name: str) -> dict[str, Any]:
         return {"ignored": True}
     written = [_written(event) for event in tried.events[:SHOWN]]
     result: Result = result_of(request, written[0], None)
-    return {"events": tried.events, "written": written, "text": written[0], "result": result, "back": request.path}
-
-
-def _chosen(request: Asked) -> str | None:
-    chosen = request.POST.get("adapter") or request.GET.get("adapter")
-    return chosen if chosen in ADAPTERS else None
+    back = reverse("source-mapping", args=[name])
+    return {"events": tried.events, "written": written, "text": written[0], "result": result, "back": back}
 
 
 def _sample(adapter: Adapter, parked: Waiting | None) -> Sample:
