@@ -254,7 +254,7 @@ def test_what_is_not_given_is_as_it_is_stored(api: Any, desk: str) -> None:
     ignored = tried(sample={**DESK, "state": "chat"})
     assert (ignored["events"], ignored["parked"], ignored["ignored"]) == ([], None, True)
     # Of another adapter it has nothing.
-    assert tried(adapter="dms")["parked"]["reason"] == "not_understood"
+    assert tried(adapter="dms")["parked"]["reason"] == "incomplete"
 
 
 def test_why_a_payload_would_be_parked_is_told(api: Any, desk: str) -> None:
