@@ -28,7 +28,7 @@ SOURCE = "airflow-prod"
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 STOPWATCH = Path(__file__).with_name("stopwatch.py")
 PASSWORDS = {"ann": "ann's", "dan": "dan's"}
-UP_WITHIN, SOON = 90.0, 40.0
+UP_WITHIN, SOON = 150.0, 60.0
 
 
 class Airflow:

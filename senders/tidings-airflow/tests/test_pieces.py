@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import socket
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,7 +19,7 @@ import pytest
 from tidings_airflow.listen import Listener, run_ended
 from tidings_airflow.notifier import TidingsNotifier
 from tidings_airflow.outbox import outbox
-from tidings_airflow.payload import dag_said, error_line, run_said
+from tidings_airflow.payload import dag_said, error_line, outlets_of, run_said, task_said
 from tidings_airflow.provider import provider_info
 from tidings_airflow.settings import Settings, settings, whole_address
 
@@ -47,6 +50,24 @@ def silent() -> Iterator[str]:
     """The address of one who takes every call and answers none."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.fixture
+def taking() -> Iterator[Any]:
+    """One who takes everything, as Tidings does when nobody wants to know."""
+    taken: list[tuple[str, Any]] = []
+
+    class Taking(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            taken.append((self.path, json.loads(self.rfile.read(int(self.headers["Content-Length"])))))
+            self.send_response(202)
+            self.end_headers()
+            self.wfile.write(b'{"events": [], "ignored": true, "parked": null}')
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Taking) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield SimpleNamespace(url=f"http://127.0.0.1:{server.server_port}", taken=taken)
+        server.shutdown()
 
 
 def run(**changes: Any) -> Any:
@@ -138,6 +159,27 @@ def test_owners_are_those_of_the_tasks_each_once_in_their_order() -> None:
     assert dag_said("orders", None) == {"dag_id": "orders"}
 
 
+def test_it_sends_what_the_page_shows() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "sources" / "airflow.md").read_text("utf-8")
+    shown = json.loads(page.split("```json\n")[1].split("```")[0])
+    moments = dict.fromkeys([name for name, value in shown["dag_run"].items() if str(value).startswith("20")], NOW)
+    asset = SimpleNamespace(uri="mysql://rm-orders/orders/items")
+    made = SimpleNamespace(**{**vars(run().dag), "tasks": [SimpleNamespace(owner="dan", outlets=[asset])]})
+    ended = run(**{**moments, "run_type": "scheduled", "triggered_by": "timetable", "triggering_user_name": None,
+                   "conf": {}, "dag": made})  # fmt: skip
+    said = run_ended("dag_run.failed", ended, "task_failure")
+    assert said.keys() | {"failed_tasks", "failed_task_count", "url"} == shown.keys() | {"url"}
+    assert (said["dag"].keys(), said["dag_run"].keys()) == (shown["dag"].keys(), shown["dag_run"].keys())
+    assert task_said(SimpleNamespace(task_id="load", map_index=-1, try_number=2), "no").keys() == {
+        *shown["failed_tasks"][0]
+    }
+
+
+def test_of_an_asset_only_the_address_is_sent_and_nothing_of_what_has_none() -> None:
+    outlets = [SimpleNamespace(uri=uri) for uri in ("mysql://ann:secret@h:3306/db/t?key=x#y", "plain", None)]
+    assert outlets_of([SimpleNamespace(outlets=[*outlets, *outlets]), None]) == ["mysql://h:3306/db/t"]
+
+
 def test_of_conf_only_the_names_are_sent() -> None:
     said = run_said(run())
     assert said["conf_keys"] == ["region"]
@@ -204,6 +246,13 @@ def test_a_callback_waits_no_longer_than_it_may(
     TidingsNotifier().notify({"dag_run": run(), "reason": "task_failure"})
     assert 0.4 < time.perf_counter() - begun < 3
     assert "1 payloads for Tidings wait" in caplog.text
+
+
+def test_a_task_that_may_not_write_to_the_buffer_sends_at_once(configure: Configure, taking: Any) -> None:
+    configure(url=taking.url, token="t", buffer="/dev/null/buffer")
+    TidingsNotifier().notify({"dag_run": run(), "ti": SimpleNamespace(state="up_for_retry", task_id="load")})
+    [(path, said)] = taking.taken
+    assert (path, said["event"], said["task"]) == ("/api/v1/sources/airflow", "task.retry", {"task_id": "load"})
 
 
 def test_a_disk_that_keeps_nothing_is_said_and_not_raised(

@@ -11,8 +11,8 @@ from typing import Any
 
 SOURCE = "airflow-prod"
 RUN, FAILED = "task_orchestration.tasks_run", "task_orchestration.tasks_failed"
-LISTENER_WITHIN = 250.0
-"""Milliseconds, of the slowest: a machine that does much else is slow to write to its disk. The median is below 20."""
+LISTENER_WITHIN, SLOWEST = 50.0, 1_000.0
+"""Milliseconds. It waits for the disk alone, which on a machine that does much else may take longer once in a while."""
 
 
 def told(node: Any, dag: str, at_least: int = 1, within: float = 30.0) -> list[Any]:
@@ -76,6 +76,7 @@ def test_a_failure_says_what_failed_and_a_run_that_was_cleared_is_told_again(air
     assert short(first) == (FAILED, "dag_run.failed", "ann")
     assert first["event"]["details"]["error"] == "extract: ValueError: no column '…' in the export"
     assert [each["task"] for each in first["event"]["details"]["failed_tasks"]] == ["extract"]
+    assert first["event"]["resources"] == [{"instance": "rm-orders", "database": "orders", "table": "orders"}]
 
     airflow.call("POST", f"/dags/broken/dagRuns/{run}/clear", {"dry_run": False})
     assert airflow.ended("broken", run)["state"] == "failed"
@@ -152,5 +153,5 @@ def test_tidings_is_away_and_hangs_and_a_scheduler_is_killed_and_nothing_is_lost
     took = sorted(each for name, each in airflow.hooks() if name != "on_dag_run_running")
     print("milliseconds of the listener, sorted:", took)
     assert len(took) >= 8
-    assert took[len(took) // 2] < 20
-    assert took[-1] < LISTENER_WITHIN
+    assert took[len(took) // 2] < LISTENER_WITHIN
+    assert took[-1] < SLOWEST

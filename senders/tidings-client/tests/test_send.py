@@ -258,10 +258,18 @@ def test_a_proxy_of_the_environment_is_used_and_no_proxy_heard(server: Any, monk
         Client("http://tidings.invalid:8420", "t", patience=0).send(event())
 
 
-@pytest.mark.parametrize("url", ["", "tidings.example.com", "ftp://x", "http://", "http://a:b@x", "http://x?token=1"])
+@pytest.mark.parametrize("url", ["", "tidings.example.com", "ftp://x", "http://", "http://a:b@x", "http://x?a=1"])
 def test_what_is_no_address_is_said_at_once(url: str) -> None:
     with pytest.raises(ValueError, match="The address of Tidings"):
         Client(url, "t")
+
+
+def test_the_whole_address_of_a_source_will_do(server: Any) -> None:
+    Client(f"{server.url}/below/api/v1/sources/dms?token=tdg_x").push("dagster", {})
+    [request] = server.requests
+    assert (request.path, request.headers["authorization"]) == ("/below/api/v1/sources/dagster", "Bearer tdg_x")
+    with pytest.raises(ValueError, match="A token of a source is missing"):
+        Client(server.url)
 
 
 def test_what_no_event_can_hold_is_said_at_once() -> None:

@@ -62,6 +62,8 @@ class Buses:
         self._stopping, self._at_work = asyncio.Event(), 0
         metrics.name_buses([entry.name for entry in entries])
         self._told: dict[str, tuple[str, float]] = {}
+        """What was in the way of a bus when that was said last, and when."""
+        self._seen: set[str] = set()
 
     def work(self) -> Iterator[tuple[str, Coroutine[Any, Any, None]]]:
         for entry in self._entries:
@@ -179,8 +181,9 @@ class Buses:
 
     def _connected(self, entry: Entry) -> None:
         metrics.BUS_CONNECTED.labels(entry.name).set(1)
-        if self._told.pop(entry.name, ("", 0.0))[0] != "":
-            log.info("events are taken again", extra={"bus": entry.name})
+        if self._told.pop(entry.name, None) or entry.name not in self._seen:
+            self._seen.add(entry.name)
+            log.info("events are taken from %s", kind_of(entry), extra={"bus": entry.name})
 
     def _tell(self, entry: Entry, error: Exception | str) -> None:
         """Once, and again every minute while it lasts."""

@@ -37,7 +37,7 @@ ANSWER_WITHIN = 15.0
 STATEMENT_WITHIN = 14.0
 """Seconds for each statement: a little less, since to cancel one would take some of its own."""
 REPLAYED_AT_MOST = 500
-CHUNK = 50
+CHUNK = 10
 """Payloads that are read again at a time: each may be as large as an event."""
 _first = UUID(int=0)
 

@@ -1,10 +1,12 @@
 """The file of buses: what may stand there, and what is said of what may not, with no secret in it."""
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from tidings.events.buses.file import Kafka, Nats, RabbitMQ, Redis, kind_of, read_buses
+from tidings.events.buses.file import Entry, Kafka, Nats, RabbitMQ, Redis, kind_of, read_buses
 from tidings.kernel.settings import SettingsError
 
 ALL = """
@@ -43,7 +45,7 @@ taken_over_after = 30
 """
 
 
-def read(tmp_path: Path, text: str, **environment: str) -> object:
+def read(tmp_path: Path, text: str, **environment: str) -> Sequence[Entry]:
     path = tmp_path / "buses.toml"
     path.write_text(text)
     return read_buses(path, environment)
@@ -53,7 +55,6 @@ def test_every_kind_is_read_with_its_defaults(tmp_path: Path) -> None:
     secret = tmp_path / "password"
     secret.write_text("p@ss/word\n")
     buses = read(tmp_path, ALL, KAFKA_PASSWORD_FILE=str(secret), AMQP_URL="amqp://u:p%2F@mq.example.com/")
-    assert isinstance(buses, list)
     kafka, rabbitmq, nats, redis = buses
     assert [kind_of(each) for each in buses] == ["kafka", "rabbitmq", "nats", "redis"]
     assert isinstance(kafka, Kafka)
@@ -66,6 +67,14 @@ def test_every_kind_is_read_with_its_defaults(tmp_path: Path) -> None:
     assert (nats.group, nats.subject, nats.taken_over_after) == ("tidings", "flows.*.status", 60)
     assert isinstance(redis, Redis)
     assert (redis.field, redis.taken_over_after) == ("data", 30)
+
+
+def test_the_file_on_the_page_is_read_as_it_stands(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "sources" / "buses.md").read_text()
+    [text] = re.findall(r"^```toml\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    environment = dict.fromkeys(re.findall(r"\$\{(\w+)\}", text), "secret")
+    assert [kind_of(each) for each in read(tmp_path, text, **environment)] == ["kafka", "rabbitmq", "nats", "redis"]
+    assert all(name in page for name in ("taken_over_after", "batch", "group", "field", "subject", "adapter", "tenant"))
 
 
 def test_without_a_file_there_are_none() -> None:

@@ -439,6 +439,21 @@ def test_what_goes_through_a_large_body_again_and_again_ends(expression: str) ->
         assert "25,000 steps" in said or "512 KiB" in said or length < 7_000 or "sort" in expression
 
 
+@pytest.mark.parametrize("part", ["approvers", "resources", "details", "title", "what", "time", "id"])
+def test_what_one_body_has_once_is_not_worked_through_in_each_of_its_events(part: str) -> None:
+    for large in (["x"] * 50_000, [0] * 100_000, [{"a": 1}] * 20_000, "x" * 200_000, "\u200b \u2028" * 20_000):
+        said = {"events": "body.rows", "type": "'data_change.approved'", "subject_id": "item.no", part: "body.large"}
+        if part == "details":
+            said[part] = "{a: body.large}"
+        if part == "what":
+            del said["type"]
+        raw = json.dumps({"rows": [BODY] * 100, "large": large}, ensure_ascii=False).encode()[: 256 * 1024]
+        began = time.process_time()
+        reading = ADAPTER.read(Push({}, raw, NOW), Known(ADAPTER.mapping, options(**said)))
+        assert time.process_time() - began < 2
+        assert isinstance(reading, Parked) or len(reading) < 10
+
+
 @pytest.mark.parametrize(
     ("expression", "body", "said"),
     [

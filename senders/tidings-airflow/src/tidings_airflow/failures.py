@@ -15,7 +15,7 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
 from airflow.utils.session import create_session
 from airflow.utils.state import TaskInstanceState
-from sqlalchemy import func, select
+from sqlalchemy import func, select, tuple_
 
 from tidings_airflow.payload import ERROR_KEY, ERROR_LENGTH, Payload, cut, task_said
 
@@ -48,7 +48,10 @@ def failures_of(run: Any) -> tuple[list[Payload], int, str | None]:
             (task_id, map_index): value
             for task_id, map_index, value in session.execute(
                 select(XComModel.task_id, XComModel.map_index, XComModel.value).where(
-                    XComModel.dag_id == run.dag_id, XComModel.run_id == run.run_id, XComModel.key == ERROR_KEY
+                    XComModel.dag_id == run.dag_id,
+                    XComModel.run_id == run.run_id,
+                    XComModel.key == ERROR_KEY,
+                    tuple_(XComModel.task_id, XComModel.map_index).in_([(one.task_id, one.map_index) for one in tasks]),
                 )
             )
         }

@@ -13,7 +13,7 @@ from typing import Any
 from airflow.listeners import hookimpl
 
 from tidings_airflow.outbox import guarded, outbox, put
-from tidings_airflow.payload import ERROR_KEY, Payload, dag_said, error_line, payload, run_said
+from tidings_airflow.payload import ERROR_KEY, Payload, dag_said, error_line, outlets_of, payload, run_said
 from tidings_airflow.settings import settings
 
 # A run that had ended and is then set to another state by hand keeps the end it had.
@@ -73,6 +73,7 @@ def run_ended(event: str, run: Any, reason: str) -> Payload:
         dag=dag_said(run.dag_id, getattr(run, "dag", None)),
         dag_run=run_said(run, note),
         time=_when(run.end_date),
+        outlets=outlets_of(getattr(getattr(run, "dag", None), "tasks", None) or ()),
         **more,
     )
 

@@ -9,7 +9,17 @@ from typing import Any
 from airflow.sdk import BaseNotifier
 
 from tidings_airflow.outbox import guarded, log, put_and_wait
-from tidings_airflow.payload import Payload, cut, dag_said, error_line, names_of, payload, run_said, task_said
+from tidings_airflow.payload import (
+    Payload,
+    cut,
+    dag_said,
+    error_line,
+    names_of,
+    outlets_of,
+    payload,
+    run_said,
+    task_said,
+)
 from tidings_airflow.settings import settings
 
 MESSAGE_LENGTH = 500
@@ -79,7 +89,7 @@ class TidingsNotifier(BaseNotifier):
             more["reason"] = context["reason"]
         else:
             error = error_line(context.get("exception"))
-            more["task"] = task_said(task, error)
+            more |= {"task": task_said(task, error), "outlets": outlets_of([context.get("task")])}
             event, time = TASK_EVENTS.get(_state(task), "task.failed"), _of(task, "end_date")
         return payload(self.event or event, dag=dag, dag_run=dag_run, time=time, **more)
 

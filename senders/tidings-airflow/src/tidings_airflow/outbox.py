@@ -1,12 +1,13 @@
 """The way out of this process: what is put there is on disk when `put` returns, and a thread sends it. Processes of
 Airflow on one machine share the file; one of them delivers at a time.
 
-Which of them live long enough to send what others have left: the scheduler, the triggerer, the DAG processor and the
-API server. Tasks and callbacks run in children that end hard (`os._exit`), so they wait a moment until it is sent."""
+The scheduler, the triggerer and the DAG processor live long: they send what others have left. Tasks and callbacks run in
+children that end hard (`os._exit`), so they wait a moment until it is sent."""
 
 from __future__ import annotations
 
 import logging
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -25,8 +26,14 @@ def put(settings: Settings, payload: dict[str, Any]) -> None:
 
 
 def put_and_wait(settings: Settings, payload: dict[str, Any]) -> None:
-    """From a process that may be gone at once, perhaps with its disk: wait a moment until it is sent."""
-    put(settings, payload)
+    """From a process that may be gone at once, perhaps with its disk: wait a moment until it is sent. One that may not
+    write to the file, a task that runs as another user, sends it now or never. Raises what `Client.push` raises."""
+    try:
+        put(settings, payload)
+    except (OSError, sqlite3.Error) as error:
+        log.warning("Nothing can wait in %s (%s): this is sent to Tidings now or never.", settings.buffer, error)
+        Client(settings.url, settings.token, timeout=max(settings.patience, 0.1), patience=0).push(ADAPTER, payload)
+        return
     if left := outbox(settings).flush(settings.patience):
         log.warning("%d payloads for Tidings wait in %s and are sent later.", left, settings.buffer)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from typing import Any
+from urllib.parse import urlsplit
 
 import airflow
 
@@ -18,6 +19,7 @@ ERROR_KEY = "tidings_error"
 ERROR_LENGTH = 300
 TEXT_LENGTH = 500
 CONF_KEYS_AT_MOST = 50
+OUTLETS_AT_MOST = 100
 Payload = dict[str, Any]
 RUN = (
     "run_id", "run_type", "state", "logical_date", "run_after", "queued_at", "start_date", "end_date",
@@ -64,6 +66,18 @@ def task_said(task: Any, error: str = "") -> Payload:
     said = {name: _of(task, name) for name in ("task_id", "map_index", "try_number")}
     said["error"] = error
     return {name: value for name, value in said.items() if value not in (None, "")}
+
+
+def outlets_of(tasks: Iterable[Any]) -> list[str]:
+    """The URIs of the assets that these tasks say they make, each once, and nothing of them but the address."""
+    uris = (_of(outlet, "uri") for task in tasks for outlet in _of(task, "outlets") or ())
+    found = dict.fromkeys(_address(uri) for uri in uris if isinstance(uri, str) and "://" in uri)
+    return list(found)[:OUTLETS_AT_MOST]
+
+
+def _address(uri: str) -> str:
+    parts = urlsplit(uri)
+    return cut(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}", TEXT_LENGTH)
 
 
 def error_line(error: BaseException | str | None) -> str:

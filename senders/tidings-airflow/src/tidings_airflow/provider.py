@@ -5,8 +5,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from tidings_airflow import __version__
-
 
 def provider_info() -> dict[str, Any]:
     return {
@@ -48,7 +46,6 @@ def provider_info() -> dict[str, Any]:
                 },
             }
         },
-        "versions": [__version__],
     }
 
 

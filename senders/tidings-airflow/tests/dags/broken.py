@@ -1,15 +1,12 @@
-from pathlib import Path
-
-from airflow.sdk import DAG, task
+from airflow.sdk import DAG, Asset, task
 
 with DAG("broken", schedule=None, default_args={"owner": "dan"}):
 
     @task
     def extract() -> None:
-        if not Path(__file__).with_name("mended").exists():
-            raise ValueError("no column 'email' in the export\nLINE 1: SELECT email FROM people")
+        raise ValueError("no column 'email' in the export\nLINE 1: SELECT email FROM people")
 
-    @task
+    @task(outlets=[Asset("postgres://rm-orders.example.com:5432/orders/public/orders")])
     def load() -> None: ...
 
     extract() >> load()

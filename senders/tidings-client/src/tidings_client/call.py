@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from tidings_client.answers import Refused, Unavailable
 
@@ -38,18 +38,19 @@ class Address:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def address(url: str) -> Address:
-    """Raises ValueError with what is wrong."""
+def address(url: str) -> tuple[Address, str]:
+    """With the token, where the whole address of a source was given, as its page in the console has it:
+    `https://tidings.example.com/api/v1/sources/airflow?token=tdg_...`. Raises ValueError with what is wrong."""
     parts = urlsplit(url.strip())
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"The address of Tidings begins with https:// or http:// and a host; this is {url!r}.")
-    if parts.username is not None or parts.query or parts.fragment:
-        raise ValueError("The address of Tidings has no user name, query or fragment; the token is given beside it.")
-    path = parts.path.rstrip("/")
-    if path.endswith("/api/v1"):
-        path = path[: -len("/api/v1")]
+        raise ValueError("The address of Tidings begins with https:// or http:// and a host.")
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    token = query.pop("token", "")
+    if parts.username is not None or query or parts.fragment:
+        raise ValueError("The address of Tidings has no user name and no fragment, and no query but `token`.")
     secure = parts.scheme == "https"
-    return Address(secure, parts.hostname, parts.port or (443 if secure else 80), path)
+    path = parts.path.partition("/api/v1")[0].rstrip("/")
+    return Address(secure, parts.hostname, parts.port or (443 if secure else 80), path), token
 
 
 def post(to: Address, path: str, body: bytes, headers: Mapping[str, str], within: float) -> Any:

@@ -28,7 +28,8 @@ _AGAIN = ("unavailable",)
 
 
 class Client:
-    """Tidings at this address, for whom this token speaks. Holds no connection: threads may share it, and it outlives
+    """Tidings at this address, for whom this token speaks; or at the whole address of a source, with the token in it.
+    Holds no connection: threads may share it, and it outlives
     forks. `timeout`: seconds for one call. `patience`: seconds in which a call that failed for reasons of the network
     or of the moment (429, 5xx) is made again, with the same ids; 0: once. `token` may be a function, which is asked
     each time. `secret`: signs what is pushed, for a source that has one. Raises ValueError for what is no
@@ -37,19 +38,24 @@ class Client:
     def __init__(
         self,
         url: str,
-        token: str | Callable[[], str],
+        token: str | Callable[[], str] = "",
         *,
         timeout: float = 10.0,
         patience: float = 30.0,
         secret: str = "",
     ) -> None:
-        self._address, self._token, self._secret = address(url), token, secret
+        self._address, in_the_url = address(url)
+        self._token, self._secret = token or in_the_url, secret
+        if not self._token:
+            raise ValueError(
+                "A token of a source is missing: beside the address of Tidings, or in it as ?token=tdg_..."
+            )
         self.timeout, self.patience = timeout, patience
 
     @classmethod
     def from_environment(cls, *, timeout: float = 10.0, patience: float = 30.0) -> Client:
-        """`TIDINGS_URL`; `TIDINGS_TOKEN`, or a file with it, `TIDINGS_TOKEN_FILE`, read at each call; `TIDINGS_SECRET`,
-        where pushes are signed. Raises ValueError for what is missing."""
+        """`TIDINGS_URL`; `TIDINGS_TOKEN`, unless it is in the address, or `TIDINGS_TOKEN_FILE`, which is read at each
+        call; `TIDINGS_SECRET`, where pushes are signed. Raises ValueError for what is missing."""
         url, token = required("TIDINGS_URL"), secret_reader("TIDINGS_TOKEN")
         return cls(url, token, timeout=timeout, patience=patience, secret=optional("TIDINGS_SECRET"))
 

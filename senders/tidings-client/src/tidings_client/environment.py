@@ -22,14 +22,12 @@ def optional(name: str) -> str:
 
 
 def secret_reader(name: str) -> str | Callable[[], str]:
-    """The secret, or what reads its file: whoever replaces that need not restart anything."""
+    """The secret, or what reads its file: whoever replaces that need not restart anything. Empty: neither is set."""
     if file := os.environ.get(f"{name}_FILE", "").strip():
         path = Path(file)
         path.read_text("utf-8")  # now, while somebody is looking
         return lambda: path.read_text("utf-8").strip()
-    if not os.environ.get(name, "").strip():
-        raise ValueError(f"Neither {name} nor {name}_FILE is set.")
-    return required(name)
+    return optional(name)
 
 
 def buffer_path() -> Path:

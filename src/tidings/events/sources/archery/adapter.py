@@ -50,19 +50,23 @@ def checked_zone(name: str) -> str:
 
 def checked_groups(written: str) -> str:
     if read_groups(written) is None:
-        raise InvalidField("must be ids of permission groups, each with its logins, such as 1=bo,dan; 2=carol")
+        raise InvalidField(
+            "must be ids of permission groups, each with its logins, such as 1=bo,dan; orders team/2=carol"
+        )
     return written
 
 
 def read_groups(written: str) -> Mapping[str, tuple[str, ...]] | None:
-    """The logins of each permission group, by its id. None: it is not written so."""
+    """The logins of each permission group, by its id; before it, where it is said, the name of the resource group and a
+    slash. None: it is not written so."""
     groups = dict[str, tuple[str, ...]]()
     for part in filter(str.strip, written.split(";")):
-        group, _, logins = part.partition("=")
+        key, _, logins = part.partition("=")
+        team, slash, group = key.rpartition("/")
         names = _listed(logins)
-        if not (group.strip().isdecimal() and names) or "=" in logins:
+        if not (group.strip().isdecimal() and names) or "=" in logins or (slash and not team.strip()):
             return None
-        groups[group.strip()] = names
+        groups[f"{team.strip()}{slash}{group.strip()}"] = names
     return groups
 
 
@@ -170,11 +174,13 @@ def _submitter(body: Body) -> PersonRef | None:
 
 
 def _approvers(body: Body, known: Known) -> list[PersonRef]:
-    """Those that our notifier names; else, by the source's own list, those of the permission group whose turn it is.
-    The payload itself has nothing but the id of that group."""
+    """Those that our notifier names; else, by the source's own list, those of the permission group whose turn it is: as
+    far as the list says, in the ticket's resource group. The payload itself has nothing but the id of the one and the
+    name of the other."""
     if body.tidings.approvers:
         return [*sorted({login for each in body.tidings.approvers if (login := each.strip())})]
-    return list(_groups(str(known.options.get("approvers") or "")).get(text(body.audit.current_audit), ()))
+    listed, group = _groups(str(known.options.get("approvers") or "")), text(body.audit.current_audit)
+    return [*(listed.get(f"{text(body.audit.group_name)}/{group}") or listed.get(group, ()))]
 
 
 def _resources(body: Body) -> Iterator[Resource]:

@@ -177,7 +177,7 @@ def _event(body: Body, data: Data, process: Process, event_type: str, subject: S
 
 
 def _subject(body: Body, data: Data, process: Process, known: Known) -> Subject:
-    """A workflow that has a name, else the node: of an instance DataWorks tells nothing but numbers."""
+    """The run: of a workflow, else of a node, of which DataWorks tells nothing but numbers."""
     if approval := line(_first(process.process_id, data.process_id)):
         return Subject("ticket", approval, title(process.title))
     workflow, node = line(data.dag_id), line(data.node_id)
@@ -188,11 +188,11 @@ def _subject(body: Body, data: Data, process: Process, known: Known) -> Subject:
         "instance": line(data.task_id),
         "workflow": workflow,
     }
-    key = workflow if text(data.dag_name) else node or line(data.task_id) or workflow
+    key = workflow if text(data.dag_name) else line(data.task_id) or node or workflow
     page = _filled(str(known.options.get("link") or ""), {name: step for name, step in steps.items() if step})
     # One that is not filled, or is no link any more, would have the event refused.
     url = page if "{" not in page and is_link(page) and len(page) <= URL_LENGTH else ""
-    return Subject("task_flow", key, title(_first(data.dag_name, data.node_name)), url)
+    return Subject("task_flow", key, title(_first(data.dag_name, data.node_name, node)), url)
 
 
 def _submitter(data: Data, process: Process, known: Known) -> PersonRef | None:

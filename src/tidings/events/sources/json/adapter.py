@@ -40,6 +40,8 @@ T = TypeVar("T")
 EVENTS_AT_MOST = 100
 """A body: they are kept together."""
 NO_ID = "-"
+WORD_AT_MOST = 1_000
+"""Characters of a word that are looked at."""
 
 
 class Unread(Exception):
@@ -161,7 +163,7 @@ def _type(place: _Place, words: WordMap) -> str | None:
     """None: nobody wants to know."""
     if said := place.text("type"):
         return said
-    place.words = {part: line(place.text(part)) for part in PARTS}
+    place.words = {part: line(place.text(part)[:WORD_AT_MOST]) for part in PARTS}
     if not any(place.words.values()):
         options = place.options
         given = [name for name in ("type", *PARTS) if options.get(name)]

@@ -6,8 +6,7 @@ https://jmespath.org/specification.html
 
 import difflib
 from collections.abc import Iterator
-from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 from jmespath.exceptions import EmptyExpressionError, JMESPathError, JMESPathTypeError, LexerError, ParseError
@@ -23,20 +22,33 @@ ROOTS = ("body", "headers", "item")
 """What an expression sees."""
 
 
+KEPT = 200_000
+"""Characters of expressions that are kept as they were read; each takes about a hundred times its length."""
+_known: dict[str, Any] = {}
+
+
+class _Parser(Parser):
+    """The library keeps the last 512, of whatever length, for everybody."""
+
+    _CACHE: ClassVar[dict[str, Any]] = {}
+    _MAX_SIZE = 0
+
+
 class Failed(Exception):
     """The expression gives no value for this body; the text says why, after "the expression"."""
 
 
 def checked_expression(text: str) -> str:
     """As it is. Raises `InvalidField`, with the position of what is wrong."""
-    for node, depth in _nodes(_compiled(text)):
+    parsed = _parsed(text)
+    for node, depth in _nodes(parsed):
         if depth > NESTED_AT_MOST:
             raise InvalidField(f"is nested more than {NESTED_AT_MOST} levels deep; make it simpler")
         if node["type"] == "function_expression":
             _check_call(node["value"], len(node["children"]))
         if node["type"] in ("literal", "field"):
             _check_text(node["value"])
-    if strange := sorted(_begins_with(_compiled(text)) - set(ROOTS)):
+    if strange := sorted(_begins_with(parsed) - set(ROOTS)):
         name = line(strange[0])
         raise InvalidField(f"begins with {name}, and there are only {', '.join(ROOTS)}; you may mean body.{name}")
     return text
@@ -45,7 +57,9 @@ def checked_expression(text: str) -> str:
 def evaluate(expression: str, document: dict[str, Any], budget: Budget) -> Any:
     """Raises `Failed`."""
     try:
-        return Interpreter(budget).visit(_compiled(expression), document)
+        result = Interpreter(budget).visit(_compiled(expression), document)
+        budget.take(result)
+        return result
     except TooMuch as error:
         raise Failed(f"cannot be evaluated: {error}") from None
     except JMESPathTypeError as error:
@@ -60,10 +74,18 @@ def evaluate(expression: str, document: dict[str, Any], budget: Budget) -> Any:
         raise Failed(f"cannot be evaluated: {line(str(error)) or type(error).__name__}") from None
 
 
-@lru_cache(maxsize=4_096)
 def _compiled(text: str) -> Any:
+    known = _known.get(text)
+    if known is None:
+        if sum(map(len, _known)) > KEPT:
+            _known.clear()
+        known = _known[text] = _parsed(text)
+    return known
+
+
+def _parsed(text: str) -> Any:
     try:
-        return Parser().parse(text).parsed
+        return _Parser().parse(text).parsed
     except RecursionError:
         raise InvalidField("is nested too deeply; make it simpler") from None
     except EmptyExpressionError:

@@ -7,6 +7,7 @@ import msgspec
 from tidings.events.event import PersonKey, PersonRef, Resource
 from tidings.events.sources.understand import line, text
 
+PEOPLE_AT_MOST, RESOURCES_AT_MOST = 1_000, 100
 ONE_OF = ("external_id", "email", "mobile", "login")
 """Of an object that names a person in several ways, which one counts: the surest first."""
 
@@ -34,7 +35,7 @@ def as_text(value: Any) -> str:
 
 def as_people(value: Any, by: str) -> list[PersonRef]:
     """Each once, in the order they are named in."""
-    people = (_person(each, by) for each in (value if isinstance(value, list) else [value]))
+    people = (_person(each, by) for each in _listed(value, PEOPLE_AT_MOST, "people"))
     return list(dict.fromkeys(one for one in people if one))
 
 
@@ -46,7 +47,7 @@ def as_person(value: Any, by: str) -> PersonRef | None:
 
 
 def as_resources(value: Any) -> list[Resource]:
-    resources = (_resource(each) for each in (value if isinstance(value, list) else [value]))
+    resources = (_resource(each) for each in _listed(value, RESOURCES_AT_MOST, "resources"))
     return list(dict.fromkeys(one for one in resources if one))
 
 
@@ -74,6 +75,13 @@ def shown(value: Any) -> str:
     except (TypeError, ValueError, OverflowError, RecursionError):
         return "no JSON"
     return f"{kinds.get(type(value), 'nothing:')} {line(written[:100])}"
+
+
+def _listed(value: Any, at_most: int, what: str) -> list[Any]:
+    listed = value if isinstance(value, list) else [value]
+    if len(listed) > at_most:
+        raise Unfit(f"has {len(listed):,} {what}, and an event may have {at_most:,}")
+    return listed
 
 
 def _person(value: Any, by: str) -> PersonRef | None:
