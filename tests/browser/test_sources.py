@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import shlex
+import sys
 from typing import Any
 
 from tests.browser.conftest import PHONE, Open, barriers, ready
@@ -104,6 +105,9 @@ async def test_a_source_is_made_and_its_line_sends_what_then_stands_on_its_page(
     await page.locator("#arrival").get_by_text("A first event of my-scheduler").wait_for()
     assert "rejected" in await _run(await page.locator("#line-batch").text_content(), base)
     assert "recipients" in await _run(await page.locator("#line-preview").text_content(), base)
+    program = re.sub(r"http://127.0.0.1:\d+", base, await page.locator("#line-python").text_content())
+    python = await asyncio.create_subprocess_exec(sys.executable, "-c", program)
+    assert await python.wait() == 0
 
     await page.goto("/console/tokens")
     await page.get_by_role("link", name="Revoke").first.click()

@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,7 +24,11 @@ WORDS = {"category": "工单", "module": "数据归档", "event": "执行成功"
 
 def curl_lines(page: str) -> dict[str, list[str]]:
     """By their names, as a shell reads them."""
-    return {name: shlex.split(escapes.unescape(line).replace("\\\n", " ")) for name, line in LINE.findall(page)}
+    return {
+        name: shlex.split(escapes.unescape(line).replace("\\\n", " "))
+        for name, line in LINE.findall(page)
+        if line.startswith("curl")
+    }
 
 
 @pytest.fixture
@@ -96,12 +101,20 @@ def test_a_source_becomes_one_of_another_system(console: Console, api: Any, orga
     assert root.get("/console/sources-new?of=nothing").status_code == 404
 
 
-def test_every_line_is_one_that_the_api_takes(console: Console, organisation: Any) -> None:
+def test_every_line_is_one_that_the_api_takes(console: Console, organisation: Any, tmp_path: Path) -> None:
     from datetime import UTC, datetime
 
+    from tidings.events.buses.file import read_buses
     from tidings.events.receive import receive_many, receive_one
 
-    lines = curl_lines(html(console("root").post("/console/sources-new/events", {"name": 'it\'s "here"'}, follow=True)))
+    page = html(console("root").post("/console/sources-new/events", {"name": 'it\'s "here"'}, follow=True))
+    lines = {name: escapes.unescape(line) for name, line in LINE.findall(page)}
+    compile(lines.pop("python"), "python", "exec")
+    file = tmp_path / "buses.toml"
+    file.write_text(lines.pop("bus"))
+    [bus] = read_buses(file, {"KAFKA_PASSWORD": "x"})
+    assert bus.source == 'it\'s "here"'
+    lines = curl_lines(page)
     assert set(lines) == {"json", "cloudevents", "batch", "preview"}
     for name, line in lines.items():
         assert line[:3] == ["curl", "-X", "POST"]
