@@ -150,7 +150,7 @@ def _checked(event: Event, sender: Sender, received: datetime) -> Incoming | Par
     if known is None:
         return Parked("unknown_event_type", unknown_type(event.type, sender.catalog).detail)
     if known.feature == SYSTEM_FEATURE:
-        return Parked("invalid_event", f"{event.type} is Tidings' own: nobody else's payload becomes one.")
+        return Parked("invalid_event", f"Notices of the feature `{SYSTEM_FEATURE}` come from Tidings alone.")
     return incoming
 
 
