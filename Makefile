@@ -11,6 +11,7 @@ PLUGINS := $(wildcard plugins/*/pyproject.toml)
 CLIENT  := senders/tidings-client
 SENDERS := $(patsubst senders/%/requirements.txt,%,$(wildcard senders/*/requirements.txt))
 ARGS   ?=
+EXTRAS := demo otel kafka rabbitmq nats redis
 export UV_NO_PROGRESS = 1
 
 .DEFAULT_GOAL := help
@@ -97,7 +98,7 @@ audit: $(READY) $(AUDIT)/.ready ## known weaknesses of what is locked (3: could 
 
 lock: $(READY) ## renew the locked dependencies
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --upgrade requirements/uv.in -o requirements/uv.txt
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --upgrade --extra demo --extra otel --group dev pyproject.toml -o requirements/all.txt
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --upgrade $(EXTRAS:%=--extra %) --group dev pyproject.toml -o requirements/all.txt
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --upgrade requirements/audit.in -o requirements/audit.txt
 	for each in $(SENDERS); do $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --upgrade senders/$$each/requirements.in -o senders/$$each/requirements.txt || exit; done
 

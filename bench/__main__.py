@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from bench import fairness, growth, pages, peers, publish, steps, whole_way
+from bench import buses, fairness, growth, pages, peers, publish, steps, whole_way
 
 
 def main() -> int:
@@ -15,6 +15,7 @@ def main() -> int:
     instead.add_argument("--growth", action="store_true", help="a large and old organisation instead")
     instead.add_argument("--pages", action="store_true", help="the console's pages instead")
     instead.add_argument("--peers", action="store_true", help="beside Alertmanager, and Celery with Redis")
+    instead.add_argument("--buses", action="store_true", help="out of a message bus, to durable")
     instead.add_argument("--fairness", action="store_true", help="what others notice of one that is too busy")
     instead.add_argument("--steps", action="store_true", help="what the node's Python costs an event, step by step")
     instead.add_argument(
@@ -30,6 +31,8 @@ def main() -> int:
         return pages.run()
     if chosen.peers:
         return peers.run()
+    if chosen.buses:
+        return buses.run()
     if chosen.fairness:
         return fairness.run()
     if chosen.steps:

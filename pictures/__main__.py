@@ -28,8 +28,10 @@ from tidings.demo.stage import free_port, stage
 KEPT = Path(__file__).parents[1] / "docs" / "pictures"
 FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
 DESK, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+TALL = {"width": 1280, "height": 1250}
 ADMINISTRATOR, CHINESE, APPROVER = "ingrid.larsen", "zhao.min", "claire.dubois"
 OPEN = ("pending", "sending")
+CREATE, SEND_A_TEST = "main form .btn-primary", ".actions form .btn"
 MODIFY = "#modify-schema_design-schema_changed"
 _SESSIONS: dict[str, Any] = {}
 """Of whom has signed in already."""
@@ -111,6 +113,9 @@ async def _pictures(api: Api) -> list[Picture]:
         Picture("channel", "/console/channels/email"),
         Picture("sources", "/console/sources"),
         Picture("source", f"/console/sources/{changed['source']}"),
+        Picture("source-new", "/console/sources-new"),
+        Picture("source-connect", "/console/sources-new/dms", click=(CREATE, SEND_A_TEST)),
+        Picture("source-try", "/console/sources-mapping/dms", size=TALL),
         Picture("tokens", "/console/tokens"),
         Picture("audit", "/console/audit"),
     ]

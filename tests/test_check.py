@@ -140,3 +140,24 @@ def test_a_delivery_that_has_been_due_for_long_is_named(database: str, organisat
             (key, organisation.id, key, key, key),
         )
     assert found("deliveries.overdue") == [f"A delivery has been due for 25 minutes: {key}."]
+
+
+def test_a_bus_that_speaks_for_nobody_is_named(
+    organisation: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tidings.kernel.settings import settings
+
+    organisation.source_token("lake")
+    buses = tmp_path / "buses.toml"
+    monkeypatch.setenv("TIDINGS_BUSES", str(buses))
+    settings.cache_clear()
+    entry = '[[bus]]\nname = "{0}"\nkind = "redis"\nurl = "redis://127.0.0.1"\nstream = "x"\nsource = "{1}"\ntenant = "{2}"\n'
+    tenant = organisation.tenant.name
+    of = [("good", "lake", tenant), ("a", "pond", tenant), ("b", "lake", "nobody")]
+    buses.write_text("".join(entry.format(*each) for each in of))
+    assert found("buses.no_source") == [f"The bus a speaks for the source 'pond' of {tenant}, which is not there."]
+    assert found("buses.no_tenant") == ["The bus b is of the tenant 'nobody', which is not there."]
+    buses.write_text("[[bus]]")
+    [said] = found("buses.file")
+    assert "does not fit" in said
+    settings.cache_clear()

@@ -1,5 +1,6 @@
 """What an operator should know before people notice: each finding has a stable id, words, and a hint."""
 
+import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,7 +13,8 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Count
 from django.db.utils import DatabaseError
 
-from tidings.accounts.models import SYSTEM_ROLES, Person, Tenant
+from tidings.accounts.models import SYSTEM_ROLES, Person, Source, Tenant
+from tidings.accounts.tenants import FIRST
 from tidings.channels.models import ChannelSetting
 from tidings.channels.registry import CHANNELS
 from tidings.delivery import stuck
@@ -20,12 +22,13 @@ from tidings.delivery.lease import COUNT_DELIVERING, DEAD_AFTER
 from tidings.delivery.models import Delivery
 from tidings.delivery.retention import RECORDS
 from tidings.directory.models import ContactPoint
+from tidings.events.buses.file import read_buses
 from tidings.events.models import Event, Parked
 from tidings.events.sources.registry import in_order
 from tidings.kernel.clock import apart, now
 from tidings.kernel.ids import first_at, made_at
 from tidings.kernel.keys import secret_keys
-from tidings.kernel.settings import BASE_URL, settings
+from tidings.kernel.settings import BASE_URL, SettingsError, settings
 from tidings.rotate import stand
 from tidings.rules.models import Rule
 
@@ -61,6 +64,13 @@ KINDS: Mapping[str, tuple[Literal["error", "warning", "info"], str]] = {
         "warning",
         "GET /api/v1/sources/<name>/parked shows them, PUT .../mapping says what they mean, POST .../parked/replay has "
         "them read again. They are kept for 30 days.",
+    ),
+    "buses.file": ("error", "docs/sources/buses.md shows what may stand there. No node that accepts starts with it."),
+    "buses.no_tenant": ("error", "Name one of them as `tenant` in the file of TIDINGS_BUSES."),
+    "buses.no_source": (
+        "error",
+        "Make it: tidings token create --source NAME (its token may be thrown away). Until then nothing is taken from"
+        " that bus; what is published waits there.",
     ),
     "nodes.none_deliver": ("warning", "Start one: tidings serve, or tidings worker"),
     "deliveries.nobody_delivers": ("error", "Start a node that delivers: tidings serve, or tidings worker"),
@@ -114,6 +124,7 @@ def findings() -> Iterator[Finding]:
     if unplanned := Event.objects.across_tenants().filter(fault__isnull=False).count():
         yield _found("events.unplanned", f"{unplanned} events are kept unplanned.")
     yield from _secrets()
+    yield from _buses()
     for tenant in Tenant.objects.order_by("name"):
         yield from _channels(tenant.id, tenant.name)
         yield from _rules(tenant.id, tenant.name)
@@ -197,6 +208,23 @@ def _secrets() -> Iterator[Finding]:
         yield _found("secrets.older_key", text)
     elif len(secret_keys()) > 1 and not seen.more:
         yield _found("secrets.keys_to_retire", "Nothing is sealed under the keys after the first any more.")
+
+
+def _buses() -> Iterator[Finding]:
+    """Of the file that this process would read: whose word each bus would be."""
+    try:
+        entries = read_buses(settings().buses, os.environ)
+    except SettingsError as error:
+        yield _found("buses.file", str(error))
+        return
+    names = dict(Tenant.objects.values_list("name", "id"))
+    for entry in entries:
+        tenant = entry.tenant or (next(iter(names)) if len(names) == 1 else FIRST)
+        if tenant not in names:
+            yield _found("buses.no_tenant", f"The bus {entry.name} is of the tenant {tenant!r}, which is not there.")
+        elif not Source.objects.for_tenant(names[tenant]).filter(name=entry.source).exists():
+            text = f"The bus {entry.name} speaks for the source {entry.source!r} of {tenant}, which is not there."
+            yield _found("buses.no_source", text)
 
 
 def _rules(tenant_id: UUID, tenant: str) -> Iterator[Finding]:

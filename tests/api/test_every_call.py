@@ -21,6 +21,7 @@ from tests.api.given import Serving, aside, event
 
 from tidings.api.urls import api
 from tidings.channels.registry import CHANNELS
+from tidings.events.sources.registry import ADAPTERS
 from tidings.kernel.problems import CONTENT_TYPE
 
 DOCUMENT = dict(api.get_openapi_schema())
@@ -28,6 +29,7 @@ SCHEMA = schemathesis.openapi.from_dict(
     {**DOCUMENT, "paths": {k: v for k, v in DOCUMENT["paths"].items() if k != "/live"}}
 )
 OPERATIONS = {each.ok().label: each.ok() for each in SCHEMA.get_all_operations()}
+PUSHES = {f"POST /api/v1/sources/{code}" for code in ADAPTERS}
 FEW = settings(
     max_examples=max(4, settings.default.max_examples // 20),
     deadline=None,
@@ -108,7 +110,7 @@ def test_every_answer_is_one_that_the_document_names(label: str, world: World, d
     for name in case.path_parameters or {}:
         if name in world.known and data.draw(st.integers(0, 3)):
             case.path_parameters[name] = data.draw(st.sampled_from(world.known[name]))
-    secret = world.source if label == "POST /api/v1/sources/dms" else world.administrator
+    secret = world.source if label in PUSHES else world.administrator
     headers = {"Authorization": f"Bearer {secret}"}
     answer = case.call(base_url=world.base, session=world.session, headers=headers, timeout=20)
     fits(label, answer)

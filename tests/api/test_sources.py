@@ -170,7 +170,7 @@ def _park(organisation: Any, source: str, many: int) -> None:
 
 def test_every_adapter_says_what_to_do_on_the_other_side_in_every_language(api: Any) -> None:
     adapters = api("root").get("/adapters").body["items"]
-    assert {"archery", "dbt", "dms"} <= {one["adapter"] for one in adapters if one["signs"]}
+    assert {"archery", "dataworks", "dbt", "dms", "json"} <= {one["adapter"] for one in adapters if one["signs"]}
     for one in adapters:
         assert one["url"].endswith(f"/api/v1/sources/{one['adapter']}")
         assert set(one["steps"]) == {"en", "zh-hans"}
@@ -180,6 +180,130 @@ def test_every_adapter_says_what_to_do_on_the_other_side_in_every_language(api: 
         assert set(one["about"]) == {"en", "zh-hans"}
         assert one["sample"]["payload"]
     assert api("carol").get("/adapters").status == 403
+
+
+def test_a_source_is_made_of_a_system_at_once(api: Any, organisation: Any) -> None:
+    made = api("root").post("/sources", {"name": "tickets", "adapter": "dms"})
+    assert made.status == 201
+    assert api("root").get("/sources/tickets/activity").body["adapter"] == "dms"
+    refused = api("root").post("/sources", {"name": "faxes", "adapter": "fax"})
+    assert (refused.status, refused.body["errors"][0]["field"]) == (422, "adapter")
+    assert [one["name"] for one in api("root").get("/sources").body["items"]] == ["tickets"]
+
+
+@pytest.mark.parametrize("code", ["", *ADAPTERS])
+def test_a_test_makes_an_event_of_what_the_system_sends(api: Any, organisation: Any, code: str) -> None:
+    api("root").post("/sources", {"name": "its-name", **({"adapter": code} if code else {})})
+    answer = api("root").post("/sources/its-name/test")
+    assert (answer.status, answer.body["ignored"], answer.body["parked"]) == (200, False, None)
+    record = api("root").get(f"/events/{answer.body['events'][0]['id']}").body
+    assert record["event"]["source"] == "its-name"
+    assert record["event"]["subject"]["title"].startswith("Test: ")
+    assert [one["login"] for one in record["recipients"]] == ["root"]
+    assert api("carol").post("/sources/its-name/test").status == 403
+    assert api("root").post("/sources/nothing/test").status == 404
+    assert api(source="its-name").post("/sources/its-name/test").status == 403
+
+
+# tried before it is saved
+
+DESCRIBED = {"what": "body.kind", "status": "body.state", "subject_id": "body.no", "submitter": "body.by"}
+DESK = {"kind": "Data change", "state": "approved", "no": 4711, "by": "ann"}
+
+
+@pytest.fixture
+def desk(organisation: Any) -> str:
+    organisation.source_token("desk")
+    return "/sources/desk"
+
+
+def test_a_payload_is_tried_as_a_source_might_be_set_up(api: Any, desk: str, organisation: Any) -> None:
+    from tidings.audit.models import Change
+
+    answer = api("root").post(f"{desk}/try", {"adapter": "json", "options": DESCRIBED, "sample": DESK})
+    assert (answer.status, answer.body["parked"], answer.body["ignored"]) == (200, None, False)
+    [event], [plan] = answer.body["events"], answer.body["plans"]
+    assert (event["source"], event["type"], event["people"]) == ("desk", "data_change.approved", {"submitter": "ann"})
+    assert [(one["login"], one["because"]) for one in plan["recipients"]] == [("ann", [{"role": "submitter"}])]
+    assert (plan["event"]["id"], plan["event"]["subject"]["id"]) == (None, "4711")
+    # and nothing came of it
+    assert api("root").get(f"{desk}/mapping").body["version"] == 0
+    assert api("root").get(f"{desk}/activity").body["has_sent"] is False
+    assert not Change.objects.for_tenant(organisation.id).filter(kind="mapping").exists()
+
+
+def test_what_is_not_given_is_as_it_is_stored(api: Any, desk: str) -> None:
+    rows = [{"status": "approved", "type": "data_change.rejected"}, {"status": "chat", "type": None}]
+    stored = {"adapter": "json", "rows": rows, "options": DESCRIBED, "ignored_people": ["ann"]}
+    assert api("root").put(f"{desk}/mapping", stored).status == 200
+
+    def tried(**given: Any) -> Any:
+        answer = api("root").post(f"{desk}/try", {"sample": DESK, **given})
+        assert answer.status == 200, answer
+        return answer.body
+
+    [event] = tried()["events"]
+    assert (event["type"], event["people"]) == ("data_change.rejected", {})
+    assert tried(rows=[])["events"][0]["type"] == "data_change.approved"
+    assert tried(ignored_people=[])["events"][0]["people"] == {"submitter": "ann"}
+    assert tried(options={**DESCRIBED, "title": "body.by"})["events"][0]["subject"]["title"] == "ann"
+    assert (
+        tried(options={**DESCRIBED, "title": "headers.x_a"}, headers={"X-A": "b"})["events"][0]["subject"]["title"]
+        == "b"
+    )
+    ignored = tried(sample={**DESK, "state": "chat"})
+    assert (ignored["events"], ignored["parked"], ignored["ignored"]) == ([], None, True)
+    # Of another adapter it has nothing.
+    assert tried(adapter="dms")["parked"]["reason"] == "incomplete"
+
+
+def test_why_a_payload_would_be_parked_is_told(api: Any, desk: str) -> None:
+    def parked(sample: Any, **options: Any) -> Any:
+        answer = api("root").post(f"{desk}/try", {"adapter": "json", "options": options, "sample": sample})
+        assert (answer.status, answer.body["events"], answer.body["plans"]) == (200, [], [])
+        return answer.body["parked"]
+
+    words = {"what": "Data change", "status": "aproved"}
+    assert (found := parked({**DESK, "state": "aproved"}, **DESCRIBED))["words"] == words, found
+    assert parked("no JSON", **DESCRIBED)["detail"].startswith("The body is no JSON")
+    assert parked(DESK, **DESCRIBED, url="'javascript:x'")["reason"] == "invalid_event"
+    assert parked(DESK, **DESCRIBED, type="'own.done'")["reason"] == "unknown_event_type"
+    ours = parked(DESK, **DESCRIBED, type="'tidings.channel_failing'")
+    assert (ours["reason"], "Tidings' own" in ours["detail"]) == ("invalid_event", True)
+
+
+def test_what_could_not_be_saved_is_not_tried(api: Any, desk: str) -> None:
+    answer = api("root").post(f"{desk}/try", {"adapter": "json", "options": {"id": "ticket.id"}, "sample": DESK})
+    assert (answer.status, answer.body["errors"][0]["field"]) == (422, "id")
+    rows = [{"status": "x", "type": "no.such"}]
+    answer = api("root").post(f"{desk}/try", {"adapter": "json", "rows": rows, "sample": DESK})
+    assert (answer.status, answer.body["errors"][0]["field"]) == (422, "rows.0.type")
+    assert api("root").post(f"{desk}/try", {"adapter": "fax", "sample": DESK}).status == 422
+    assert api("root").post(f"{desk}/try", {"adapter": "json"}).status == 422
+    answer = api("root").post(f"{desk}/try", {"adapter": "json", "sample": "x" * 262_145})
+    assert (answer.status, answer.code) == (413, "event_too_large")
+
+
+def test_a_payload_of_any_adapter_is_tried(api: Any, dms: str) -> None:
+    from tests.events.sources.given import body
+
+    answer = api("root").post(f"{dms}/try", {"adapter": "dms", "sample": body().decode()})
+    assert (answer.status, answer.body["events"][0]["type"]) == (200, "data_change.successful")
+
+
+def test_only_the_first_plans_of_many_are_made(api: Any, desk: str) -> None:
+    sample = [{**DESK, "no": number} for number in range(30)]
+    said = {name: each.replace("body", "item") for name, each in DESCRIBED.items()}
+    answer = api("root").post(f"{desk}/try", {"adapter": "json", "options": said, "sample": sample}).body
+    assert (len(answer["events"]), len(answer["plans"])) == (30, 20)
+
+
+def test_only_administrators_of_the_same_organisation_try(api: Any, desk: str) -> None:
+    for login in ("ann", "carol", "eve"):
+        assert api(login).post(f"{desk}/try", {"sample": 1}).status == 403
+    assert api(source="desk").post(f"{desk}/try", {"sample": 1}).status == 403
+    assert api("mallory").post(f"{desk}/try", {"sample": 1}).status == 404
+    assert api("root").post("/sources/unknown/try", {"sample": 1}).status == 404
 
 
 # who may

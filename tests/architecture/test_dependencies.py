@@ -16,6 +16,13 @@ GROUPS = {
     "At run time": PROJECT["project"]["dependencies"],
     "For `tidings demo` and the tests": PROJECT["project"]["optional-dependencies"]["demo"],
     "For traces (`tidings[otel]`)": PROJECT["project"]["optional-dependencies"]["otel"],
+    "For message buses (`tidings[kafka]`, `[rabbitmq]`, `[nats]`, `[redis]`)": [
+        *(
+            each
+            for kind in ("kafka", "rabbitmq", "nats", "redis")
+            for each in PROJECT["project"]["optional-dependencies"][kind]
+        )
+    ],
     "To work on it": PROJECT["dependency-groups"]["dev"],
 }
 

@@ -24,6 +24,7 @@ EVENT = {
     "subject": {"kind": "ticket", "id": "1"},
     "people": {"submitter": "boss"},
 }
+SOURCES = {"sources": {"desk": {"adapter": "json", "options": {"type": "body.type", "subject_id": "body.no"}}}}
 # In an order in which an operator may use them: the standard input, and what is said on standard output.
 IN_ORDER: Sequence[tuple[str, str, str]] = (
     ("migrate", "", "No migrations to apply"),
@@ -34,6 +35,9 @@ IN_ORDER: Sequence[tuple[str, str, str]] = (
     ("rules export", "", f'"{APPROVED}"'),
     ("rules apply -", json.dumps({"rules": {APPROVED: {"enabled": False}}}), "1 of 1 rules changed."),
     ("rules apply - --dry-run", json.dumps({"rules": {APPROVED: {"enabled": True}}}), "1 of 1 rules would change."),
+    ("sources export", "", '"sources": {}'),
+    ("sources apply - --dry-run", json.dumps(SOURCES), "1 of 1 sources would change."),
+    ("sources apply -", json.dumps(SOURCES), "1 of 1 sources changed."),
     ("explain -", json.dumps(EVENT), "rule_off"),
     ("gallery --type data_change.approved --channel email", "", "From: Approved (Tidings)"),
     ("check", "", "nodes.none_deliver"),
@@ -41,9 +45,11 @@ IN_ORDER: Sequence[tuple[str, str, str]] = (
 )
 NODES = ("serve", "web", "worker")
 ELSEWHERE = {
+    "consume": "tests/cli/test_consume.py",
     "secrets rotate": "tests/cli/test_secrets.py",
     "secrets retire": "tests/cli/test_secrets.py",
     "demo": "tests/demo/test_demo.py",
+    "sources try": "tests/cli/test_sources.py",
     "database dump": "tests/cli/test_database.py",
     "database restore": "tests/cli/test_database.py",
     "database upgrade": "tests/cli/test_database.py",

@@ -6,11 +6,16 @@ import re
 import shlex
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.api.given import event, happen, queries
 from tests.console.test_channels import html, words
+
+from tidings.console.sources.pages import FEW_OPTIONS
+from tidings.events.sources.contract import Adapter
+from tidings.events.sources.registry import ADAPTERS
 
 Console = Callable[..., Any]
 LINE = re.compile(r'<pre class="copyable" id="line-(\w+)"[^>]*>(.*?)</pre>', re.DOTALL)
@@ -19,7 +24,11 @@ WORDS = {"category": "工单", "module": "数据归档", "event": "执行成功"
 
 def curl_lines(page: str) -> dict[str, list[str]]:
     """By their names, as a shell reads them."""
-    return {name: shlex.split(escapes.unescape(line).replace("\\\n", " ")) for name, line in LINE.findall(page)}
+    return {
+        name: shlex.split(escapes.unescape(line).replace("\\\n", " "))
+        for name, line in LINE.findall(page)
+        if line.startswith("curl")
+    }
 
 
 @pytest.fixture
@@ -46,28 +55,66 @@ def park(organisation: Any, number: int = 1, reason: str = "unmapped") -> Any:
 # sources
 
 
-def test_a_source_is_made_with_a_token_that_is_shown_once(console: Console, organisation: Any) -> None:
+def test_a_source_is_made_of_a_system_with_a_token_that_is_shown_once(console: Console, organisation: Any) -> None:
     assert "No source yet" in words(console("root").get("/console/sources"))
-    page = html(console("root").post("/console/sources", {"name": "dms-prod"}, follow=True))
+    gallery = html(console("root").get("/console/sources-new"))
+    assert set(re.findall(r'href="/console/sources-new/(\w+)"', gallery)) == {"events", *ADAPTERS}
+    assert 'value="dms"' in html(console("root").get("/console/sources-new/dms"))
+    page = html(console("root").post("/console/sources-new/dms", {"name": "dms-prod"}, follow=True))
     [secret] = set(re.findall(r"tdg_[\w-]{20,}", page))
     from tidings.accounts.tokens import caller_of
 
     caller = caller_of(secret)
     assert caller is not None and caller.source == "dms-prod"
     assert secret not in html(console("root").get("/console/sources/dms-prod"))
-    again = words(console("root").post("/console/sources", {"name": "dms-prod"}), 409)
+    assert "Alibaba Cloud DMS" in words(console("root").get("/console/sources"))
+    again = words(console("root").post("/console/sources-new/events", {"name": "dms-prod"}), 409)
     assert "There is a source of this name already" in again
     assert "1 to 200 characters, all of them visible" in words(
-        console("root").post("/console/sources", {"name": " "}), 422
+        console("root").post("/console/sources-new/dms", {"name": " "}), 422
     )
 
 
-def test_every_line_is_one_that_the_api_takes(console: Console, organisation: Any) -> None:
+def test_a_name_is_proposed_that_nothing_has_yet(console: Console, organisation: Any) -> None:
+    for name in ("dms", "dms-2", "dms-prod"):
+        organisation.source_token(name)
+    assert 'value="dms-3"' in html(console("root").get("/console/sources-new/dms"))
+    assert console("root").get("/console/sources-new/fax").status_code == 404
+
+
+def test_a_source_becomes_one_of_another_system(console: Console, api: Any, organisation: Any) -> None:
+    organisation.source_token("a b")
+    root = console("root")
+    assert "How it sends" in words(root.get("/console/sources/a%20b"))
+    chosen = html(root.get("/console/sources-new?of=a%20b"))
+    assert 'action="/console/sources-system/a%20b"' in chosen
+    root.post("/console/sources-system/a%20b", {"system": "dms"})
+    page = words(root.get("/console/sources/a%20b"))
+    assert "It sends as Alibaba Cloud DMS from now on." in page and "Connect Alibaba Cloud DMS" in page
+    api("root").put("/sources/a%20b/mapping", {"adapter": "dms", "rows": [{"event": "x", "type": None}]})
+    root.post("/console/sources-system/a%20b", {"system": "dms"})
+    assert len(api("root").get("/sources/a%20b/mapping").body["rows"]) == 1
+    root.post("/console/sources-system/a%20b", {"system": "events"})
+    assert "How it sends" in words(root.get("/console/sources/a%20b"))
+    assert api("root").get("/sources/a%20b/mapping").body["rows"] == []
+    assert root.post("/console/sources-system/a%20b", {"system": "fax"}).status_code == 404
+    assert root.get("/console/sources-new?of=nothing").status_code == 404
+
+
+def test_every_line_is_one_that_the_api_takes(console: Console, organisation: Any, tmp_path: Path) -> None:
     from datetime import UTC, datetime
 
+    from tidings.events.buses.file import read_buses
     from tidings.events.receive import receive_many, receive_one
 
-    lines = curl_lines(html(console("root").post("/console/sources", {"name": 'it\'s "here"'}, follow=True)))
+    page = html(console("root").post("/console/sources-new/events", {"name": 'it\'s "here"'}, follow=True))
+    lines = {name: escapes.unescape(line) for name, line in LINE.findall(page)}
+    compile(lines.pop("python"), "python", "exec")
+    file = tmp_path / "buses.toml"
+    file.write_text(lines.pop("bus"))
+    [bus] = read_buses(file, {"KAFKA_PASSWORD": "x"})
+    assert bus.source == 'it\'s "here"'
+    lines = curl_lines(page)
     assert set(lines) == {"json", "cloudevents", "batch", "preview"}
     for name, line in lines.items():
         assert line[:3] == ["curl", "-X", "POST"]
@@ -84,27 +131,57 @@ def test_every_line_is_one_that_the_api_takes(console: Console, organisation: An
 
 
 def test_a_source_shows_what_it_sent_last(console: Console, organisation: Any, dms: str, database: str) -> None:
-    assert "Nothing yet. Copy a line from here" in words(console("root").get(dms))
+    assert "Waiting for the first event" in words(console("root").get(dms))
+    waits = html(console("root", part=True).get("/console/sources-latest/dms-prod"))
+    assert "every 4s" in waits
+    [seen] = re.findall(r"\?seen=([^\"]*)", waits)
+    as_it_was = console("root", part=True).get(f"/console/sources-latest/dms-prod?seen={seen}")
+    assert (as_it_was.status_code, as_it_was.content) == (204, b"")
     happen(organisation, database, event(source="dms-prod", id="seen-1"), event(source="other", id="other-1"))
     page = words(console("root").get(dms))
-    assert "seen-1" in page and "other-1" not in page
+    assert "It is connected" in page and "seen-1" in page and "other-1" not in page
     assert "Data change: Data change successful" in page
-    assert "seen-1" in words(console("root", part=True).get("/console/sources-latest/dms-prod"))
+    came = html(console("root", part=True).get(f"/console/sources-latest/dms-prod?seen={seen}"))
+    assert "seen-1" in came and "every 4s" not in came and "sse:activity" in came
     assert "just now" in words(console("root").get("/console/sources"))
 
 
-def test_a_test_event_passes_the_same_door_and_says_that_it_is_one(
-    console: Console, api: Any, organisation: Any, dms: str
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+@pytest.mark.parametrize("code", ["events", *ADAPTERS])
+def test_a_test_is_what_the_system_sends_and_tells_only_who_asked(
+    console: Console, api: Any, organisation: Any, code: str, language: str
 ) -> None:
+    from tidings.rules.models import Rule
+
+    organisation.people["root"].language = language
+    organisation.people["root"].save()
     root = console("root")
-    assert root.post("/console/sources-try/dms-prod")["Location"] == dms
-    [kept] = api("root").get("/events?source=dms-prod").body["items"]
+    root.post(f"/console/sources-new/{code}", {"name": "its name"})
+    everybody = [person.id for person in organisation.people.values()]
+    rules = Rule.objects.for_tenant(organisation.id)
+    assert rules.update(enabled=False, optional_roles=["dba", "administrator"], additional_users=everybody)
+    page = words(console("root", part=True).post("/console/sources-try/its%20name"))
+    assert ("The test was understood and kept" if language == "en" else "测试") in page
+    [kept] = api("root").get("/events?source=its%20name").body["items"]
     record = api("root").get(f"/events/{kept['id']}").body
-    assert record["event"]["subject"]["title"] == "Test event of dms-prod"
-    assert record["event"]["details"] == {"comment": "A test from the console, sent by root."}
     assert [one["login"] for one in record["recipients"]] == ["root"]
-    page = words(root.get(dms))
-    assert "The test event was kept." in page and "Test event of dms-prod" in page
+    assert record["event"]["subject"]["title"].startswith("Test: " if language == "en" else "测试：")
+    assert "root" in record["event"]["details"]["comment"]
+    assert ("The test arrived. Now the system itself" in words(root.get("/console/sources/its%20name"))) == (
+        language == "en"
+    )
+    # Another one is another event.
+    assert "its name" in words(console("root").post("/console/sources-try/its%20name"))
+    assert len(api("root").get("/events?source=its%20name").body["items"]) == 2
+
+
+def test_a_test_that_cannot_be_read_or_is_not_wanted_says_so(console: Console, api: Any, dms: str) -> None:
+    row = {"event": "待审批", "type": None}
+    assert api("root").put("/sources/dms-prod/mapping", {"adapter": "dms", "rows": [row]}).status == 200
+    told = words(console("root", part=True).post("/console/sources-try/dms-prod"))
+    assert "nobody wants to know of what the test sent" in told
+    assert api("root").post("/sources/dms-prod/test").body == {"events": [], "ignored": True, "parked": None}
+    assert api("root").get("/events?source=dms-prod").body["items"] == []
 
 
 def test_another_token_is_made_and_shown_once(console: Console, dms: str) -> None:
@@ -117,12 +194,22 @@ def test_another_token_is_made_and_shown_once(console: Console, dms: str) -> Non
     assert "second" in page and "tdg_" not in html(console("root").get(dms)).replace("tdg_...", "")
 
 
-def test_an_adapter_says_what_to_do_with_the_address_ready_to_be_copied(console: Console, organisation: Any) -> None:
-    page = html(console("root").post("/console/sources", {"name": "dms-prod"}, follow=True))
-    assert re.search(r'<code id="url-dms">http://127.0.0.1:8420/api/v1/sources/dms\?token=tdg_', page)
+@pytest.mark.parametrize("code", ADAPTERS)
+def test_a_system_is_connected_with_its_address_ready_to_be_copied(
+    console: Console, organisation: Any, code: str
+) -> None:
+    page = html(console("root").post(f"/console/sources-new/{code}", {"name": "its name"}, follow=True))
+    [secret] = re.findall(r'<code id="token-1">(tdg_[\w-]+)</code>', page)
+    copied = {escapes.unescape(each) for each in re.findall(r'<code id="copy-[\d-]+"[^>]*>([^<]*)</code>', page)}
+    assert f"http://127.0.0.1:8420/api/v1/sources/{code}?token={secret}" in copied
+    assert f"Connect {escapes.escape(ADAPTERS[code].label)}" in page
+    assert ('id="signing"' in page) == (type(ADAPTERS[code]).signed is not Adapter.signed)
+    assert ('id="options"' in page) == (0 < len(ADAPTERS[code].options) <= FEW_OPTIONS)
     organisation.people["root"].language = "zh-hans"
     organisation.people["root"].save()
-    assert "额外通知人" in html(console("root").get("/console/sources/dms-prod"))
+    later = html(console("root").get("/console/sources/its%20name"))
+    assert "token=&lt;token&gt;" in later and secret not in later
+    assert escapes.escape(ADAPTERS[code].steps["zh-hans"][0][:6]) in later
 
 
 def test_a_signing_key_is_kept_unless_the_box_is_ticked(console: Console, organisation: Any, dms: str) -> None:
@@ -131,7 +218,8 @@ def test_a_signing_key_is_kept_unless_the_box_is_ticked(console: Console, organi
     def stored() -> bool:
         return Intake.objects.for_tenant(organisation.id).filter(sealed__isnull=False).exists()
 
-    console("root").post("/console/sources-secret/dms-prod", {"secret": "my dms key"})
+    saved = html(console("root", part=True).post("/console/sources-secret/dms-prod", {"secret": "my dms key"}))
+    assert 'id="signing"' in saved and "From now on payloads that are not signed" in saved
     assert stored() and "my dms key" not in html(console("root").get(dms))
     console("root").post("/console/sources-secret/dms-prod", {"secret": ""})
     assert stored()
@@ -194,6 +282,78 @@ def test_rows_of_words_are_changed_dropped_and_never_lost(console: Console, api:
     assert 'name="version" value="2"' in late
 
 
+# tried before it is saved
+
+DESK = {"request": {"no": 4711, "kind": "Data change", "state": "pending approval", "by": "ann", "who": ["bo"]}}
+SAID = {
+    "what": "body.request.kind", "status": "body.request.state", "subject_id": "body.request.no",
+    "submitter": "body.request.by", "approvers": "body.request.who",
+}  # fmt: skip
+
+
+def attempt(console: Console, **written: Any) -> Any:
+    post = {"adapter": "json", "sample": json.dumps(DESK), **written}
+    return console("root", part=True).post("/console/sources-attempt/desk", post)
+
+
+def test_a_payload_is_tried_by_what_stands_in_the_form(console: Console, api: Any, organisation: Any) -> None:
+    console("root").post("/console/sources-new/json", {"name": "desk"})
+    shown = words(attempt(console, **SAID))
+    assert "It would become 1 event" in shown and "Data change: Pending approval" in shown
+    assert "bo" in shown and "approver" in shown and "would read" in shown
+    own = {"row": "0", "status-0": "pending approval", "type-0": "data_change.approved"}
+    assert "Data change: Approved" in words(attempt(console, **SAID, **own))
+    assert "Nobody wants to know of it" in words(attempt(console, **SAID, **own | {"type-0": ""}))
+    titled = html(attempt(console, **SAID, title="headers.x_title", headers="X-Title: <b>Hi</b>\nno header"))
+    assert "&lt;b&gt;Hi" in titled and "<b>Hi" not in titled
+    whole = html(console("root").post("/console/sources-attempt/desk", {"adapter": "json", "sample": "[]", **SAID}))
+    assert "Nobody wants to know of it" in whole and 'value="body.request.kind"' in whole, "without htmx too"
+    assert api("root").get("/sources/desk/mapping").body["options"]["what"] is None, "nothing of it is kept"
+    assert api("root").get("/events?source=desk").body["items"] == []
+
+
+def test_why_it_would_be_parked_or_not_even_be_saved_is_said(console: Console, organisation: Any) -> None:
+    console("root").post("/console/sources-new/json", {"name": "desk"})
+    assert "It would be parked" in words(attempt(console, **SAID, sample="no JSON"))
+    assert "It would be parked" in words(attempt(console, **SAID | {"status": "body.nothing"}))
+    wrong = words(attempt(console, **SAID | {"what": "body.["}))
+    assert "This could not be saved, so it is not tried" in wrong and "What it is" in wrong
+    assert "did you mean" in words(
+        attempt(console, **SAID, **{"row": "0", "status-0": "x", "type-0": "data_chang.approved"})
+    )
+    assert "larger" in words(attempt(console, **SAID, sample="x" * 262_145))
+    assert console("mallory", part=True).post("/console/sources-attempt/desk").status_code == 404
+    assert console("carol", part=True).post("/console/sources-attempt/desk").status_code == 403
+
+
+def test_what_a_source_says_of_its_system_is_saved_beside_its_words(
+    console: Console, api: Any, organisation: Any
+) -> None:
+    console("root").post("/console/sources-new/json", {"name": "desk"})
+    page = html(console("root").get("/console/sources-mapping/desk"))
+    assert 'name="subject_id"' in page and "What the system sends" in page
+    [version] = re.findall(r'name="version" value="(\d+)"', page)
+    wrong = {"adapter": "json", "version": version, **SAID, "what": "body.["}
+    refused = html(console("root").post("/console/sources-mapping/desk", wrong), 422)
+    assert 'value="body.["' in refused and "field-problem" in refused
+    saved = console("root").post("/console/sources-mapping/desk", {"adapter": "json", "version": version, **SAID})
+    assert saved["Location"] == "/console/sources/desk"
+    assert api("root").get("/sources/desk/mapping").body["options"]["what"] == "body.request.kind"
+    late = html(console("root").post("/console/sources-mapping/desk", {"adapter": "json", "version": version}), 409)
+    assert "Somebody changed this meanwhile" in late
+
+
+def test_what_is_parked_is_what_is_tried_first(console: Console, organisation: Any, dms: str) -> None:
+    console("root").post("/console/sources-system/dms-prod", {"system": "dms"})
+    assert "Add index on orders" in html(console("root").get("/console/sources-mapping/dms-prod"))
+    one = park(organisation, 1)
+    park(organisation, 2)
+    assert "&quot;882&quot;" in html(console("root").get("/console/sources-mapping/dms-prod"))
+    about = html(console("root").get(f"/console/sources-mapping/dms-prod?for={one.id}"))
+    assert "&quot;881&quot;" in about and about.count("autofocus") == 1
+    assert f"for={one.id}" in html(console("root").get("/console/sources-parked/dms-prod"))
+
+
 # the rest
 
 
@@ -211,6 +371,10 @@ def test_pages_of_sources_take_as_many_queries_whatever_there_is(
             dms,
             "/console/sources-parked/dms-prod",
             "/console/sources-mapping/dms-prod",
+            "/console/sources-new",
+            "/console/sources-new/dms",
+            "/console/sources-new?of=dms-prod",
+            "/console/sources-latest/dms-prod",
         ):
             root.get(path)
             with queries() as sent:
@@ -265,5 +429,5 @@ def test_a_name_may_end_like_an_act_of_a_page(console: Console, organisation: An
 
 @pytest.mark.parametrize("name", [".", "..", "../people", "a/./b", "dms/.."])
 def test_a_name_that_no_page_could_be_asked_for_by_is_refused(console: Console, api: Any, name: str) -> None:
-    assert "no URL leads there" in words(console("root").post("/console/sources", {"name": name}), 422)
+    assert "no URL leads there" in words(console("root").post("/console/sources-new/events", {"name": name}), 422)
     assert api("root").post("/sources", {"name": name}).status == 422

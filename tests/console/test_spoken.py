@@ -29,3 +29,27 @@ def test_what_is_refused_names_no_more_than_a_reader_needs_and_is_said_in_their_
     problem = str(refused.value.errors[0]["problem"])
     assert len(problem) < 400
     assert spoken(problem) != problem
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "body.",
+        "body.id]",
+        "ticket.id",
+        "joi(',', body.a)",
+        "join(body.a)",
+        "merge()",
+        "!" * 100 + "body",
+        "(" * 900 + "body" + ")" * 900,
+        '`"\\ud800"`',
+    ],
+)
+def test_what_is_wrong_with_an_expression_is_said_in_their_language(expression: str) -> None:
+    from tidings.channels.check import check_values
+    from tidings.events.sources.registry import ADAPTERS
+
+    with pytest.raises(Problem) as refused:
+        check_values(ADAPTERS["json"].options, {"id": expression}, {})
+    problem = str(refused.value.errors[0]["problem"])
+    assert spoken(problem) != problem

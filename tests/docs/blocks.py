@@ -3,7 +3,7 @@
 `sh`        run by the test, in one shell for the page
 `python`    run by the test, in one interpreter for the page
 `json`, `http`, or no language, when it is JSON (after headers and an empty line, where it has any): a sample, which is
-            posted; or, right below a sample or `sh`, with nothing but empty lines in between, what is answered to it
+            posted; or, right below one, with nothing but empty lines in between, what is answered to it
 anything else is for people: `shell` is what a test cannot do for them, such as `make serve`
 """
 
@@ -16,6 +16,8 @@ from markdown_it import MarkdownIt
 
 Kind = Literal["sh", "python", "sample", "answer"]
 _markdown = MarkdownIt()
+ANSWERED = {"parked", "duplicate", "rejected"}
+"""Of these has one whatever is answered to a sample."""
 
 
 @dataclass(frozen=True)
@@ -65,5 +67,7 @@ def _block(language: str, line: int, text: str, *, below: Block | None) -> Block
         return None
     lines = [each.partition(":") for each in head.splitlines()]
     headers = tuple((name.lower(), value.strip()) for name, colon, value in lines if colon)
-    answers = below is not None and below.kind in ("sh", "sample") and not headers
+    answers = (
+        below is not None and below.kind == "sample" and isinstance(content, dict) and bool(ANSWERED & set(content))
+    )
     return Block("answer" if answers else "sample", line, text, content, headers)

@@ -26,7 +26,7 @@ HERE = ("http://127.0.0.1:8420", "https://tidings.example.com")
 """What pages call Tidings, which is the node."""
 THE_ID = "<id of the answer>"
 SHELL = """
-curl() {{ command curl --fail-with-body "$@" || {{ echo "$*" >> {folder}/refused; return 22; }}; }}
+curl() {{ command curl --fail-with-body "$@" | tee -a {folder}/answers || {{ echo "$*" >> {folder}/refused; return 22; }}; }}
 export B={node}/api/v1 T={token} TOKEN={token} TIDINGS_URL={node}
 api() {{ curl -sS -H "Authorization: Bearer $T" -H "Content-Type: application/json" "$@"; }}
 set -euo pipefail
@@ -89,7 +89,8 @@ class Player:
         )
         refused = self._folder / "refused"
         assert not refused.exists(), f"line {block.line}: a call was refused: {refused.read_text()}{out[-TOLD:]}"
-        for token in MADE.findall(out):
+        # Also where the page keeps the answer to itself.
+        for token in MADE.findall(_text(self._folder / "answers"))[-1:]:
             self._made = token
         for answer in _answers(out):
             self.answer = answer

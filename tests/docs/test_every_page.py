@@ -48,13 +48,13 @@ def test_what_is_for_people_only_is_left_to_them(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(
         "1. One:\n   ```sh\n   true\n   ```\n\n```shell\nmake serve\n```\n\n```\nX: y\n\n{\"a\": 1}\n```\n\n"
-        "```json\n{\"b\": 1}\n```\n\nand\n\n```json\n{\"c\": 1}\n```\n\n```\nnot JSON\n```\n\n```python\npass\n```\n"
+        "```json\n{\"parked\": 1}\n```\n\nand\n\n```json\n{\"c\": 1}\n```\n\n```\nnot JSON\n```\n\n```python\npass\n```\n"
     )  # fmt: skip
     kinds = [(block.kind, block.line, block.content, block.headers) for block in blocks_of(page)]
     assert kinds == [
         ("sh", 2, None, ()),
         ("sample", 10, {"a": 1}, (("x", "y"),)),
-        ("answer", 16, {"b": 1}, ()),
+        ("answer", 16, {"parked": 1}, ()),
         ("sample", 22, {"c": 1}, ()),
         ("python", 30, None, ()),
     ]

@@ -86,3 +86,14 @@ async def test_a_permission_that_waits_tells_nobody_who_is_not_named(archery: St
     answer = await push(archery, query(audit_says={"current_audit": "9"}))
     record = await archery.record(answer.body["events"][0]["id"])
     assert [skip["reason"] for skip in record["skips"]] == ["role_empty"]
+
+
+async def test_both_ways_at_once_tell_once(archery: Stage) -> None:
+    approved = release(status="workflow_review_pass", audit_says=PASSED)
+    step = {"audit_user": "carol", "audit_time": "2026-11-23T18:20:00", "remark": "ok"}
+    by_notifier = await push(archery, approved | {"tidings": {"event_type": "audit", "step": step}})
+    by_webhook = await push(archery, approved)
+    assert len(by_notifier.body["events"]) == 1
+    assert (by_webhook.body["events"], by_webhook.body["ignored"], by_webhook.body["parked"]) == ([], True, None)
+    await archery.messages("ann")
+    await archery.settled("sent")

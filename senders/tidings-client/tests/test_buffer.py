@@ -268,6 +268,16 @@ def test_one_process_delivers_what_another_left(server: Any, path: Path) -> None
         until(lambda: "left0" in server.ids)
 
 
+def test_one_that_never_sends_anything_delivers_what_others_will_leave(server: Any, path: Path) -> None:
+    with Buffered(Client(server.url, "t"), path) as buffered:
+        buffered.deliver()
+        subprocess.run(
+            [sys.executable, "-c", ONE_WRITER + "\nimport os; os._exit(0)", AWAY, str(path), "left", "1"],
+            check=True, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        until(lambda: "left0" in server.ids)
+
+
 def _in_child(buffered: Buffered, name: str, count: int) -> None:
     for key in keys(count, name):
         buffered.send(event(key))

@@ -15,6 +15,7 @@ from tidings.accounts.tokens import create_token
 from tidings.api.authenticate import caller
 from tidings.api.pages import Listed, Paging, Text
 from tidings.events.sources.look import AtWork, at_work
+from tidings.events.sources.set_up import choose_adapter
 from tidings.kernel.pages import page_of
 
 router = Router(tags=["access"])
@@ -23,6 +24,7 @@ router = Router(tags=["access"])
 class SourceWanted(Schema):
     model_config = ConfigDict(extra="forbid")
     name: Text
+    adapter: Text | None = Field(None, description="whose words it speaks; GET /adapters lists them. Missing: our own")
 
 
 class SourceShown(Schema):
@@ -82,6 +84,8 @@ def post_source(request: HttpRequest, body: SourceWanted) -> Status[Any]:
     with transaction.atomic():
         source = create_source(caller(request), body.name)
         _, secret = create_token(caller(request), source=source)
+        if body.adapter:
+            choose_adapter(caller(request), source.name, body.adapter)
     return Status(201, {**_source(source), "token": secret})
 
 

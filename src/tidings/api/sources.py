@@ -1,6 +1,7 @@
 """What a source sends in its own words: what they mean, the key that signs, and what could not be read. The node takes
 the payloads themselves (`POST /sources/{adapter}`) and reads parked ones again."""
 
+import json
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -15,15 +16,20 @@ from tidings.api.etag import if_match, set_etag
 from tidings.api.events import EventSummary, summaries
 from tidings.api.pages import Listed, Paging, Text
 from tidings.channels.check import MASK
+from tidings.door import send_test
 from tidings.events.models import Parked
 from tidings.events.sources.contract import Adapter, Group
+from tidings.events.sources.contract import Parked as NotUnderstood
 from tidings.events.sources.look import look_at_source
 from tidings.events.sources.registry import ADAPTERS, in_order
 from tidings.events.sources.set_up import ShownMapping, has_secret, mapping_of, parked_of, put_mapping, put_secret
+from tidings.events.sources.suppose import Supposed, suppose
 from tidings.kernel.ids import made_at
 from tidings.kernel.pages import page_of
 from tidings.kernel.settings import settings
 from tidings.kernel.versions import Expected
+from tidings.planning.views import view_now
+from tidings.try_payload import tried_json, try_payload
 
 router = Router(tags=["sources"])
 
@@ -98,6 +104,23 @@ class SampleShown(Schema):
     payload: Any
 
 
+class EventKept(Schema):
+    id: UUID
+    duplicate: bool
+
+
+class NotRead(Schema):
+    reason: str
+    detail: str
+    words: dict[str, str]
+
+
+class SourceTested(Schema):
+    events: list[EventKept]
+    ignored: bool = Field(description="by its words nobody wants to know of what it would send")
+    parked: NotRead | None = Field(description="why it cannot be read; nothing is parked of a test")
+
+
 class AdapterShown(Schema):
     adapter: str
     label: str
@@ -109,6 +132,33 @@ class AdapterShown(Schema):
     options: list[FieldShown] = Field(description="what a source of it may say of the system, in its mapping")
     steps: dict[str, list[str]] = Field(description="by language: what to do on the other side; {url} is the address")
     sample: SampleShown | None = Field(description="what it sends; POST /sources/{name}/test makes an event of it")
+
+
+class TryWanted(Schema):
+    """What is missing is taken as it is stored; nothing is changed."""
+
+    model_config = ConfigDict(extra="forbid")
+    adapter: Text | None = None
+    rows: list[dict[str, Any]] | None = None
+    options: dict[str, Any] | None = None
+    ignored_people: list[Text] | None = Field(None, max_length=100)
+    headers: dict[str, str] = Field({}, max_length=100, description="of the call that is tried")
+    sample: Any = Field(description="the payload, as JSON; a text is taken for a body that is none")
+
+
+class WouldBeParked(Schema):
+    reason: str
+    detail: str
+    words: dict[str, str] = Field(description="what a row of the mapping would have to name")
+
+
+class TriedShown(Schema):
+    events: list[dict[str, Any]] = Field(description="as they would be kept")
+    parked: WouldBeParked | None
+    ignored: bool = Field(description="nobody wants to know: neither events nor parked")
+    plans: list[dict[str, Any]] = Field(
+        description="the decision record of each event, as POST /preview answers it; of the first 20 events"
+    )
 
 
 class WhichParked(Schema):
@@ -165,6 +215,25 @@ def get_activity(request: HttpRequest, name: str, limit: Annotated[int, Query(ge
     }
 
 
+@router.post("/sources/{path:name}/test", response=SourceTested)
+def post_test(request: HttpRequest, name: str) -> dict[str, Any]:
+    """What its system would send, read as the source is set up. The event says that it is a test, and tells you and
+    nobody else, whatever the rules are."""
+    tested = send_test(caller(request), name)
+    if isinstance(tested, NotUnderstood):
+        return {"events": [], "ignored": False, "parked": msgspec.structs.asdict(tested)}
+    return {"events": [msgspec.structs.asdict(each) for each in tested], "ignored": not tested, "parked": None}
+
+
+@router.post("/sources/{path:name}/try", response=TriedShown)
+def try_source(request: HttpRequest, name: str, body: TryWanted) -> dict[str, Any]:
+    """What a payload would become, and who would be told, with this in place of what is stored; nothing is kept or
+    sent. Whether it is signed is not looked at."""
+    who = caller(request)
+    adapter, set_up = suppose(who, name, Supposed(body.adapter, body.rows, body.options, body.ignored_people))
+    return tried_json(try_payload(view_now(who.tenant_id), name, adapter, set_up, body.headers, _raw(body.sample)))
+
+
 @router.get("/adapters", response=Listed[AdapterShown])
 def list_adapters(request: HttpRequest) -> dict[str, Any]:
     """Whose own payloads are understood."""
@@ -202,6 +271,11 @@ def _parked(one: Parked) -> dict[str, Any]:
         "events": one.became,
         "payload": _payload(one.body),
     }
+
+
+def _raw(sample: Any) -> bytes:
+    """The inverse of `_payload`."""
+    return (sample if isinstance(sample, str) else json.dumps(sample, ensure_ascii=False)).encode()
 
 
 def _payload(body: str) -> Any:

@@ -29,7 +29,7 @@ def explain(file: IO[bytes], tenant: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(record), indent=1).decode())
     else:
-        _print(record)
+        say_record(record)
 
 
 async def _preview(url: str, tenant_id: Any, body: bytes) -> dict[str, Any]:
@@ -47,7 +47,8 @@ async def _preview(url: str, tenant_id: Any, body: bytes) -> dict[str, Any]:
         await connection.close()
 
 
-def _print(record: dict[str, Any]) -> None:
+def say_record(record: dict[str, Any]) -> None:
+    """A decision record in a few lines."""
     for one in record["recipients"]:
         because = ", ".join(each["role"] + (f" of {each['of']}" if "of" in each else "") for each in one["because"])
         channels = ", ".join(send["channel"] for send in one["sends"]) or "inbox only"

@@ -10,6 +10,7 @@ from tidings import __version__
 # name: (module:attribute, what it does)
 COMMANDS = {
     "check": ("tidings.cli.check:check", "See what is wrong, or prove with --ledger that nothing was lost."),
+    "consume": ("tidings.cli.serve:consume", "Accept from message buses only."),
     "database": ("tidings.cli.database:database", "Back up, restore and upgrade the database."),
     "demo": ("tidings.cli.demo:demo", "A working day of a believable organisation, live."),
     "explain": ("tidings.cli.explain:explain", "Who would be told of an event, and why."),
@@ -19,6 +20,7 @@ COMMANDS = {
     "rules": ("tidings.cli.rules:rules", "Keep a tenant's rules in a file."),
     "secrets": ("tidings.cli.secrets:secrets", "Change the key that seals what is secret."),
     "serve": ("tidings.cli.serve:serve", "Accept and deliver in one process."),
+    "sources": ("tidings.cli.sources:sources", "Keep in a file how sources are read, and try it."),
     "tenant": ("tidings.cli.tenant:tenant", "Make tenants."),
     "token": ("tidings.cli.token:token", "Make tokens."),
     "web": ("tidings.cli.serve:web", "Accept only; workers deliver."),

@@ -1,4 +1,4 @@
-"""`tidings serve`, `tidings web`, `tidings worker`: nodes with different duties."""
+"""`tidings serve`, `tidings web`, `tidings worker`, `tidings consume`: nodes with different duties."""
 
 import logging
 import os
@@ -8,7 +8,7 @@ import click
 
 from tidings.cli.first_run import first_run
 from tidings.kernel.platform import platform
-from tidings.kernel.settings import BASE_URL, settings
+from tidings.kernel.settings import BASE_URL, SettingsError, settings
 from tidings.kernel.stop import Stopped
 
 HOST, PORT = "127.0.0.1", 8420
@@ -22,15 +22,17 @@ def _options(command: click.Command, *, port: int | None, what: str) -> None:
     ]
 
 
-def _serve(*, accepts: bool, delivers: bool, host: str, port: int | None) -> None:
+def _serve(*, accepts: bool, delivers: bool, host: str, port: int | None, serves: bool = True) -> None:
     from tidings.node.engine import Duties
     from tidings.node.run import listen, run_node
 
+    only = "delivers" if delivers else "takes events from buses"
+
     def ready() -> None:
-        _say(f"Tidings is ready: {f'http://{host}:{port}' if listener else 'no port, since it only delivers'}")
+        _say(f"Tidings is ready: {f'http://{host}:{port}' if listener else f'no port, since it only {only}'}")
 
     listener = listen(host, port) if port is not None else None
-    if accepts and host in ("127.0.0.1", "localhost"):
+    if accepts and serves and host in ("127.0.0.1", "localhost"):
         # Only this machine gets here, and does so at this port.
         os.environ.setdefault("TIDINGS_BASE_URL", f"http://{host}:{port}")
     try:
@@ -39,9 +41,9 @@ def _serve(*, accepts: bool, delivers: bool, host: str, port: int | None) -> Non
 
             migrate_database()
             first_run()
-            if accepts and settings().base_url == BASE_URL and host not in ("127.0.0.1", "localhost"):
+            if accepts and serves and settings().base_url == BASE_URL and host not in ("127.0.0.1", "localhost"):
                 log.warning("links in messages lead to %s: set TIDINGS_BASE_URL to where people reach this", BASE_URL)
-            run_node(settings(), url, Duties(accepts, delivers), server=server, listener=listener, ready=ready)
+            run_node(settings(), url, Duties(accepts, delivers, serves), server=server, listener=listener, ready=ready)
     except Stopped:
         _say("Tidings was asked to stop before it was ready.")
 
@@ -72,6 +74,16 @@ def worker(host: str, port: int | None) -> None:
     _serve(accepts=False, delivers=True, host=host, port=port)
 
 
+@click.command()
+def consume(host: str, port: int | None) -> None:
+    """Accept from message buses only; workers deliver."""
+    if settings().buses is None:
+        hint = "Set it to the file that names the buses: docs/sources/buses.md."
+        raise SettingsError("TIDINGS_BUSES is not set, so there is nothing to take events from.", hint)
+    _serve(accepts=True, delivers=False, serves=False, host=host, port=port)
+
+
 _options(serve, port=PORT, what="Port to listen on.")
 _options(web, port=PORT, what="Port to listen on.")
-_options(worker, port=None, what="Port for /healthz, /readyz and /metrics; none unless you name one.")
+for _command in (worker, consume):
+    _options(_command, port=None, what="Port for /healthz, /readyz and /metrics; none unless you name one.")

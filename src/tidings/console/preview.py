@@ -93,7 +93,7 @@ def preview(request: Asked) -> HttpResponse:
         text = _text(_happened(request, chosen))
     if text:
         try:
-            result = _result(request, text, chosen)
+            result = result_of(request, text, chosen)
         except Problem as found:
             problem = found
     if is_part(request):
@@ -124,7 +124,9 @@ def message(request: Asked) -> HttpResponse:
     raise not_found("recipient of this event")
 
 
-def _result(request: Asked, text: str, chosen: UUID | None) -> Result:
+def result_of(request: Asked, text: str, chosen: UUID | None) -> Result:
+    """Of an event as its source would send it; `chosen`: it happened, and is compared with what was done. Raises 413,
+    422."""
     incoming, planned = _planned(request, text)
     event, about = incoming.event, planned.event_type
     told = [one.member.login for one in planned.plan.recipients]

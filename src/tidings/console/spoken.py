@@ -25,6 +25,11 @@ CONSTANT = (
     text("must be 16 to 100 letters, digits, - and _; leave it out to have one made"),
     text("is no time zone; write it as the IANA database does, such as Asia/Shanghai or UTC"),
     text("says nothing: name at least one word"),
+    text("ends too early: a name, a bracket or a quotation mark is missing"),
+    text("is nested too deeply; make it simpler"),
+    text("holds a text or a number that no JSON in UTF-8 can have"),
+    text("is no time zone: write +08:00, or a name such as Asia/Shanghai"),
+    text("is no name of a header: letters, digits and dashes, such as X-Signature"),
     text("has a step in it, . or .. between slashes: no URL leads there"),
     # people, resources and files of them
     text("must begin with + and the country's code and go on in digits, such as +86 138 0013 8000"),
@@ -47,6 +52,27 @@ WITH_VALUE = (
         text("must be given anew, because where it is sent changes (%(moved)s): a stored secret goes nowhere else"),
     ),
     (re.compile(r"cannot be written to: (?P<why>.*)"), text("cannot be written to: %(why)s")),
+    # expressions of a source
+    (
+        re.compile(r"cannot be read at character (?P<at>\d+): .*"),
+        text("cannot be read at character %(at)s: look at what stands there and just before it"),
+    ),
+    (
+        re.compile(r"begins with (?P<name>.*), and there are only (?P<known>.*); you may mean (?P<near>.*)"),
+        text("begins with %(name)s, and there are only %(known)s; you may mean %(near)s"),
+    ),
+    (
+        re.compile(r"calls (?P<name>.*), which there is not; (?P<near>.*) is the nearest there is"),
+        text("calls %(name)s, which there is not; %(near)s is the nearest there is"),
+    ),
+    (
+        re.compile(r"gives (?P<name>\S+) (?P<given>\d+) values, and it takes (?P<wanted>\d+)(?: or more)?"),
+        text("gives %(name)s another number of values (%(given)s) than it takes (%(wanted)s)"),
+    ),
+    (
+        re.compile(r"is nested more than (?P<most>\d+) levels deep; make it simpler"),
+        text("is nested more than %(most)s levels deep; make it simpler"),
+    ),
     (
         re.compile(r"has (?P<what>'.*'), which is no country's calling code.*"),
         text("has %(what)s, which is no country's calling code; write them as in +86, +44, +65"),

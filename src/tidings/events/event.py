@@ -183,9 +183,14 @@ def _check_ids(event: Event) -> None:
         )
 
 
+def is_link(url: str) -> bool:
+    """Whether it may be the url of a subject, apart from its length."""
+    return url.isprintable() and _LINK.fullmatch(url) is not None
+
+
 def _check_url(url: str) -> None:
     """It becomes a link in messages."""
-    if not (url.isprintable() and _LINK.fullmatch(url)):
+    if not is_link(url):
         what = "https:// or http:// and a host, without spaces, quotes, angle brackets or a user name"
         raise Problem(422, "invalid_event", f"`subject.url` is no link: {what}; percent-encode the rest.")
 

@@ -19,7 +19,7 @@ Format = Literal["text", "json"]
 # What an entry may carry besides its text; nothing else is ever printed, so that no secret comes along by accident.
 CONTEXT = (
     "event", "source", "source_id", "delivery", "tenant", "channel", "reason", "outcome", "ms", "adapter", "parked",
-    "lease", "due_at",
+    "lease", "due_at", "bus",
 )  # fmt: skip
 REQUEST: ContextVar[str] = ContextVar("request", default="")
 """The id of the call that is being answered; its caller was told it (X-Request-ID)."""
@@ -69,6 +69,9 @@ def set_up_logs(*, quiet: bool = False, level: str = "info", form: Format = "tex
     logging.getLogger("django.request").addFilter(_outside_a_view)
     for noisy in ("asyncio", "psycopg", "httpx", "uvicorn"):
         logging.getLogger(noisy).setLevel(max(least, logging.WARNING))
+    # What they cannot reach is told once, by whoever takes events from them.
+    for talkative in ("aio_pika", "aiokafka", "aiormq", "nats"):
+        logging.getLogger(talkative).setLevel(logging.CRITICAL)
 
 
 def _outside_a_view(record: logging.LogRecord) -> bool:

@@ -62,6 +62,8 @@ class Settings:
     admin_token: str | None
     log_level: str
     log_format: Format
+    buses: Path | None = None
+    """The file that names the buses to take events from."""
 
 
 @cache
@@ -106,10 +108,11 @@ def given_settings(environment: Mapping[str, str]) -> Settings:
         api_rate=_rate(environment, "TIDINGS_API_RATE", API_RATE),
         event_rate=_rate(environment, "TIDINGS_EVENT_RATE", "0"),
         retry_schedule=_schedule(environment.get("TIDINGS_RETRY_SCHEDULE") or RETRY_SCHEDULE),
-        admin_password=_secret(environment, "TIDINGS_ADMIN_PASSWORD"),
+        admin_password=secret_from(environment, "TIDINGS_ADMIN_PASSWORD"),
         admin_token=_admin_token(environment),
         log_level=_one_of(environment, "TIDINGS_LOG_LEVEL", LOG_LEVELS),
         log_format=_one_of(environment, "TIDINGS_LOG_FORMAT", LOG_FORMATS),
+        buses=Path(buses).expanduser().absolute() if (buses := environment.get("TIDINGS_BUSES")) else None,
     )
 
 
@@ -182,7 +185,7 @@ def _rate(environment: Mapping[str, str], name: str, default: str) -> float:
     return rate
 
 
-def _secret(environment: Mapping[str, str], name: str) -> str | None:
+def secret_from(environment: Mapping[str, str], name: str) -> str | None:
     """A secret by value, or by the file that `NAME_FILE` points at."""
     if path := environment.get(f"{name}_FILE"):
         try:
@@ -201,7 +204,7 @@ def _secret(environment: Mapping[str, str], name: str) -> str | None:
 
 def _admin_token(environment: Mapping[str, str]) -> str | None:
     """As hard to guess as those that are made here, and fit to stand in a header."""
-    token = _secret(environment, "TIDINGS_ADMIN_TOKEN")
+    token = secret_from(environment, "TIDINGS_ADMIN_TOKEN")
     if token is not None and not re.fullmatch(rf"[\x21-\x7e]{{{SECRET_LENGTH},}}", token):
         raise SettingsError(
             f"TIDINGS_ADMIN_TOKEN must have at least {SECRET_LENGTH} characters, all of them visible ASCII.",
@@ -213,7 +216,7 @@ def _admin_token(environment: Mapping[str, str]) -> str | None:
 def _given_keys(environment: Mapping[str, str]) -> tuple[tuple[str, ...], Path | None]:
     """The first key encrypts, the rest still decrypt; and the file they came from, if they came from one."""
     setting = "TIDINGS_SECRET_KEYS"
-    given = _secret(environment, setting)
+    given = secret_from(environment, setting)
     if not given:
         return (), None
     keys = split_keys(given)

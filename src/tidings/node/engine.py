@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import psycopg
 
 from tidings.channels.registry import CHANNELS
+from tidings.events.buses.file import read_buses
 from tidings.events.group import Groups, Kept, Submission, Verdicts, not_kept, stopped
 from tidings.events.known import Repeats
 from tidings.kernel.addresses import AddressPolicy
@@ -17,6 +18,7 @@ from tidings.kernel.database import PATIENCE, Lasting, NoAnswer
 from tidings.kernel.http import Wire
 from tidings.kernel.settings import Settings
 from tidings.node import metrics
+from tidings.node.buses import Buses
 from tidings.node.chores import Chores
 from tidings.node.counting import Counting
 from tidings.node.deliver import Deliverer
@@ -41,14 +43,18 @@ BRIEFLY = 5.0
 """Seconds for what a try asks of the database, of the 15 it has."""
 HOUSEKEEPING_WITHIN = 300.0
 DRAIN = 20.0
+LEAVE_BUSES = 5.0
 WAKE_AT_MOST_EVERY = 0.05
 LOOK_AT_THE_LOOP_EVERY = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Duties:
+    """`serves`: whoever accepts answers HTTP too, else it takes from buses alone."""
+
     accepts: bool
     delivers: bool
+    serves: bool = True
 
 
 class Node:
@@ -74,6 +80,8 @@ class Node:
         self.connection_for_checks = self.connection("checks", patience=CHECKED_WITHIN)
         self.chores, self.receipts = Chores(self), Receipts(self)
         self.live = Live(self.connection("live"))
+        entries = read_buses(settings.buses, os.environ) if duties.accepts else ()
+        self.buses = Buses(self, entries)
         self.life = Life(
             self.connection("lease"),
             lambda: self.deliverer.held.keys(),
@@ -114,6 +122,8 @@ class Node:
             self._spawn("receipts", self.receipts.run(self.connection("receipts")))
         if self.duties.accepts:
             self._spawn("ingest", self._ingest(self.connection("ingest", patience=STATEMENT_WITHIN)))
+            for name, work in self.buses.work():
+                self._spawn(name, work)
         self._spawn("notify", self._notify_workers(self.connection("notify")))
         self._spawn("tallies", self.counting.run(self._counts))
         self._spawn("chores", self.chores.run(self.connection("chores")))
@@ -122,12 +132,14 @@ class Node:
 
     async def stop(self) -> None:
         """Refuse new events, finish what was submitted, send what has begun, give back the rest."""
+        self.buses.stop_taking()
         self.groups.closed = True
         await self.live.stop()
         with suppress(TimeoutError):
             async with asyncio.timeout(DRAIN):
                 await self.groups.emptied()
         self.groups.give_up(stopped())
+        await self.buses.stopped(LEAVE_BUSES)
         self.deliverer.lanes.withdraw()
         await self.deliverer.lanes.drained(DRAIN)
         with suppress(TimeoutError):

@@ -50,6 +50,13 @@ ACCEPT_SECONDS = _times("tidings_accept_seconds", "From an event's arrival to it
 GROUP_SECONDS = _times("tidings_group_seconds", "From a group of events to durable.")
 GROUP_SIZE = _times("tidings_group_events", "Events committed together.", bounds=(1, 2, 5, 10, 20, 50, 100, 200, 500))
 
+# Messages of the buses that this node takes events from, by the names they have in the file.
+BUS_MESSAGES = _counter("tidings_bus_messages_total", "Messages by what became of them.", "bus", "result")
+BUS_REDELIVERED = _counter("tidings_bus_redelivered_total", "Messages handed out once more.", "bus")
+BUS_CONNECTED = _gauge("tidings_bus_connected", "1 while events can be taken from it.", "bus")
+BUS_HELD = _gauge("tidings_bus_held", "Messages taken that could not be kept yet: the database is away.", "bus")
+BUS_LAG = _gauge("tidings_bus_lag", "Messages that nobody has taken yet; looked at every 15 s.", "bus")
+
 # Deliveries, as this node sent them.
 ATTEMPTS = _counter("tidings_attempts_total", "Tries by what came of them.", "channel", "outcome", "reason")
 SENT = _counter("tidings_deliveries_sent_total", "Deliveries that their vendor or receiver took.", "channel")
@@ -161,3 +168,12 @@ def count_tries(counts: tally.Counts) -> None:
 def fold_times() -> None:
     for times in EVERY_TIME:
         times.fold()
+
+
+def name_buses(names: Sequence[str]) -> None:
+    """As above."""
+    for name in names:
+        for result in ("accepted", "duplicate", "ignored", "parked"):
+            BUS_MESSAGES.labels(name, result)
+        BUS_REDELIVERED.labels(name)
+        BUS_CONNECTED.labels(name).set(0)

@@ -87,7 +87,7 @@ class Http:
 
     def __init__(self, node: Node, listener: socket.socket, limits: Limits | None = None) -> None:
         config = uvicorn.Config(
-            Front(node, django_app()) if node.duties.accepts else Watch(node),
+            Front(node, django_app()) if node.duties.accepts and node.duties.serves else Watch(node),
             http=limited(limits or limits_here()),
             ws="none",
             lifespan="off",

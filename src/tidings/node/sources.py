@@ -1,20 +1,21 @@
-"""Payloads of other systems: translated by their adapter, kept as any event is, or parked until somebody says what they
-mean."""
+"""Payloads of other systems, by HTTP or out of a bus: translated by their adapter, kept as any event is, or parked
+until somebody says what they mean."""
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, LiteralString
 from urllib.parse import quote
 from uuid import UUID
 
 import msgspec
+import psycopg
 from msgspec import Struct
 
 from tidings.accounts.access import Grant
 from tidings.events.event import Incoming
-from tidings.events.group import Submission, Verdict, unavailable
+from tidings.events.group import Kept, Submission, Verdict, not_kept, unavailable
 from tidings.events.sources.contract import Adapter, Parked, Push
 from tidings.events.sources.park import park, set_up_of, settle, waiting
 from tidings.events.sources.registry import ADAPTERS
@@ -36,7 +37,7 @@ ANSWER_WITHIN = 15.0
 STATEMENT_WITHIN = 14.0
 """Seconds for each statement: a little less, since to cancel one would take some of its own."""
 REPLAYED_AT_MOST = 500
-CHUNK = 50
+CHUNK = 10
 """Payloads that are read again at a time: each may be as large as an event."""
 _first = UUID(int=0)
 
@@ -73,12 +74,20 @@ def at_most(scope: Scope) -> int:
     return ADAPTERS[scope["path"].removeprefix(PATH)].at_most
 
 
-class Sources:
-    """Both raise `Problem` and psycopg's errors."""
+class Settled(Struct, frozen=True):
+    """What became of a payload: events (none, where nobody wants to know), or under which key and why it is parked."""
 
-    def __init__(self, node: "Node") -> None:
+    events: Sequence[Kept] = ()
+    parked: UUID | None = None
+    why: Parked | None = None
+
+
+class Sources:
+    """`take` and `replay` raise `Problem` and psycopg's errors."""
+
+    def __init__(self, node: "Node", name: str = "sources") -> None:
         self._node = node
-        self._connection = node.connection("sources", patience=STATEMENT_WITHIN)
+        self._connection = node.connection(name, patience=STATEMENT_WITHIN)
         self._one_at_a_time = asyncio.Lock()
 
     async def take(self, scope: Scope, body: bytes, tenant_id: UUID, key: bytes) -> tuple[int, bytes]:
@@ -92,13 +101,46 @@ class Sources:
                 raise forbidden("a source's token")
             sender = await _sender(connection, grant.source, view)
         _check_signature(adapter, push, sender)
-        outcome = await keep_payload(adapter, push, sender, self._door(tenant_id, key, headers))
-        if isinstance(outcome, Parked):
-            told = {"events": [], "ignored": False, "parked": await self._park(adapter, push, sender, outcome)}
-        else:
-            metrics.EVENTS.labels("ignored").inc(not outcome)
-            told = {"events": outcome, "ignored": not outcome, "parked": None}
+        settled = await self._settle(adapter, push, sender, key)
+        parked = None if settled.why is None else self._shown(sender, settled.parked, settled.why)
+        told = {"events": settled.events, "ignored": not (settled.events or parked), "parked": parked}
         return adapter.status, msgspec.json.encode({**adapter.answer, **told})
+
+    async def take_all(
+        self, adapter: Adapter, pushes: Sequence[Push], tenant_id: UUID, source: str
+    ) -> Sequence[Settled | Problem]:
+        """What came out of a bus, together, in its order, for the source that the operator named. A `Problem` is none
+        of the payload's: nothing of that one is kept, and it is to be brought again."""
+        try:
+            async with self._live() as connection:
+                sender = await _sender(connection, source, await self._view(connection, tenant_id))
+        except (Problem, psycopg.Error) as error:
+            return [_problem(error)] * len(pushes)
+        # What the operator named may send; the group need not look at a token.
+        outcomes = await asyncio.gather(
+            *(self._settle(adapter, push, sender, b"") for push in pushes), return_exceptions=True
+        )
+        return [each if isinstance(each, Settled) else _problem(each) for each in outcomes]
+
+    async def set_aside(
+        self, adapter: Adapter, push: Push, tenant_id: UUID, source: str, why: Problem
+    ) -> Settled | Problem:
+        """Parked as it is, for a reason that is not its own; what is in the way of that is in the way."""
+        try:
+            async with self._live() as connection:
+                sender = await _sender(connection, source, await self._view(connection, tenant_id))
+            parked = Parked("not_understood", f"It could not be kept, and can be read again: {why.detail}")
+            return Settled(parked=await self._park(adapter, push, sender, parked), why=parked)
+        except (Problem, psycopg.Error) as error:
+            return _problem(error)
+
+    async def rows(self, query: LiteralString, values: Mapping[str, Any]) -> Sequence[tuple[Any, ...]]:
+        async with self._live() as connection:
+            return await (await connection.execute(query, values)).fetchall()
+
+    async def there(self, tenant_id: UUID, source: str) -> bool:
+        async with self._live() as connection:
+            return await set_up_of(connection, tenant_id, source) is not None
 
     async def replay(self, path: str, body: bytes, tenant_id: UUID, key: bytes) -> bytes:
         """Read parked payloads again, by the mapping as it is now. However often: what became events is not read again,
@@ -133,11 +175,23 @@ class Sources:
         except TimeoutError:
             raise unavailable("The database does not answer; nothing was kept. Send again.") from None
 
-    async def _granted(self, connection: Connection, tenant_id: UUID, key: bytes) -> tuple[Grant, View]:
-        """What this token may do as things stand now. Raises `Problem` when it was revoked, on whichever node."""
+    async def _settle(self, adapter: Adapter, push: Push, sender: Sender, key: bytes) -> Settled:
+        """Durable, whatever it is. Raises `Problem` and psycopg's errors for what is not the payload's fault."""
+        outcome = await keep_payload(adapter, push, sender, self._door(sender.tenant_id, key, push.headers))
+        if isinstance(outcome, Parked):
+            return Settled(parked=await self._park(adapter, push, sender, outcome), why=outcome)
+        metrics.EVENTS.labels("ignored").inc(not outcome)
+        return Settled(outcome)
+
+    async def _view(self, connection: Connection, tenant_id: UUID) -> View:
         view = (await self._node.views.current(connection, (tenant_id,))).get(tenant_id)
         if view is None:
             raise unavailable("This organisation's settings cannot be read; its events cannot be planned.")
+        return view
+
+    async def _granted(self, connection: Connection, tenant_id: UUID, key: bytes) -> tuple[Grant, View]:
+        """What this token may do as things stand now. Raises `Problem` when it was revoked, on whichever node."""
+        view = await self._view(connection, tenant_id)
         if key not in view.grants:
             raise Problem(401, "token_revoked", "This token was revoked or never existed.")
         return view.grants[key], view
@@ -157,13 +211,28 @@ class Sources:
 
         return keep
 
-    async def _park(self, adapter: Adapter, push: Push, sender: Sender, parked: Parked) -> dict[str, Any]:
+    async def _park(self, adapter: Adapter, push: Push, sender: Sender, parked: Parked) -> UUID:
         async with self._live() as connection:
-            key = await park(connection, sender.tenant_id, sender.source, adapter, push, parked)
+            options = sender.set_up.known(adapter).options
+            key = await park(connection, sender.tenant_id, sender.source, adapter, push, parked, options)
         metrics.EVENTS.labels("parked").inc()
         log.info("parked: %s", parked.reason, extra={"source": sender.source, "parked": str(key)})
+        return key
+
+    def _shown(self, sender: Sender, key: UUID | None, parked: Parked) -> dict[str, Any]:
         where = f"{self._node.settings.base_url}{PATH}{quote(sender.source, safe='')}/parked"
         return {"id": key, "reason": parked.reason, "detail": parked.detail, "words": parked.words, "see": where}
+
+
+def _problem(error: BaseException) -> Problem:
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, psycopg.Error):
+        return not_kept(error)
+    if not isinstance(error, Exception):
+        raise error
+    log.error("a payload could not be kept", exc_info=error)
+    return unavailable("This could not be kept; the log of this node says why.")
 
 
 async def _sender(connection: Connection, source: str, view: View) -> Sender:
@@ -175,7 +244,8 @@ async def _sender(connection: Connection, source: str, view: View) -> Sender:
 
 
 def _check_signature(adapter: Adapter, push: Push, sender: Sender) -> None:
-    if sender.set_up.secret and not adapter.signed(push, sender.set_up.secret):
+    secret, options = sender.set_up.secret, sender.set_up.known(adapter).options
+    if secret and not adapter.signed_as(push, secret, options):
         log.warning("a signature was refused", extra={"source": sender.source})
         where = f"PUT {PATH}{quote(sender.source, safe='')}/secret"
         detail = (

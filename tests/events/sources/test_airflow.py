@@ -1,5 +1,5 @@
-"""What the plug-in tidings-airflow sends becomes events. The sample is one that it sent of a real run of Airflow 3.3.2,
-and `senders/tidings-airflow/tests` holds it to that."""
+"""What the plug-in tidings-airflow sends becomes events. That it sends what is written here, beside a real Airflow, is
+tested in `senders/tidings-airflow`."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -146,6 +146,42 @@ def test_an_owner_may_be_several_and_a_mail_address_is_one() -> None:
     people = read(dag={"owners": ["ann@example.com, bo", "bo", " dan "]}).people
     assert people.submitter == PersonKey(email="ann@example.com")
     assert people.related == ["bo", "dan"]
+
+
+# resources
+
+
+@pytest.mark.parametrize(
+    ("uri", "path"),
+    [
+        ("postgres://rm-orders.pg.rds.aliyuncs.com:5432/orders/public/orders", "rm-orders/orders/orders"),
+        ("postgresql://rm-orders:5432/orders/sales/items", "rm-orders/orders/sales.items"),
+        ("mysql://10.0.0.5:3306/orders/items", "10.0.0.5/orders/items"),
+        ("mysql://[fd00::5]:3306/orders/items", "[fd00::5]/orders/items"),
+        ("mysql://user:secret@rm-orders/orders/items?ssl=true#x", "rm-orders/orders/items"),
+        ("snowflake://acme/analytics/sales/daily", "acme/analytics/sales.daily"),
+        ("bigquery://acme-prod/sales/daily%20totals", "acme-prod/sales/daily totals"),
+        ("mysql://rm-orders/orders", "rm-orders/orders"),
+        ("mysql://rm-orders", "rm-orders"),
+        ("mysql://rm-orders/public/items", "rm-orders/public/items"),
+        ("s3://bucket/orders/items.csv", None),
+        ("orders", None),
+        ("mysql:///orders/items", None),
+        ("mysql://[broken/orders", None),
+        ("mysql://rm-orders/a/b/c/d", None),
+        (f"mysql://rm-orders/{'x' * 300}/items", None),
+        (None, None),
+    ],
+)
+def test_the_assets_that_a_dag_makes_are_databases_and_tables_where_their_uri_is_one(
+    uri: str | None, path: str | None
+) -> None:
+    assert [each.path() for each in read(outlets=[uri, uri]).resources] == ([path] if path else [])
+
+
+def test_no_more_resources_than_an_event_may_have() -> None:
+    event = read(outlets=[f"mysql://rm-orders/orders/t{n}" for n in range(300)])
+    assert len(read_event(msgspec.json.encode(event), now=RECEIVED).event.resources) == 100
 
 
 # the link

@@ -92,7 +92,7 @@ def test_an_instance_that_succeeded() -> None:
     event = read(STATUS, INSTANCE, owner="ann")
     assert event.type == "data_warehouse_development.tasks_run"
     assert event.id == "539fd8f4-4ea1-4625-aa8b-6c9066740001"
-    assert (event.subject.kind, event.subject.id, event.subject.title) == ("task_flow", "1002698219", "")
+    assert (event.subject.kind, event.subject.id, event.subject.title) == ("task_flow", "4532688169", "1002698219")
     assert event.time == datetime(2022, 5, 16, 11, 30, tzinfo=UTC)
     assert event.people.submitter == "ann"
     assert event.details == {"workspace": "307302", "instance": "4532688169"}

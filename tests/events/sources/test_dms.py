@@ -57,6 +57,36 @@ def test_the_sample_of_the_page_becomes_an_event() -> None:
     assert (event.source, event.resources, event.details) == ("", [], {})
 
 
+EARLIER = {
+    "Precheck failed": ("Tickets", "Data change"),
+    "预检查失败": ("工单", "数据变更"),
+}
+"""The samples of earlier editions, https://www.alibabacloud.com/help/doc-detail/215486.htm and
+https://helpcdn.aliyun.com/document_detail/215486.html, with a ticket."""
+
+
+@pytest.mark.parametrize("said", EARLIER)
+def test_a_push_as_earlier_editions_of_the_page_have_it_is_read_too(said: str) -> None:
+    category, module = EARLIER[said]
+    flat = {
+        "submitterName": "xxx",
+        "submitterUid": ANN,
+        "category": category,
+        "event": said,
+        "message": "【DMS数据管理】尊敬的客户:xxx用户提交的工单-数据变更,预检查校验不通过,可前往工单内检查后重新提交,请确认!",
+        "module": module,
+        "receivers": [{"name": "xxx1", "uid": BO}, {"name": "xxx2", "uid": ANN}],
+    }
+    assert parked(Push(HOOK, json.dumps(flat).encode(), RECEIVED)).reason == "incomplete"
+    event = read(Push(HOOK, json.dumps(flat | {"taskId": "88123"}).encode(), RECEIVED))
+    assert (event.type, event.subject.id) == ("data_change.precheck_failed", "88123")
+    assert (event.people.submitter, event.people.related) == (PersonKey(external_id=ANN), [PersonKey(external_id=BO)])
+
+
+def test_it_is_answered_as_dms_documents_success() -> None:
+    assert DMS.answer == {"root": "", "success": True}
+
+
 def test_whoever_is_told_of_a_pending_approval_is_an_approver() -> None:
     event = read(event="待审批", to=(DAN, BO, BO))
     assert event.type == "data_change.pending_approval"

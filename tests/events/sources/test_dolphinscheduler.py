@@ -121,7 +121,7 @@ def parked(one: Push) -> Parked:
 def test_a_workflow_that_succeeded() -> None:
     event = read(SUCCEEDED)
     assert event.type == "task_orchestration.tasks_run"
-    assert (event.subject.kind, event.subject.id, event.subject.title) == ("task_flow", "15279845102208", "load-2024")
+    assert (event.subject.kind, event.subject.id, event.subject.title) == ("task_flow", "412", "load-2024 (412)")
     assert event.time == datetime(2026, 11, 23, 10, 0, 4, tzinfo=UTC)
     assert (event.people.submitter, event.people.related) == ("ann", ["bo"])
     assert event.details == {
@@ -145,11 +145,11 @@ def test_workflows_of_one_alert_are_events_of_their_own() -> None:
 
 def test_the_names_of_older_versions_are_understood() -> None:
     event = read(OLDEST, timezone="Asia/Shanghai")
-    assert (event.type, event.subject.id, event.subject.title) == ("task_orchestration.tasks_run", "2926", "3")
+    assert (event.type, event.subject.id, event.subject.title) == ("task_orchestration.tasks_run", "2926", "3 (2926)")
     assert event.time == datetime(2021, 1, 29, 11, 1, 11, tzinfo=UTC)
     event = read(OLD_FAILURE)
     assert (event.type, event.subject.id, event.subject.title) == (
-        "task_orchestration.tasks_failed", "1111111", "test-name",
+        "task_orchestration.tasks_failed", "90019", "test-name (90019)",
     )  # fmt: skip
     assert event.people.submitter == PersonKey(email="test@cisco.com")
 
@@ -164,8 +164,8 @@ def test_the_names_of_older_versions_are_understood() -> None:
         ("load-20261123", "workflowInstanceName", "load-20261123"),
     ],
 )
-def test_the_title_is_the_name_of_the_workflow_and_not_of_the_run(name: str, field: str, title: str) -> None:
-    assert read(SUCCEEDED | {"workflowInstanceName": None, field: name}).subject.title == title
+def test_the_title_is_the_name_of_the_workflow_and_the_number_of_the_run(name: str, field: str, title: str) -> None:
+    assert read(SUCCEEDED | {"workflowInstanceName": None, field: name}).subject.title == f"{title} (412)"
 
 
 @pytest.mark.parametrize(

@@ -143,6 +143,10 @@ def test_a_run_of_a_deployment_is_called_as_prefect_calls_it() -> None:
     )  # fmt: skip
     assert event.subject.title == "load-orders/production (paper-cassowary)"
     assert event.details["work_pool"] == "k8s"
+    # A hook knows its id alone.
+    assert read(state("Completed", "COMPLETED", role("deployment", "prefect.deployment.b2"))).subject.title == (
+        "load-orders (paper-cassowary)"
+    )
 
 
 def test_an_automation_and_a_hook_that_tell_one_state_tell_one_event() -> None:
@@ -200,6 +204,12 @@ def test_without_its_own_time_a_state_has_that_of_the_event_or_of_its_arrival() 
 def test_an_event_without_an_id_gets_one_that_is_always_the_same() -> None:
     without = FAILED | {"id": None}
     assert read(without).id == read(without).id != ""
+
+
+def test_an_event_inside_a_json_string_as_prefect_sent_it_before_3_4_2_is_the_same() -> None:
+    assert reading(json.dumps(FAILED)) == reading(FAILED)
+    for raw in (b'""', b'"x"', b'"\\"x\\""', json.dumps(json.dumps(json.dumps(FAILED))).encode()):
+        assert parked(raw).reason == "not_understood"
 
 
 def test_a_heartbeat_is_no_change() -> None:

@@ -77,6 +77,11 @@ class Buffered:
             left = self._look()
         return left
 
+    def deliver(self) -> None:
+        """Send from now on what other processes put into the file, though this one may never: for one that outlives
+        them."""
+        self._start()
+
     def refused(self) -> Sequence[Aside]:
         """What Tidings would not take, with its reasons; the newest thousand."""
         with self._lock:

@@ -61,6 +61,18 @@ def lines(event: Mapping[str, Any], token: str) -> list[Line]:
             text("Answers who would be told and why; nothing is kept or sent."),
             _curl("preview", "application/json", one, token),
         ),
+        Line(
+            "python",
+            "Python",
+            text("With the package tidings-client, which sends again what could not be sent."),
+            _python(one, token),
+        ),
+        Line(
+            "bus",
+            text("Message bus"),
+            text("Kafka, RabbitMQ, NATS or Redis: in the file that TIDINGS_BUSES names; a node takes the events out."),
+            _bus(one["source"]),
+        ),
     ]
 
 
@@ -73,4 +85,27 @@ def _curl(path: str, content_type: str, body: Any, token: str) -> str:
     return (
         f'curl -X POST {address(path)} \\\n  -H "Authorization: Bearer {token or TOKEN}" \\\n'
         f"  -H \"Content-Type: {content_type}\" \\\n  -d '{said}'"
+    )
+
+
+def _python(event: Mapping[str, Any], token: str) -> str:
+    subject, people = event["subject"], event["people"]
+    made = f"Client({settings().base_url!r}, {token!r})" if token else "Client.from_environment()  # TIDINGS_URL too"
+    return (
+        "from tidings_client import Client, Event, People, Subject\n\n"
+        f"client = {made}\n"
+        "client.send(Event(\n"
+        f"    {event['type']!r},\n"
+        f"    Subject({subject['kind']!r}, {subject['id']!r}, {subject['title']!r}),\n"
+        f"    People(submitter={people['submitter']!r}),\n"
+        f"    id={event['id'] + '-py'!r},\n"
+        "))"
+    )
+
+
+def _bus(source: str) -> str:
+    said = json.dumps(source, ensure_ascii=False)
+    return (
+        f'[[bus]]\nname = "my-bus"\nkind = "kafka"\nurl = "kafkas://user:${{KAFKA_PASSWORD}}@kafka.example.com:9093"\n'
+        f'topic = "tickets"\nsource = {said}'
     )

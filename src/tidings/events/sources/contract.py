@@ -77,7 +77,7 @@ class Adapter(ABC):
     """What is known of this system's words; a source may have rows of its own, which come first."""
     steps: ClassVar[Mapping[str, Sequence[str]]]
     """By language: what to do on the other side, one thing after the other. `{url}` is where it is to send, with the
-    token in it."""
+    token in it; `{base}` and `{token}` are Tidings' address and the token by themselves. Code stands in backticks."""
     group: ClassVar[Group] = "anything"
     about: ClassVar[Mapping[str, str]] = {}
     """By language: what it is and how it connects, in a line, for those who look for theirs."""
@@ -103,13 +103,21 @@ class Adapter(ABC):
     def read(self, push: Push, known: Known) -> Reading:
         """Never raises, whatever the bytes are. The same push makes the same events, their ids included."""
 
-    def kept(self, body: bytes) -> bytes:
+    def parked_body(self, body: bytes) -> bytes:
         """What of a body is parked: enough to read it again, and nothing that people may not see. Never raises."""
         return body
+
+    def parked_headers(self, headers: Mapping[str, str], options: Values) -> Mapping[str, str]:
+        """What of the headers is parked with the body: all that `read` looks at, and nothing secret."""
+        return {name: headers[name] for name in self.kept_headers if name in headers}
 
     def signed(self, push: Push, secret: str) -> bool:
         """Whether whoever sent it knows the source's secret. A system that cannot sign has none."""
         return False
+
+    def signed_as(self, push: Push, secret: str, options: Values) -> bool:
+        """As `signed`, where the source says how its system signs."""
+        return self.signed(push, secret)
 
 
 def with_made_up_id(event: Event) -> Event:

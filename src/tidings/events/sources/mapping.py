@@ -44,7 +44,7 @@ class WordMap:
 
     def nearest(self, said: str) -> str:
         """The word of the last part that looks most like this one; empty when none does."""
-        known = {compared(word): word for row in self.rows for word in row.said[-1]}
+        known = {compared(word): word for row in self.rows for word in row.said[-1] if "*" not in word}
         close = difflib.get_close_matches(compared(said), known, n=1, cutoff=0.5)
         return known[close[0]] if close else ""
 

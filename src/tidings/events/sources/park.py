@@ -111,17 +111,22 @@ async def set_up_of(connection: Connection, tenant_id: UUID, source: str) -> Set
 
 
 async def park(
-    connection: Connection, tenant_id: UUID, source: str, adapter: Adapter, push: Push, parked: Parked
+    connection: Connection,
+    tenant_id: UUID,
+    source: str,
+    adapter: Adapter,
+    push: Push,
+    parked: Parked,
+    options: Values | None = None,
 ) -> UUID:
-    """Its key; that of the first where the very same payload waits already. Raises `Problem` 429 `parked_full`, 413 for
-    what is too large to be kept."""
-    body = adapter.kept(push.body)
+    """Its key; that of the first where the very same payload waits already. `options`: the source's, as `Known` has
+    them. Raises `Problem` 429 `parked_full`, 413 for what is too large to be kept."""
+    body = adapter.parked_body(push.body)
     if len(body) > MAX_EVENT_BYTES:
         detail = f"What cannot be read is parked up to {MAX_EVENT_BYTES // 1024} KiB; this is larger. {parked.detail}"
         raise Problem(413, "body_too_large", detail)
-    headers = {
-        name: cut(one_line(push.headers[name]), HEADER_LENGTH) for name in adapter.kept_headers if name in push.headers
-    }
+    kept = adapter.parked_headers(push.headers, options or {})
+    headers = {name: cut(one_line(value), HEADER_LENGTH) for name, value in kept.items()}
     row = {
         "id": uuid7(),
         "tenant": tenant_id,
@@ -135,13 +140,13 @@ async def park(
         "hash": hashlib.blake2b(adapter.code.encode() + b"\0" + body, digest_size=16).digest(),
         "at_most": WAITING_AT_MOST,
     }
-    kept = await (await connection.execute(_PARK, row, binary=True)).fetchone()
-    if kept is None:
+    found = await (await connection.execute(_PARK, row, binary=True)).fetchone()
+    if found is None:
         detail = (
             f"{WAITING_AT_MOST:,} payloads of {source!r} wait for a mapping already: set it, and have them read again."
         )
         raise Problem(429, "parked_full", detail, headers={"Retry-After": "600"})
-    key: UUID = kept[0]
+    key: UUID = found[0]
     return key
 
 

@@ -47,7 +47,7 @@ def mapping_of(caller: Caller, name: str, adapter: str | None = None) -> ShownMa
     caller.require("administrator", to_write=False)
     source = source_of(caller, name)
     intake = Intake.objects.for_tenant(caller.tenant_id).filter(source_id=source.id).first()
-    return _shown(intake, _adapter(adapter or (intake.adapter if intake else "") or next(iter(ADAPTERS))))
+    return _shown(intake, adapter_of(adapter or (intake.adapter if intake else "") or next(iter(ADAPTERS))))
 
 
 @transaction.atomic
@@ -63,10 +63,10 @@ def put_mapping(
     """All of the source's own rows; `ignored_people` or `options` None: they stay. It holds for every push after this
     is answered. Raises 403, 404, 409, 412, 422."""
     caller.require("administrator")
-    source, kind = source_of(caller, name), _adapter(adapter)
-    checked = _checked(caller, kind, rows)
+    source, kind = source_of(caller, name), adapter_of(adapter)
+    checked = rows_for(caller, kind, rows)
     intake = _locked(source)
-    before = _shown(intake, _adapter(intake.adapter or adapter))
+    before = _shown(intake, adapter_of(intake.adapter or adapter))
     expected.check(before.version, {**_content(before), "version": before.version})
     written = [write_row(kind.mapping.parts, row) for row in checked]
     ignored = before.ignored_people if ignored_people is None else sorted(set(ignored_people))
@@ -91,6 +91,33 @@ def put_mapping(
         stale=(),
     )
     return after
+
+
+@transaction.atomic
+def choose_adapter(caller: Caller, name: str, adapter: str) -> None:
+    """Whose words the source speaks; empty: Tidings' own. What it said of another system, words and options, goes; its
+    key and whom it names stay. Raises 403, 404, 422."""
+    caller.require("administrator")
+    source = source_of(caller, name)
+    if adapter:
+        adapter_of(adapter)
+    intake = _locked(source)
+    if intake.adapter == adapter:
+        return
+    before = {"adapter": intake.adapter, "rows": list(intake.mapping), "options": dict(intake.options)}
+    intake.adapter, intake.mapping, intake.options = adapter, [], {}
+    intake.version += 1
+    Intake.objects.for_tenant(caller.tenant_id).bulk_update([intake], ["adapter", "mapping", "options", "version"])
+    record_change(
+        caller.tenant_id,
+        caller.name,
+        "change",
+        "mapping",
+        name,
+        before=before,
+        after={"adapter": adapter, "rows": [], "options": {}},
+        stale=(),
+    )
 
 
 def has_secret(caller: Caller, name: str) -> bool:
@@ -135,7 +162,8 @@ def parked_of(caller: Caller, name: str, *, resolved: bool = False) -> QuerySet[
     return Parked.objects.for_tenant(caller.tenant_id).filter(source=source.name, resolved_at__isnull=not resolved)
 
 
-def _checked(caller: Caller, kind: Adapter, rows: Sequence[Mapping[str, Any]]) -> list[Row]:
+def rows_for(caller: Caller, kind: Adapter, rows: Sequence[Mapping[str, Any]]) -> list[Row]:
+    """Rows as people write them, checked. Raises 422."""
     if len(rows) > ROWS_AT_MOST:
         raise invalid(f"A source may have {ROWS_AT_MOST} rows of its own.", code="too_many_rows")
     checked, problems = checked_rows(kind.mapping.parts, rows)
@@ -191,7 +219,8 @@ def _locked(source: Source) -> Intake:
     return rows.select_for_update().get(source_id=source.id)
 
 
-def _adapter(code: str) -> Adapter:
+def adapter_of(code: str) -> Adapter:
+    """Raises 422."""
     if code not in ADAPTERS:
         problem = f"is not known here; the adapters are: {', '.join(ADAPTERS)}"
         raise invalid(f"There is no adapter {code!r}.", [{"field": "adapter", "problem": problem}])

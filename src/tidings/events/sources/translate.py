@@ -14,10 +14,10 @@ from tidings.catalog.features import SYSTEM_FEATURE, Catalog, unknown_type
 from tidings.events.event import EARLIEST, Event, Incoming, People, read_event
 from tidings.events.group import Kept, Verdict
 from tidings.events.sources.contract import Adapter, Parked, Push, Reading
+from tidings.events.sources.note import read_note
 from tidings.events.sources.park import SetUp, Waiting
 from tidings.events.sources.registry import ADAPTERS
 from tidings.events.sources.understand import line
-from tidings.kernel.clock import now
 from tidings.kernel.problems import Problem
 
 log = logging.getLogger("tidings.sources")
@@ -45,13 +45,28 @@ class ReadAgain(Struct, frozen=True):
 async def keep_payload(adapter: Adapter, push: Push, sender: Sender, keep: Keep) -> Sequence[Kept] | Parked:
     """All of its events, together. If one cannot be kept, the payload is parked: what was kept of it is a duplicate the
     next time. Raises `Problem` for what is not the payload's fault."""
-    return await _keep(_read(adapter, push, sender), adapter, push.received, sender, keep)
+    return await _keep(translate(adapter, push, sender), adapter, keep)
+
+
+def translate(adapter: Adapter, push: Push, sender: Sender) -> Sequence[Incoming] | Parked:
+    """What a payload becomes, without keeping it: all of its events, each of which would get in; or none at all, if the
+    mapping says that nobody wants to know."""
+    reading = _read(adapter, push, sender)
+    if isinstance(reading, Parked):
+        return reading
+    incoming: list[Incoming] = []
+    for event in reading:
+        checked = _checked(event, sender, push.received)
+        if isinstance(checked, Parked):
+            return checked
+        incoming.append(checked)
+    return incoming
 
 
 async def read_again(rows: Sequence[Waiting], sender: Sender, keep: Keep) -> ReadAgain:
     """Together, so that they are kept together; the oldest takes the first number of its subject."""
     outcomes = await asyncio.gather(
-        *(_keep(_read_parked(row, sender), ADAPTERS.get(row.adapter), row.push.received, sender, keep) for row in rows)
+        *(_keep(_translate_parked(row, sender), ADAPTERS.get(row.adapter), keep) for row in rows)
     )
     became: dict[UUID, Sequence[UUID]] = {}
     still: dict[UUID, Parked] = {}
@@ -63,17 +78,9 @@ async def read_again(rows: Sequence[Waiting], sender: Sender, keep: Keep) -> Rea
     return ReadAgain(became, still)
 
 
-async def _keep(
-    reading: Reading, adapter: Adapter | None, received: datetime, sender: Sender, keep: Keep
-) -> Sequence[Kept] | Parked:
-    if isinstance(reading, Parked):
-        return reading
-    incoming: list[Incoming] = []
-    for event in reading:
-        checked = _checked(event, received, sender)
-        if isinstance(checked, Parked):
-            return checked
-        incoming.append(checked)
+async def _keep(incoming: Sequence[Incoming] | Parked, adapter: Adapter | None, keep: Keep) -> Sequence[Kept] | Parked:
+    if isinstance(incoming, Parked):
+        return incoming
     kept: list[Kept] = []
     for verdict in await keep(incoming):
         if isinstance(verdict, Kept):
@@ -90,6 +97,8 @@ async def _keep(
 
 
 def _read(adapter: Adapter, push: Push, sender: Sender) -> Reading:
+    if note := read_note(push.body):
+        return note
     try:
         return adapter.read(push, sender.set_up.known(adapter))
     except Exception as error:
@@ -98,30 +107,29 @@ def _read(adapter: Adapter, push: Push, sender: Sender) -> Reading:
         return Parked("not_understood", f"The adapter failed ({type(error).__name__}); the log of this node says more.")
 
 
-def _read_parked(row: Waiting, sender: Sender) -> Reading:
+def _translate_parked(row: Waiting, sender: Sender) -> Sequence[Incoming] | Parked:
     adapter = ADAPTERS.get(row.adapter)
     if adapter is None:
         return Parked("not_understood", f"This version has no adapter {row.adapter!r}.")
-    return _read(adapter, row.push, sender)
+    return translate(adapter, row.push, sender)
 
 
-def _checked(event: Event, received: datetime, sender: Sender) -> Incoming | Parked:
-    """As strictly as what comes by `POST /events`."""
+def _checked(event: Event, sender: Sender, received: datetime) -> Incoming | Parked:
+    """As strictly as what comes by `POST /events`; when it was received is when it happened, where nothing else says
+    so: what was parked, or waited in a bus, did not happen just now."""
     if event.source not in ("", sender.source):
         return Parked("invalid_event", _other_source(event.source, sender.source))
-    if event.type.startswith(f"{SYSTEM_FEATURE}."):
-        return Parked("invalid_event", f"Notices of the feature `{SYSTEM_FEATURE}` come from Tidings alone.")
     try:
         people = _without(event.people, sender.set_up.ignored_people)
         raw = msgspec.json.encode(msgspec.structs.replace(event, source=sender.source, people=people))
-        incoming = read_event(raw, now=now(), source=sender.source)
+        incoming = read_event(raw, now=max(received, EARLIEST), source=sender.source)
     except Problem as problem:
         return Parked("invalid_event", problem.detail)
-    if event.type not in sender.catalog.event_types:
+    known = sender.catalog.event_types.get(event.type)
+    if known is None:
         return Parked("unknown_event_type", unknown_type(event.type, sender.catalog).detail)
-    if event.time is None and received < incoming.time:
-        # What was parked, or waited in a bus, did not happen just now. No part of what tells a repeat.
-        incoming = msgspec.structs.replace(incoming, time=max(received, EARLIEST))
+    if known.feature == SYSTEM_FEATURE:
+        return Parked("invalid_event", f"{event.type} is Tidings' own: nobody else's payload becomes one.")
     return incoming
 
 

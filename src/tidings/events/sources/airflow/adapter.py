@@ -14,6 +14,7 @@ from tidings.channels.contract import Field
 from tidings.channels.field_words import words_beside
 from tidings.channels.words import one_line
 from tidings.events.event import Event, People, PersonKey, PersonRef, Subject
+from tidings.events.sources.airflow.assets import resources_of
 from tidings.events.sources.contract import Adapter, Known, Parked, Push, Reading, with_made_up_id
 from tidings.events.sources.error_line import error_line
 from tidings.events.sources.mapping import Row, WordMap, mapping_beside
@@ -77,6 +78,7 @@ class Body(msgspec.Struct):
     url: Text = None
     task: Task | None = None
     deadline: Deadline | None = None
+    outlets: list[Text] | None = None
     failed_tasks: list[Task] | None = None
     failed_task_count: int | None = None
 
@@ -136,6 +138,7 @@ def _event(body: Body, event_type: str, known: Known, received: datetime) -> Eve
             subject=Subject("task_flow", _subject_id(dag, run), _title(dag, run), _link(body, known)),
             time=moment(body.time) or moment(run.end_date) or received,
             people=_people(run, dag),
+            resources=resources_of(body.outlets or ()),
             details=_details(body),
         )
     )

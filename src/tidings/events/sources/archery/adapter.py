@@ -50,19 +50,23 @@ def checked_zone(name: str) -> str:
 
 def checked_groups(written: str) -> str:
     if read_groups(written) is None:
-        raise InvalidField("must be ids of permission groups, each with its logins, such as 1=bo,dan; 2=carol")
+        raise InvalidField(
+            "must be ids of permission groups, each with its logins, such as 1=bo,dan; orders team/2=carol"
+        )
     return written
 
 
 def read_groups(written: str) -> Mapping[str, tuple[str, ...]] | None:
-    """The logins of each permission group, by its id. None: it is not written so."""
+    """The logins of each permission group, by its id; before it, where it is said, the name of the resource group and a
+    slash. None: it is not written so."""
     groups = dict[str, tuple[str, ...]]()
     for part in filter(str.strip, written.split(";")):
-        group, _, logins = part.partition("=")
+        key, _, logins = part.partition("=")
+        team, slash, group = key.rpartition("/")
         names = _listed(logins)
-        if not (group.strip().isdecimal() and names) or "=" in logins:
+        if not (group.strip().isdecimal() and names) or "=" in logins or (slash and not team.strip()):
             return None
-        groups[group.strip()] = names
+        groups[f"{team.strip()}{slash}{group.strip()}"] = names
     return groups
 
 
@@ -79,6 +83,8 @@ class ArcheryAdapter(Adapter):
         Field("timezone", "text", WORDS["timezone"], default=ZONE, check=checked_zone),
         Field("approvers", "text", WORDS["approvers"], check=checked_groups),
     )
+    # Whoever has both ways switched on is told of each change twice, in other words each time.
+    first_holds = True
     # It sends the SQL of a ticket three times over, and does not look whether that was taken.
     at_most = MAX_BATCH_BYTES
 
@@ -95,7 +101,7 @@ class ArcheryAdapter(Adapter):
             return unmapped(words, known.words)
         return () if row.type is None else (_event(body, row.type, words, known),)
 
-    def kept(self, body: bytes) -> bytes:
+    def parked_body(self, body: bytes) -> bytes:
         return without_sql(body)
 
     def signed(self, push: Push, secret: str) -> bool:
@@ -129,7 +135,7 @@ def _event(body: Body, event_type: str, words: Mapping[str, str], known: Known) 
         id=_identity(body, words),
         type=event_type,
         subject=Subject("ticket", key, title(name), url),
-        time=_time(body, words, _zone(str(known.options.get("timezone") or ""))),
+        time=_time(body, words, _zone(text(body.tidings.timezone), str(known.options.get("timezone") or ZONE))),
         people=People(_submitter(body), approvers=_approvers(body, known)),
         actor=(text(step.audit_user) or None) if step else None,
         resources=[*_resources(body)][:RESOURCES_AT_MOST],
@@ -168,11 +174,13 @@ def _submitter(body: Body) -> PersonRef | None:
 
 
 def _approvers(body: Body, known: Known) -> list[PersonRef]:
-    """Those that our notifier names; else, by the source's own list, those of the permission group whose turn it is.
-    The payload itself has nothing but the id of that group."""
+    """Those that our notifier names; else, by the source's own list, those of the permission group whose turn it is: as
+    far as the list says, in the ticket's resource group. The payload itself has nothing but the id of the one and the
+    name of the other."""
     if body.tidings.approvers:
         return [*sorted({login for each in body.tidings.approvers if (login := each.strip())})]
-    return list(_groups(str(known.options.get("approvers") or "")).get(text(body.audit.current_audit), ()))
+    listed, group = _groups(str(known.options.get("approvers") or "")), text(body.audit.current_audit)
+    return [*(listed.get(f"{text(body.audit.group_name)}/{group}") or listed.get(group, ()))]
 
 
 def _resources(body: Body) -> Iterator[Resource]:
@@ -202,10 +210,11 @@ def _details(body: Body, words: Mapping[str, str]) -> dict[str, str | int]:
         ("approval_node", body.tidings.approval_node),
         ("comment", body.tidings.step.remark if body.tidings.step else None),
         ("valid_until", content.valid_date),
-        ("row_limit", content.limit_num),
     ):
         if line(said):
             details[name] = line(said)
+    if (limit := _count(content.limit_num)) is not None:
+        details["row_limit"] = limit
     if release is not None:
         ended = words["status"] in ENDED
         rows = statements(content.execute_result if ended else content.review_content)
@@ -232,5 +241,8 @@ def _groups(written: str) -> Mapping[str, tuple[str, ...]]:
 
 
 @lru_cache(maxsize=64)
-def _zone(name: str) -> ZoneInfo:
-    return ZoneInfo(name or ZONE)
+def _zone(said: str, otherwise: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(said or otherwise)
+    except (LookupError, ValueError, OSError):
+        return ZoneInfo(otherwise)

@@ -70,12 +70,13 @@ class Step(Struct):
 
 class Tidings(Struct):
     """What our notifier knows beside: the event, which the generic webhook leaves out; approvers by login; the name of
-    the permission group whose turn it is."""
+    the permission group whose turn it is; in which zone the times are."""
 
     event_type: Text = None
     approvers: list[str] = []
     approval_node: Text = None
     step: Step | None = None
+    timezone: Text = None
 
 
 class Body(Struct):

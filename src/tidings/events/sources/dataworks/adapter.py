@@ -7,7 +7,6 @@ https://www.alibabacloud.com/help/en/eventbridge/user-guide/signature-algorithm
 """
 
 import hmac
-import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from urllib.parse import quote
@@ -17,10 +16,10 @@ from msgspec import field
 
 from tidings.channels.contract import Field, InvalidField
 from tidings.channels.field_words import words_beside
-from tidings.events.event import Event, People, PersonKey, PersonRef, Resource, Subject
+from tidings.events.event import Event, People, PersonKey, PersonRef, Resource, Subject, is_link
 from tidings.events.sources.contract import Adapter, Known, Parked, Push, Reading, with_made_up_id
 from tidings.events.sources.mapping import mapping_beside
-from tidings.events.sources.steps import steps_beside
+from tidings.events.sources.steps import about_beside, sample_beside, steps_beside
 from tidings.events.sources.understand import Text, decoded, line, moment, text, title, unmapped
 
 WORDS = words_beside(__file__)
@@ -29,11 +28,9 @@ HEADER = "x-eventbridge-signature-token"
 # What the console can put into the address of a page; DataWorks documents none.
 IN_LINKS = ("region", "workspace", "node", "instance", "workflow")
 TABLES_AT_MOST = 20
-_LINK = re.compile(
-    r"https?://[a-z0-9][a-z0-9.-]*(?::[0-9]{1,5})?(?:[/?#][!#$%&()*+,./:;=?@\[\]\w~-]*)?", re.ASCII | re.I
-)
-# Its zone, as extensions of its name times: 2020-11-19T21:04:42.179PRC.
-_PRC = re.compile(r"PRC\Z")
+URL_LENGTH = 2_000
+# The zone of EventBridge's own times: 2020-11-19T21:04:42.179PRC.
+_PRC = "PRC"
 _AHEAD = timedelta(hours=8)
 Moment = str | int | float | None
 
@@ -106,7 +103,7 @@ _decoder = msgspec.json.Decoder(Body)
 def checked_link(template: str) -> str:
     """Raises `InvalidField`."""
     filled = _filled(template, dict.fromkeys(IN_LINKS, "1"))
-    if "{" in filled or not _LINK.fullmatch(filled):
+    if "{" in filled or not is_link(filled):
         names = ", ".join(f"{{{name}}}" for name in IN_LINKS)
         raise InvalidField(f"must be a whole URL; in braces it may have {names}, and nothing else")
     return template
@@ -116,7 +113,10 @@ class DataWorksAdapter(Adapter):
     code = "dataworks"
     label = "Alibaba Cloud DataWorks"
     mapping = mapping_beside(__file__)
+    group = "warehouses"
+    about = about_beside(__file__)
     steps = steps_beside(__file__)
+    sample = sample_beside(__file__)
     options = (
         Field("owner", "text", WORDS["owner"]),
         Field("link", "text", WORDS["link"], check=checked_link),
@@ -177,7 +177,7 @@ def _event(body: Body, data: Data, process: Process, event_type: str, subject: S
 
 
 def _subject(body: Body, data: Data, process: Process, known: Known) -> Subject:
-    """A workflow that has a name, else the node: of an instance DataWorks tells nothing but numbers."""
+    """The run: of a workflow, else of a node, of which DataWorks tells nothing but numbers."""
     if approval := line(_first(process.process_id, data.process_id)):
         return Subject("ticket", approval, title(process.title))
     workflow, node = line(data.dag_id), line(data.node_id)
@@ -188,11 +188,11 @@ def _subject(body: Body, data: Data, process: Process, known: Known) -> Subject:
         "instance": line(data.task_id),
         "workflow": workflow,
     }
-    key = workflow if text(data.dag_name) else node or line(data.task_id) or workflow
-    link = _filled(str(known.options.get("link") or ""), {name: step for name, step in steps.items() if step})
+    key = workflow if text(data.dag_name) else line(data.task_id) or node or workflow
+    page = _filled(str(known.options.get("link") or ""), {name: step for name, step in steps.items() if step})
     # One that is not filled, or is no link any more, would have the event refused.
-    url = link if "{" not in link and _LINK.fullmatch(link) else ""
-    return Subject("task_flow", key, title(_first(data.dag_name, data.node_name)), url)
+    url = page if "{" not in page and is_link(page) and len(page) <= URL_LENGTH else ""
+    return Subject("task_flow", key, title(_first(data.dag_name, data.node_name, node)), url)
 
 
 def _submitter(data: Data, process: Process, known: Known) -> PersonRef | None:
@@ -217,7 +217,7 @@ def _time(body: Body, data: Data) -> datetime | None:
     published; what is within the data is better."""
     if changed := moment(data.finish_time) or moment(data.modify_time) or moment(data.update_time):
         return changed
-    said, published = moment(body.time), moment(_PRC.sub("+08:00", text(body.published)))
+    said, published = moment(body.time), moment(text(body.published).replace(_PRC, "+08:00"))
     ahead = said is not None and published is not None and said - published > _AHEAD / 2
     return said - _AHEAD if said and ahead else said
 

@@ -3,8 +3,9 @@
 https://www.alibabacloud.com/help/en/dms/send-notifications-by-using-a-custom-webhook-url
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -42,10 +43,15 @@ class MessageEvent(msgspec.Struct):
     eventTime: str | int | float | None = None  # noqa: N815
     message: Text = None
     targetUsers: list[User] | None = None  # noqa: N815
+    receivers: list[User] | None = None
 
 
-class Body(msgspec.Struct):
-    messageEvent: MessageEvent  # noqa: N815
+class Body(MessageEvent):
+    """Earlier editions of the page have the members of the message event at the top, and only `receivers`.
+
+    https://www.alibabacloud.com/help/doc-detail/215486.htm, https://helpcdn.aliyun.com/document_detail/215486.html"""
+
+    messageEvent: MessageEvent | None = None  # noqa: N815
 
 
 _decoder = msgspec.json.Decoder(Body)
@@ -60,6 +66,8 @@ class DmsAdapter(Adapter):
     about = about_beside(__file__)
     sample = sample_beside(__file__)
     kept_headers = (HOOK,)
+    # An earlier edition of the page says what DMS takes for success; what else is in an answer is passed over.
+    answer: ClassVar[Mapping[str, Any]] = {"root": "", "success": True}
 
     def read(self, push: Push, known: Known) -> Reading:
         if push.headers.get(HOOK, HEADERS[HOOK]) != HEADERS[HOOK]:
@@ -69,7 +77,7 @@ class DmsAdapter(Adapter):
         body = decoded(_decoder, push.body, "DMS")
         if isinstance(body, Parked):
             return body
-        event, mapping = body.messageEvent, known.words
+        event, mapping = body.messageEvent or body, known.words
         words = {part: line(getattr(event, part)) for part in mapping.parts}
         task = text(event.taskId)
         if not task and TEST in f"{event.taskName} {event.message}".casefold():
@@ -90,7 +98,7 @@ def _event(said: MessageEvent, event_type: str, task: str, received: datetime) -
     people, in the language of each, and who of them have a method."""
     flow = compared(text(said.category)) in _FLOWS or event_type.startswith(_FLOW_FEATURES)
     submitter = _person(said.submitterUid, said.submitterName)
-    told = _people(said.targetUsers or ())
+    told = _people((said.receivers if said.targetUsers is None else said.targetUsers) or ())
     # While approval is pending DMS's recipients are its approvers; later they are who it thinks is concerned.
     people = (
         People(submitter, approvers=told)

@@ -206,7 +206,7 @@ def _event(alike: Sequence[Content], event_type: str, state: str, known: Known) 
         Event(
             id="",
             type=event_type,
-            subject=Subject("task_flow", first.flow or first.run, _flow_name(first), _page(first, known)),
+            subject=Subject("task_flow", first.run or first.flow, _title(first), _page(first, known)),
             time=max(filter(None, (_ended(each, zone) for each in alike)), default=None),
             people=People(owner, related=[editor] if editor and editor != owner else []),
             details={name: value for name, value in details.items() if value},
@@ -218,6 +218,12 @@ def _ended(content: Content, zone: tzinfo) -> datetime | None:
     """What is still running has no time: then it is when it arrived."""
     ended = _first(content.workflow_end_time, content.process_end_time, content.task_end_time, content.end_time)
     return moment(ended, zone)
+
+
+def _title(content: Content) -> str:
+    """The workflow by its name, and which of its runs."""
+    name = _flow_name(content)
+    return title(f"{name} ({content.run})" if name and content.run else name)
 
 
 def _flow_name(content: Content) -> str:

@@ -4,7 +4,6 @@
 https://docs.prefect.io/v3/api-ref/events/flow-run-events
 """
 
-from collections.abc import Sequence
 from datetime import datetime
 from urllib.parse import quote
 
@@ -21,7 +20,7 @@ from tidings.events.sources.understand import Text, decoded, line, moment, perso
 FLOW_RUN = "prefect.flow-run."
 # Of a run that is alive, every half minute where it is switched on: no state.
 HEARTBEAT = f"{FLOW_RUN}heartbeat"
-OWNER_TAG = "owner:"
+TAG, OWNER_TAG = "prefect.tag.", "owner:"
 OF_PEOPLE = "prefect-cloud.user."
 FAILURES = ("FAILED", "CRASHED")
 _WORDS = words_beside(__file__)
@@ -39,12 +38,20 @@ class Body(msgspec.Struct):
     def label(self, name: str) -> str:
         return line(self.resource.get(f"prefect.{name}"))
 
-    def names(self, role: str) -> list[str]:
-        """Of the related resources in this role, the end of whose id stands in for a name."""
-        return [_name(each) for each in self.related if each.get("prefect.resource.role") == role]
+    def related_as(self, role: str) -> list[Labels]:
+        return [each for each in self.related if each.get("prefect.resource.role") == role]
+
+    def name_of(self, role: str) -> str:
+        """Of the first in this role that has one: to a hook a deployment is an id."""
+        return next(filter(None, (line(each.get("prefect.resource.name")) for each in self.related_as(role))), "")
+
+    def tags(self) -> list[str]:
+        """A tag has no name beside its id."""
+        return [line(each.get("prefect.resource.id")).removeprefix(TAG) for each in self.related_as("tag")]
 
 
 _decoder = msgspec.json.Decoder(Body)
+_sent = msgspec.json.Decoder(Body | str)
 
 
 class PrefectAdapter(Adapter):
@@ -60,7 +67,7 @@ class PrefectAdapter(Adapter):
     first_holds = True
 
     def read(self, push: Push, known: Known) -> Reading:
-        body = decoded(_decoder, push.body, "Prefect")
+        body = _decoded(push.body)
         if isinstance(body, Parked):
             return body
         if body.event == HEARTBEAT:
@@ -71,8 +78,8 @@ class PrefectAdapter(Adapter):
                 "not_understood", f"{line(body.event)!r} is no event of a flow run: see the automation's trigger."
             )
         words = {
-            "flow": _first(body.names("flow")),
-            "deployment": _first(body.names("deployment")),
+            "flow": body.name_of("flow"),
+            "deployment": body.name_of("deployment"),
             "type": body.label("state-type"),
             "state": body.label("state-name"),
         }
@@ -87,6 +94,14 @@ class PrefectAdapter(Adapter):
         return () if row.type is None else (_event(body, row.type, run, words, known, push.received),)
 
 
+def _decoded(raw: bytes) -> Body | Parked:
+    """Prefect before 3.4.2 sends what a template gives as a JSON string, with the event inside."""
+    sent = decoded(_sent, raw, "Prefect")
+    if not isinstance(sent, str):
+        return sent
+    return decoded(_decoder, sent, "Prefect")
+
+
 def _event(body: Body, event_type: str, run: str, words: dict[str, str], known: Known, received: datetime) -> Event:
     flow, deployment, name = words["flow"], words["deployment"], body.label("resource.name")
     # Prefect's own way to write it; a run's name tells it from others of its flow.
@@ -95,7 +110,7 @@ def _event(body: Body, event_type: str, run: str, words: dict[str, str], known: 
     details = {
         "state": words["state"],
         "run": name,
-        "work_pool": _first(body.names("work-pool")),
+        "work_pool": body.name_of("work-pool"),
         # Its first line: what databases add to an exception is the statement, below it.
         "error": line(text(body.resource.get("prefect.state-message")).partition("\n")[0]) if failed else "",
     }
@@ -116,8 +131,8 @@ def _event(body: Body, event_type: str, run: str, words: dict[str, str], known: 
 def _people(body: Body, known: Known) -> People:
     """Who the tags name as owners, the first by the alphabet as submitter; else whoever of Prefect Cloud started it;
     else the owner that the source has."""
-    tags = sorted({tag.strip() for tag in body.names("tag") if tag.casefold().startswith(OWNER_TAG)})
-    owners = list(dict.fromkeys(who for tag in tags if (who := person(tag[len(OWNER_TAG) :]))))
+    tags = [tag for tag in body.tags() if tag.casefold().startswith(OWNER_TAG)]
+    owners = sorted({who for tag in tags if (who := person(tag[len(OWNER_TAG) :]))}, key=str)
     if not owners:
         return People(_creator(body) or person(str(known.options.get("owner") or "")))
     return People(owners[0], related=owners[1:])
@@ -125,23 +140,10 @@ def _people(body: Body, known: Known) -> People:
 
 def _creator(body: Body) -> PersonRef | None:
     """A deployment or an automation is no person."""
-    of_people = [
-        each
-        for each in body.related
-        if each.get("prefect.resource.role") == "creator"
-        and text(each.get("prefect.resource.id")).startswith(OF_PEOPLE)
-    ]
-    return person(_name(of_people[0])) if of_people else None
-
-
-def _name(resource: Labels) -> str:
-    """`prefect.tag.owner:ann` has no other name than its id."""
-    given = line(resource.get("prefect.resource.name"))
-    return given or line(resource.get("prefect.resource.id")).partition(".")[2].partition(".")[2]
-
-
-def _first(names: Sequence[str]) -> str:
-    return names[0] if names else ""
+    for each in body.related_as("creator"):
+        if text(each.get("prefect.resource.id")).startswith(OF_PEOPLE):
+            return person(each.get("prefect.resource.name"))
+    return None
 
 
 def _page(run: str, known: Known) -> str:

@@ -3,6 +3,7 @@ a message bus, for one. What would be 422 there is parked here, with the same wo
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -18,6 +19,9 @@ from tidings.kernel.problems import Problem
 TYPE = "content-type"
 ATTRIBUTES = ("specversion", "id", "source", "type", "time", "subject")
 """Of a CloudEvent, which stand beside the body in its binary form."""
+_WHENEVER = datetime(9999, 1, 1, tzinfo=UTC)
+"""Whether a time lies too far ahead is for whoever has a clock: what waited in a bus or was parked is judged when it is
+kept."""
 _NO_JSON = ("malformed_json", "too_deep", "unsupported_media_type")
 
 
@@ -46,9 +50,9 @@ def _received(push: Push) -> Sequence[Incoming]:
     headers, body = _said(push), push.body
     kind = media_type(headers.get(TYPE, JSON))
     if kind not in (CLOUDEVENTS, *NDJSON) and body.lstrip()[:1] != b"[":
-        return (receive_one(headers, body, now=push.received, source=""),)
+        return (receive_one(headers, body, now=_WHENEVER, source=""),)
     received: list[Incoming] = []
-    for each in receive_many(headers, body, now=push.received, source=""):
+    for each in receive_many(headers, body, now=_WHENEVER, source=""):
         if isinstance(each, Problem):
             raise each
         received.append(each)

@@ -1,0 +1,1 @@
+"""Bytebase: the custom webhook that it had until 3.4."""
