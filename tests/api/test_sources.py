@@ -254,7 +254,7 @@ def test_what_is_not_given_is_as_it_is_stored(api: Any, desk: str) -> None:
     ignored = tried(sample={**DESK, "state": "chat"})
     assert (ignored["events"], ignored["parked"], ignored["ignored"]) == ([], None, True)
     # Of another adapter it has nothing.
-    assert tried(adapter="dms")["parked"]["reason"] == "not_understood"
+    assert tried(adapter="dms")["parked"]["reason"] == "incomplete"
 
 
 def test_why_a_payload_would_be_parked_is_told(api: Any, desk: str) -> None:
@@ -269,7 +269,7 @@ def test_why_a_payload_would_be_parked_is_told(api: Any, desk: str) -> None:
     assert parked(DESK, **DESCRIBED, url="'javascript:x'")["reason"] == "invalid_event"
     assert parked(DESK, **DESCRIBED, type="'own.done'")["reason"] == "unknown_event_type"
     ours = parked(DESK, **DESCRIBED, type="'tidings.channel_failing'")
-    assert (ours["reason"], "Tidings' own" in ours["detail"]) == ("invalid_event", True)
+    assert (ours["reason"], "come from Tidings alone" in ours["detail"]) == ("invalid_event", True)
 
 
 def test_what_could_not_be_saved_is_not_tried(api: Any, desk: str) -> None:

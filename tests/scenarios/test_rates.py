@@ -63,6 +63,16 @@ async def test_a_source_that_sends_too_much_is_told_to_wait_and_nothing_of_that_
     assert "rate_limited" in str(seen.body)
 
 
+async def test_a_payload_that_becomes_many_events_pays_for_all_of_them(empty_stage: Stage) -> None:
+    stage = empty_stage
+    await stage.start(event_rate=1.0)
+    many = [event() for _ in range(30)]
+    assert len((await stage.send("POST", "/api/v1/sources/json", many)).body["events"]) == 30
+    answer = await stage.send("POST", "/api/v1/events", event())
+    assert (answer.status, answer.body["code"]) == (429, "rate_limited")
+    assert 15 <= int(answer.headers["retry-after"]) <= 21
+
+
 async def test_without_a_setting_a_source_sends_as_much_as_it_likes(stage: Stage) -> None:
     for _ in range(3):
         assert (await stage.post_batch(*(event(to="nobody") for _ in range(400)))).status == 202

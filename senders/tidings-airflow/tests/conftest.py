@@ -32,9 +32,9 @@ UP_WITHIN, SOON = 150.0, 60.0
 
 
 class Airflow:
-    """`settings` go into the section [tidings]. `home` must not exist; `dags` is copied into it."""
+    """`home` must not exist; `dags` is copied into it. Begins to make its database."""
 
-    def __init__(self, home: Path, dags: Path, settings: Mapping[str, str]) -> None:
+    def __init__(self, home: Path, dags: Path) -> None:
         self.home = home
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -63,11 +63,15 @@ class Airflow:
             **_section("dag_processor", parsing_processes="1", min_file_process_interval="3600"),
             **_section("logging", worker_log_server_port=str(_free_port()), trigger_log_server_port=str(_free_port())),
             **_section("triggerer", capacity="10"),
-            **_section("tidings", **settings),
         }  # fmt: skip
+        self._migration = subprocess.Popen(
+            ["airflow", "db", "migrate"], env=self.environment, stdout=subprocess.DEVNULL, start_new_session=True
+        )
 
-    def start(self) -> None:
-        self.command("airflow", "db", "migrate")
+    def start(self, settings: Mapping[str, str]) -> None:
+        """`settings` go into the section [tidings]."""
+        self.environment |= _section("tidings", **settings)
+        assert self._migration.wait(120) == 0
         for component in COMPONENTS:
             self.start_one(component)
         self._wait("Airflow is up", UP_WITHIN, self._healthy)
@@ -81,6 +85,8 @@ class Airflow:
             )
 
     def stop(self) -> None:
+        _kill(self._migration.pid, signal.SIGKILL)
+        self._migration.wait(10)
         for process in self._running.values():
             _kill(process.pid, signal.SIGTERM)
         for component in list(self._running):
@@ -199,15 +205,21 @@ def pytest_unconfigure() -> None:
 
 
 @pytest.fixture(scope="session")
-def airflow(node: Any) -> Iterator[Airflow]:
+def new_airflow() -> Iterator[Airflow]:
+    home = Path(tempfile.mkdtemp(prefix="tidings-airflow-"))
+    made = Airflow(home / "home", Path(__file__).parent / "dags")
+    try:
+        yield made
+    finally:
+        made.stop()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def airflow(new_airflow: Airflow, node: Any) -> Airflow:
+    """It makes its database while the node starts."""
     for login in ("ann", "bo", "dan"):
         node.person(login)
     _, token = node.source(SOURCE)
-    home = Path(tempfile.mkdtemp(prefix="tidings-airflow-"))
-    running = Airflow(home / "home", Path(__file__).parent / "dags", {"url": node.url, "token": token})
-    try:
-        running.start()
-        yield running
-    finally:
-        running.stop()
-        shutil.rmtree(home, ignore_errors=True)
+    new_airflow.start({"url": node.url, "token": token})
+    return new_airflow

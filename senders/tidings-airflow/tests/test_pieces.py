@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tidings_airflow.__main__ import main
 from tidings_airflow.listen import Listener, run_ended
 from tidings_airflow.notifier import TidingsNotifier
 from tidings_airflow.outbox import outbox
@@ -147,6 +148,19 @@ def test_patterns_say_whose_runs_are_told(configure: Configure, dags: str, watch
 
 def test_every_option_is_among_those_that_airflow_lists(configure: Configure) -> None:
     assert set(provider_info()["config"]["tidings"]["options"]) == set(Settings.__dataclass_fields__)
+
+
+def test_trying_it_says_what_is_wrong(configure: Configure, taking: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    configure()
+    assert main(["test"]) == 2
+    assert "AIRFLOW__TIDINGS__URL" in capsys.readouterr().err
+    configure(url="http://127.0.0.1:9", token="t")
+    assert main(["test"]) == 1
+    assert "127.0.0.1:9 cannot be reached" in capsys.readouterr().err
+    configure(url=taking.url, token="t")
+    assert main(["test"]) == 0
+    assert taking.taken[0][1]["event"] == "test"
+    assert main(["tset"]) == 2
 
 
 # what is sent

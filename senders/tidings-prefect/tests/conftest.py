@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 HERE = Path(__file__).parent
-COMMAND = Path(sys.executable).with_name("tidings-prefect")
+BIN = Path(sys.executable).parent
 READY_WITHIN = 90.0
 
 
@@ -37,7 +37,7 @@ class Prefect:
             "DO_NOT_TRACK": "1",
             "PREFECT_RUNNER_POLL_FREQUENCY": "1",
         }
-        server = ["-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port), "--no-ui"]
+        server = [str(BIN / "prefect"), "server", "start", "--host", "127.0.0.1", "--port", str(port), "--no-ui"]
         self._server = self._start(server, "server", {})
 
     def ready(self) -> None:
@@ -61,7 +61,7 @@ class Prefect:
         self._ended([sys.executable, str(file)], environment)
 
     def install(self, *arguments: str) -> str:
-        return self._ended([str(COMMAND), "install", *arguments], {})
+        return self._ended([str(BIN / "tidings-prefect"), "install", *arguments], {})
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """Prefect's own API."""
@@ -76,7 +76,7 @@ class Prefect:
 
     @contextmanager
     def serving(self, **environment: str) -> Iterator[None]:
-        process = self._start([str(HERE / "serve.py")], "serve", environment)
+        process = self._start([sys.executable, str(HERE / "serve.py")], "serve", environment)
         try:
             yield
         finally:
@@ -96,10 +96,9 @@ class Prefect:
             raise RuntimeError(done.stdout + done.stderr)
         return done.stdout
 
-    def _start(self, arguments: list[str], log: str, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-        command, whole = [sys.executable, *arguments], self.environment | environment
+    def _start(self, command: list[str], log: str, environment: dict[str, str]) -> subprocess.Popen[bytes]:
         with (self._folder / log).open("ab") as out:
-            return subprocess.Popen(command, env=whole, cwd=HERE, stdout=out, stderr=out)
+            return subprocess.Popen(command, env=self.environment | environment, cwd=HERE, stdout=out, stderr=out)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

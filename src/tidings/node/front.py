@@ -176,11 +176,12 @@ class Front:
         try:
             self._events.enter(key, self._loop.time())
             body = await read_body(receive, headers, sources.at_most(scope))
-            status, said = await self._sources.take(scope, body, grant.tenant_id, key)
+            taken = await self._sources.take(scope, body, grant.tenant_id, key)
         except Problem as problem:
             self._door.refused(grant, problem)
             raise
-        await answer(send, status, said, JSON)
+        self._events.charge(key, self._loop.time(), taken.events - 1)
+        await answer(send, taken.status, taken.body, JSON)
 
     async def _replay(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])

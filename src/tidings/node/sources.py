@@ -19,7 +19,7 @@ from tidings.events.group import Kept, Submission, Verdict, not_kept, unavailabl
 from tidings.events.sources.contract import Adapter, Parked, Push
 from tidings.events.sources.park import park, set_up_of, settle, waiting
 from tidings.events.sources.registry import ADAPTERS
-from tidings.events.sources.translate import Keep, ReadAgain, Sender, keep_payload, read_again
+from tidings.events.sources.translate import Keep, ReadAgain, Sender, in_turn, keep_payload, read_again
 from tidings.kernel.clock import now
 from tidings.kernel.database import Connection
 from tidings.kernel.problems import Problem, forbidden, invalid, not_found
@@ -37,7 +37,7 @@ ANSWER_WITHIN = 15.0
 STATEMENT_WITHIN = 14.0
 """Seconds for each statement: a little less, since to cancel one would take some of its own."""
 REPLAYED_AT_MOST = 500
-CHUNK = 10
+CHUNK = 50
 """Payloads that are read again at a time: each may be as large as an event."""
 _first = UUID(int=0)
 
@@ -82,6 +82,14 @@ class Settled(Struct, frozen=True):
     why: Parked | None = None
 
 
+class Taken(Struct, frozen=True):
+    """What a system is answered, with the status that it takes for success; and how many events there were."""
+
+    status: int
+    body: bytes
+    events: int
+
+
 class Sources:
     """`take` and `replay` raise `Problem` and psycopg's errors."""
 
@@ -90,8 +98,8 @@ class Sources:
         self._connection = node.connection(name, patience=STATEMENT_WITHIN)
         self._one_at_a_time = asyncio.Lock()
 
-    async def take(self, scope: Scope, body: bytes, tenant_id: UUID, key: bytes) -> tuple[int, bytes]:
-        """One payload, for the source whose token came with it; with the status that its system takes for success."""
+    async def take(self, scope: Scope, body: bytes, tenant_id: UUID, key: bytes) -> Taken:
+        """One payload, for the source whose token came with it."""
         adapter = ADAPTERS[scope["path"].removeprefix(PATH)]
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         push = Push(headers, _storable(body), now(), _urls(scope, headers, self._node.settings.base_url))
@@ -104,7 +112,7 @@ class Sources:
         settled = await self._settle(adapter, push, sender, key)
         parked = None if settled.why is None else self._shown(sender, settled.parked, settled.why)
         told = {"events": settled.events, "ignored": not (settled.events or parked), "parked": parked}
-        return adapter.status, msgspec.json.encode({**adapter.answer, **told})
+        return Taken(adapter.status, msgspec.json.encode({**adapter.answer, **told}), len(settled.events))
 
     async def take_all(
         self, adapter: Adapter, pushes: Sequence[Push], tenant_id: UUID, source: str
@@ -117,9 +125,7 @@ class Sources:
         except (Problem, psycopg.Error) as error:
             return [_problem(error)] * len(pushes)
         # What the operator named may send; the group need not look at a token.
-        outcomes = await asyncio.gather(
-            *(self._settle(adapter, push, sender, b"") for push in pushes), return_exceptions=True
-        )
+        outcomes = await in_turn(self._settle(adapter, push, sender, b"") for push in pushes)
         return [each if isinstance(each, Settled) else _problem(each) for each in outcomes]
 
     async def set_aside(

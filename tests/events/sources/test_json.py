@@ -302,7 +302,7 @@ def test_with_an_id_the_time_of_arrival_makes_no_difference() -> None:
 
 def test_expressions_see_headers_that_let_nobody_in() -> None:
     sent = {
-        "authorization": "Bearer x", "cookie": "a", "x-gitlab-token": "t", "x-api-key": "k", "x-hub-signature-256": "s", "x-mine": "s", "proxy-authorization": "s", "x-author": "ann",
+        "authorization": "Bearer x", "cookie": "a", "x-gitlab-token": "t", "x-api-key": "k", "x-hub-signature-256": "s", "x-mine": "s", "proxy-authorization": "s", "verif-hash": "s", "paypal-transmission-sig": "s", "referer": "https://x/?token=t", "x-author": "ann",
         "x-forwarded-for": "10.0.0.1", "host": "h", "x-github-event": "pull\u2028request", "x-key-of-it": "k", "x-monkey": "m" * 600,
     }  # fmt: skip
     kept = ADAPTER.parked_headers(sent, options(signature_header="X-Mine"))

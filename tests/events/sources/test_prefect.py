@@ -206,6 +206,12 @@ def test_an_event_without_an_id_gets_one_that_is_always_the_same() -> None:
     assert read(without).id == read(without).id != ""
 
 
+def test_an_event_inside_a_json_string_as_prefect_sent_it_before_3_4_2_is_the_same() -> None:
+    assert reading(json.dumps(FAILED)) == reading(FAILED)
+    for raw in (b'""', b'"x"', b'"\\"x\\""', json.dumps(json.dumps(json.dumps(FAILED))).encode()):
+        assert parked(raw).reason == "not_understood"
+
+
 def test_a_heartbeat_is_no_change() -> None:
     assert reading(FAILED | {"event": "prefect.flow-run.heartbeat"}) == ()
 

@@ -84,7 +84,7 @@ class TidingsNotifier(BaseNotifier):
             time = _of(deadline, "deadline_time")
             more["deadline"] = {"id": str(_of(deadline, "id") or ""), "time": _text(time)}
             event = "deadline.missed"
-        elif "reason" in context:  # of a run: https://airflow.apache.org/docs/ "DAG-level callbacks"
+        elif "reason" in context:  # which only the callback of a whole DAG is given (dag_processing/processor.py)
             event, time = ("dag_run.success" if context["reason"] == "success" else "dag_run.failed"), None
             more["reason"] = context["reason"]
         else:

@@ -1,8 +1,8 @@
 """The way out of this process: what is put there is on disk when `put` returns, and a thread sends it. Processes of
 Airflow on one machine share the file; one of them delivers at a time.
 
-The scheduler, the triggerer and the DAG processor live long: they send what others have left. Tasks and callbacks run in
-children that end hard (`os._exit`), so they wait a moment until it is sent."""
+The scheduler, the triggerer and the DAG processor live long: they send what others have left. Tasks and callbacks run
+in children that end hard (`os._exit`), so they wait a moment until it is sent."""
 
 from __future__ import annotations
 

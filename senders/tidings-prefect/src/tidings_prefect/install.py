@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from uuid import UUID
 
@@ -28,12 +29,17 @@ def install(url: str, token: str, *, name: str = NAME) -> UUID:
     ident = Webhook(method="POST", url=where, headers=SecretDict(headers)).save(name, overwrite=True)
     if not isinstance(ident, UUID):
         raise RuntimeError("Call this where no event loop runs.")
-    with get_client(sync_client=True) as client:
-        found = client.read_automations_by_name(name)
-        wanted = _automation(name, ident, enabled=found[0].enabled if found else True)
+    return asyncio.run(_put(name, ident))
+
+
+async def _put(name: str, block: UUID) -> UUID:
+    # Prefect's client without `await` learned to read automations only in the course of its third version.
+    async with get_client() as client:
+        found = await client.read_automations_by_name(name)
+        wanted = _automation(name, block, enabled=found[0].enabled if found else True)
         if not found:
-            return client.create_automation(wanted)
-        client.update_automation(found[0].id, wanted)
+            return await client.create_automation(wanted)
+        await client.update_automation(found[0].id, wanted)
         return found[0].id
 
 

@@ -3,8 +3,9 @@ park it. What the node takes and what is read again pass here."""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -20,6 +21,7 @@ from tidings.events.sources.registry import ADAPTERS
 from tidings.events.sources.understand import line
 from tidings.kernel.problems import Problem
 
+T = TypeVar("T")
 log = logging.getLogger("tidings.sources")
 NOT_OF_THE_EVENT = ("token_revoked", "unavailable")
 Keep = Callable[[Sequence[Incoming]], Awaitable[Sequence[Verdict]]]
@@ -65,17 +67,36 @@ def translate(adapter: Adapter, push: Push, sender: Sender) -> Sequence[Incoming
 
 async def read_again(rows: Sequence[Waiting], sender: Sender, keep: Keep) -> ReadAgain:
     """Together, so that they are kept together; the oldest takes the first number of its subject."""
-    outcomes = await asyncio.gather(
-        *(_keep(_translate_parked(row, sender), ADAPTERS.get(row.adapter), keep) for row in rows)
-    )
+    outcomes = await in_turn(_keep_parked(row, sender, keep) for row in rows)
     became: dict[UUID, Sequence[UUID]] = {}
     still: dict[UUID, Parked] = {}
     for row, outcome in zip(rows, outcomes, strict=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
         if isinstance(outcome, Parked):
             still[row.id] = outcome
         else:
             became[row.id] = [kept.id for kept in outcome]
     return ReadAgain(became, still)
+
+
+async def in_turn(acts: Iterable[Coroutine[Any, Any, T]]) -> list[T | BaseException]:
+    """All of them together, each begun in a turn of the loop of its own: a body may take 50 ms to be read, and others
+    are served in between."""
+    tasks: list[asyncio.Task[T]] = []
+    try:
+        for act in acts:
+            tasks.append(asyncio.create_task(act))
+            await asyncio.sleep(0)
+        return await asyncio.gather(*tasks, return_exceptions=True)
+    except asyncio.CancelledError:
+        for task in tasks:
+            task.cancel()
+        raise
+
+
+async def _keep_parked(row: Waiting, sender: Sender, keep: Keep) -> Sequence[Kept] | Parked:
+    return await _keep(_translate_parked(row, sender), ADAPTERS.get(row.adapter), keep)
 
 
 async def _keep(incoming: Sequence[Incoming] | Parked, adapter: Adapter | None, keep: Keep) -> Sequence[Kept] | Parked:
@@ -129,7 +150,7 @@ def _checked(event: Event, sender: Sender, received: datetime) -> Incoming | Par
     if known is None:
         return Parked("unknown_event_type", unknown_type(event.type, sender.catalog).detail)
     if known.feature == SYSTEM_FEATURE:
-        return Parked("invalid_event", f"{event.type} is Tidings' own: nobody else's payload becomes one.")
+        return Parked("invalid_event", f"Notices of the feature `{SYSTEM_FEATURE}` come from Tidings alone.")
     return incoming
 
 

@@ -8,12 +8,14 @@ from tidings.channels.words import cut, one_line
 
 AT_MOST = 50
 LENGTH = 500
+# By the names that vendors have given them: X-Gitlab-Token, X-Amz-Security-Token, Verif-Hash, X-Sig, X-Functions-Key.
 _SECRET = re.compile(
-    r"auth(?!ors?(?:-|$))|cookie|token|secret|sign|passw|credential|session|hmac|jwt|api-?key|(?:^|-)key(?:-|$)"
+    r"auth(?!ors?(?:-|$))|cookie|token|secret|sign|(?:^|-)sig(?:-|$)|passw|credential|session|hmac|hash|verif|jwt"
+    r"|api-?key|(?:^|-)key(?:-|$)"
 )
 _ON_THE_WAY = re.compile(
     r"host|connection|keep-alive|te|trailer|transfer-encoding|upgrade|via|forwarded|content-length|accept.*|expect"
-    r"|x-forwarded-.*|x-real-ip|x-client-ip|x-original-.*|true-client-ip|cf-.*|cdn-.*|x-amzn-.*|x-envoy-.*"
+    r"|referer|x-forwarded-.*|x-real-ip|x-client-ip|x-original-.*|true-client-ip|cf-.*|cdn-.*|x-amzn-.*|x-envoy-.*"
 )
 
 

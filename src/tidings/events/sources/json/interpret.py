@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 STEPS = 25_000
 """For all expressions over one body: a full description of an event takes a hundred. Measured, the worst that anybody
-came up with keeps a node busy for a twentieth of a second."""
+came up with keeps a node's loop for some twentieth of a second."""
 SIZE = 512 * 1024
 """Of one value, in characters: twice the largest body."""
 SCALAR = 4

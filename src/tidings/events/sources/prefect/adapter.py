@@ -51,6 +51,7 @@ class Body(msgspec.Struct):
 
 
 _decoder = msgspec.json.Decoder(Body)
+_sent = msgspec.json.Decoder(Body | str)
 
 
 class PrefectAdapter(Adapter):
@@ -66,7 +67,7 @@ class PrefectAdapter(Adapter):
     first_holds = True
 
     def read(self, push: Push, known: Known) -> Reading:
-        body = decoded(_decoder, push.body, "Prefect")
+        body = _decoded(push.body)
         if isinstance(body, Parked):
             return body
         if body.event == HEARTBEAT:
@@ -91,6 +92,14 @@ class PrefectAdapter(Adapter):
         if row is None:
             return unmapped(words, mapping)
         return () if row.type is None else (_event(body, row.type, run, words, known, push.received),)
+
+
+def _decoded(raw: bytes) -> Body | Parked:
+    """Prefect before 3.4.2 sends what a template gives as a JSON string, with the event inside."""
+    sent = decoded(_sent, raw, "Prefect")
+    if not isinstance(sent, str):
+        return sent
+    return decoded(_decoder, sent, "Prefect")
 
 
 def _event(body: Body, event_type: str, run: str, words: dict[str, str], known: Known, received: datetime) -> Event:
