@@ -19,7 +19,7 @@ from tidings.console.shown_once import secret_to_show, show_next
 from tidings.console.sources.lines import first_event, lines
 from tidings.console.sources.new import urlpatterns as new_pages
 from tidings.console.sources.parked import urlpatterns as parked_pages
-from tidings.console.sources.systems import OWN, steps_of, system
+from tidings.console.sources.systems import OWN, label_of, steps_of, system
 from tidings.console.sources.words import chosen, declared
 from tidings.console.sources.words import urlpatterns as words_pages
 from tidings.console.spoken import meaning_of
@@ -190,7 +190,7 @@ def _arrived(request: Asked, events: Sequence[Event]) -> list[Arrived]:
 
 
 def _labels() -> dict[str, str]:
-    return {code: adapter.label for code, adapter in ADAPTERS.items()}
+    return {code: label_of(adapter) for code, adapter in ADAPTERS.items()}
 
 
 urlpatterns = [

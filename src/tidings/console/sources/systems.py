@@ -64,10 +64,14 @@ def gallery() -> list[tuple[str | Promise, list[System]]]:
     found = []
     for group, label, _ in GROUPS:
         own = [_own()] if group == "anything" else []
-        mine = sorted((each for each in ADAPTERS.values() if each.group == group), key=lambda each: each.label)
+        mine = sorted((each for each in ADAPTERS.values() if each.group == group), key=label_of)
         if mine or own:
             found.append((label, [*own, *map(_of, mine)]))
     return found
+
+
+def label_of(adapter: Adapter) -> str:
+    return adapter.labels.get(get_language() or "en") or adapter.label
 
 
 def steps_of(adapter: Adapter, token: str) -> list[list[Piece]]:
@@ -95,7 +99,7 @@ def _of(adapter: Adapter) -> System:
     language = get_language() or "en"
     icon = next(icon for group, _, icon in GROUPS if group == adapter.group)
     about = adapter.about.get(language) or adapter.about.get("en", "")
-    return System(adapter.code, adapter.label, about, icon, type(adapter).signed is not Adapter.signed, adapter)
+    return System(adapter.code, label_of(adapter), about, icon, type(adapter).signed is not Adapter.signed, adapter)
 
 
 def _own() -> System:

@@ -19,6 +19,7 @@ from tidings.console.form import Declared, Form, given, stored_form, written_for
 from tidings.console.page import Asked, is_part, page, say, show
 from tidings.console.preview import Result, result_of
 from tidings.console.sources.mapping import Row, given_people, given_rows, rows_of, written_rows
+from tidings.console.sources.systems import label_of
 from tidings.console.spoken import spoken
 from tidings.events.event import Event
 from tidings.events.models import Parked as Waiting
@@ -97,6 +98,7 @@ def _page(
         "name": name,
         "shown": shown,
         "adapter": ADAPTERS[shown.adapter],
+        "label": label_of(ADAPTERS[shown.adapter]),
         "filled": filled,
         "form": filled.form,
         "fields_url": reverse("source-fields", args=[name]),

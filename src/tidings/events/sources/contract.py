@@ -78,6 +78,8 @@ class Adapter(ABC):
     steps: ClassVar[Mapping[str, Sequence[str]]]
     """By language: what to do on the other side, one thing after the other. `{url}` is where it is to send, with the
     token in it; `{base}` and `{token}` are Tidings' address and the token by themselves. Code stands in backticks."""
+    labels: ClassVar[Mapping[str, str]] = {}
+    """By language, where it is called otherwise than `label`."""
     group: ClassVar[Group] = "anything"
     about: ClassVar[Mapping[str, str]] = {}
     """By language: what it is and how it connects, in a line, for those who look for theirs."""

@@ -19,6 +19,11 @@ def about_beside(module: str) -> Mapping[str, str]:
     return {language: each["about"] for language, each in _table(module).items()}
 
 
+def labels_beside(module: str) -> Mapping[str, str]:
+    """By language, `label` of those that have one."""
+    return {language: each["label"] for language, each in _table(module).items() if "label" in each}
+
+
 def sample_beside(module: str) -> Sample:
     """Headers, where it needs any, an empty line, and the body."""
     said = Path(module).with_name("sample.http").read_text("utf-8")

@@ -19,7 +19,7 @@ from tidings.channels.field_words import words_beside
 from tidings.events.event import Event, People, PersonKey, PersonRef, Resource, Subject, is_link
 from tidings.events.sources.contract import Adapter, Known, Parked, Push, Reading, with_made_up_id
 from tidings.events.sources.mapping import mapping_beside
-from tidings.events.sources.steps import about_beside, sample_beside, steps_beside
+from tidings.events.sources.steps import about_beside, labels_beside, sample_beside, steps_beside
 from tidings.events.sources.understand import Text, decoded, line, moment, text, title, unmapped
 
 WORDS = words_beside(__file__)
@@ -114,6 +114,7 @@ class DataWorksAdapter(Adapter):
     label = "Alibaba Cloud DataWorks"
     mapping = mapping_beside(__file__)
     group = "warehouses"
+    labels = labels_beside(__file__)
     about = about_beside(__file__)
     steps = steps_beside(__file__)
     sample = sample_beside(__file__)

@@ -14,7 +14,7 @@ from tidings.events.event import Event, People, PersonKey, PersonRef, Subject
 from tidings.events.sources.contract import Adapter, Known, Parked, Push, Reading, with_made_up_id
 from tidings.events.sources.dms.signature import signed_by
 from tidings.events.sources.mapping import compared, mapping_beside
-from tidings.events.sources.steps import about_beside, sample_beside, steps_beside
+from tidings.events.sources.steps import about_beside, labels_beside, sample_beside, steps_beside
 from tidings.events.sources.understand import Text, decoded, line, moment, text, title, unmapped
 
 HOOK = "dms-event"
@@ -63,6 +63,7 @@ class DmsAdapter(Adapter):
     mapping = mapping_beside(__file__)
     steps = steps_beside(__file__)
     group = "tickets"
+    labels = labels_beside(__file__)
     about = about_beside(__file__)
     sample = sample_beside(__file__)
     kept_headers = (HOOK,)
