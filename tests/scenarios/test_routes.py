@@ -50,6 +50,7 @@ def change(may: str, path: str, body: Any = None, **more: Any) -> Route:
     return Route(may, path, body, elsewhere=more.pop("elsewhere", 404 if "{" in path else "own"), needs=needs, **more)
 
 
+SENDS = ("events:write",)
 HOLDERS = {"owners": ["dan"]}
 OWN_FEATURE = {
     "en": "Own", "subject": "ticket",
@@ -113,6 +114,7 @@ REST: Mapping[str, Route] = {
     "PUT /sources/{path:name}/secret": change(ADMIN, "/sources/{dms}/secret", {"secret": None}),
     "GET /sources/{path:name}/parked": read(ADMIN, "/sources/{dms}/parked"),
     "GET /sources/{path:name}/activity": read(ADMIN, "/sources/{dms}/activity"),
+    "POST /sources/{path:name}/test": change(ADMIN, "/sources/{dms}/test", needs=("read", "write", *SENDS)),
     "POST /sources/{path:name}/try": read(ADMIN, "/sources/{dms}/try", body={"sample": 1}),
     "GET /adapters": read(ADMIN, "/adapters"),
     "GET /rules": read(RULES, "/rules"),
@@ -162,7 +164,6 @@ EVENT: dict[str, Any] = {
     "source": "dms",
     "subject": {"kind": "ticket", "id": "1", "title": "x"},
 }
-SENDS = ("events:write",)
 NODE: Mapping[str, Route] = {
     "POST /events": Route("root dms", "/events", EVENT, elsewhere="own", needs=SENDS),
     "POST /events/batch": Route("root dms", "/events/batch", [], elsewhere="own", needs=SENDS),
