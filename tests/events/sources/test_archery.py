@@ -140,6 +140,12 @@ def test_resources_are_those_that_the_payload_names() -> None:
     assert len(read(query(table_list=",".join(f"t{n}" for n in range(500))) | named).resources) == 100
 
 
+def test_many_databases_of_many_tables_are_not_all_written_out_before_a_hundred_are_taken() -> None:
+    many = ",".join(map(str, range(30_000)))
+    asked = query(db_list=many, table_list=many) | {"instance": {"instance_name": "rm-orders"}}
+    assert len(read(asked).resources) == 100
+
+
 def test_a_failure_says_how_many_statements_failed_and_nothing_of_what_they_were() -> None:
     wrong = STATEMENT | {"errlevel": 2, "errormessage": "Duplicate entry 'bob@example.com' for key", "affected_rows": 0}
     event = read(finished("workflow_exception", done=(STATEMENT, wrong, wrong)))

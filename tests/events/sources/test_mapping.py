@@ -1,5 +1,7 @@
 """Words and what they mean: a table of ours, rows of a source's own before it."""
 
+from time import process_time
+
 import pytest
 
 from tidings.events.sources.mapping import compared, read_table, row_of
@@ -74,6 +76,16 @@ def test_the_nearest_word_is_named() -> None:
     assert TABLE.nearest("Wait for approval") == "Waits for approval"
     assert TABLE.nearest("完成了") == "完成"
     assert TABLE.nearest("xyzzy") == ""
+
+
+def test_the_nearest_of_as_many_words_as_a_source_may_have_is_found_in_no_time() -> None:
+    # Compared whole and with each, they would keep a node's loop for seconds.
+    long = [row_of(PARTS, {"status": [f"{n:03}" + "abcd" * 49 for n in range(10)]}, "mine") for _ in range(500)]
+    short = [row_of(PARTS, {"status": [f"order {n} {m}" for m in range(20)]}, "mine") for n in range(500)]
+    started = process_time()
+    assert TABLE.before(long).nearest("dcba" * 50) == ""
+    assert TABLE.before(short).nearest("ordre 3 4") == "order 3 4"
+    assert process_time() - started < 1
 
 
 def test_rows_are_written_as_they_were_sent() -> None:

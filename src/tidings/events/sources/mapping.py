@@ -9,10 +9,12 @@ import tomllib
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 ANY: frozenset[str] = frozenset()
+NEAR_AT_MOST, NEAR_LENGTH = 500, 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +45,11 @@ class WordMap:
         return WordMap(self.parts, (*own, *self.rows))
 
     def nearest(self, said: str) -> str:
-        """The word of the last part that looks most like this one; empty when none does."""
-        known = {compared(word): word for row in self.rows for word in row.said[-1] if "*" not in word}
-        close = difflib.get_close_matches(compared(said), known, n=1, cutoff=0.5)
+        """The word of the last part that looks most like this one; empty when none does. Not of all there may be, nor
+        of long ones: a source may have ten thousand, and to compare two takes a time that grows with their square."""
+        words = (word for row in self.rows for word in row.said[-1] if "*" not in word and len(word) <= NEAR_LENGTH)
+        known = {compared(word): word for word in islice(words, NEAR_AT_MOST)}
+        close = difflib.get_close_matches(compared(said)[:NEAR_LENGTH], known, n=1, cutoff=0.5)
         return known[close[0]] if close else ""
 
 

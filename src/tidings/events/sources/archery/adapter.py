@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from datetime import datetime, tzinfo
 from functools import lru_cache
+from itertools import islice
 from zoneinfo import ZoneInfo
 
 from tidings.channels.contract import Field, InvalidField
@@ -138,7 +139,7 @@ def _event(body: Body, event_type: str, words: Mapping[str, str], known: Known) 
         time=_time(body, words, _zone(text(body.tidings.timezone), str(known.options.get("timezone") or ZONE))),
         people=People(_submitter(body), approvers=_approvers(body, known)),
         actor=(text(step.audit_user) or None) if step else None,
-        resources=[*_resources(body)][:RESOURCES_AT_MOST],
+        resources=[*islice(_resources(body), RESOURCES_AT_MOST)],
         details=_details(body, words),
     )
 
