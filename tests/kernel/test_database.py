@@ -184,6 +184,20 @@ async def test_a_database_that_takes_no_calls_is_asked_once_for_all_who_wait(pro
     await lasting.close()
 
 
+async def test_who_waits_for_a_connection_that_is_closed_meanwhile_is_told_so(proxy: Proxy, database: str) -> None:
+    """As while the database is away, and not as if their own work had been stopped."""
+    lasting = Lasting(proxy.database_url(database), "lasting")
+    await proxy.turn("silent")
+    waiting, stopped = asyncio.ensure_future(lasting.live()), asyncio.ensure_future(lasting.live())
+    await asyncio.sleep(0.05)
+    stopped.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await stopped
+    await lasting.close()
+    with pytest.raises(psycopg.OperationalError):
+        await waiting
+
+
 async def test_a_server_that_may_only_be_read_is_left_for_the_next_one(lasting: Lasting) -> None:
     """After a failover a connection may still lead to what was the primary."""
     live = await lasting.live()

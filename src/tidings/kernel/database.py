@@ -199,7 +199,13 @@ class Lasting:
         if self._making is None or self._making.done():
             self._making = asyncio.ensure_future(self._make())
             self._making.add_done_callback(lambda made: made.cancelled() or made.exception())
-        return await asyncio.shield(self._making)
+        making = self._making
+        try:
+            return await asyncio.shield(making)
+        except asyncio.CancelledError:
+            if not making.cancelled() or _is_cancelled():
+                raise
+        raise psycopg.OperationalError("it was closed while it was being made")
 
     async def _make(self) -> Connection:
         try:
@@ -242,6 +248,12 @@ async def answered(asked: Coroutine[Any, Any, T], within: float) -> T:
     if not (await asyncio.wait({asking}, timeout=within))[0]:
         raise NoAnswer(f"the database said nothing for {within:g} seconds")
     return await asking
+
+
+def _is_cancelled() -> bool:
+    """Whether it is the one who waits that is to end, and not only what they wait for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _ended(connection: Connection) -> bool:
