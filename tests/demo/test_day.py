@@ -170,7 +170,9 @@ def test_moments_are_about_what_was_posted_before() -> None:
     posted = {event.body["id"]: event.at for event in events_of(day(), date(2026, 11, 23), SHANGHAI)}
     for moment in day().moments:
         assert not moment.of or posted[moment.of] <= moment.at
-    assert {moment.kind for moment in day().moments} == {"rule", "repeat", "reuse", "unknown_type", "retry"}
+    assert {moment.kind for moment in day().moments} == {
+        "rule", "repeat", "reuse", "unknown_type", "retry", "push", "describe",
+    }  # fmt: skip
 
 
 def test_every_way_in_is_used() -> None:

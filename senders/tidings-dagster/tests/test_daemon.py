@@ -10,11 +10,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
-from dagster import DagsterInstance, DagsterRunStatus
+from dagster import DagsterInstance, RunsFilter
 from dagster._core.scheduler.instigation import InstigatorStatus, TickStatus
 
 BIN = Path(sys.executable).parent
@@ -25,7 +26,7 @@ telemetry: {enabled: false}
 
 
 class Platform:
-    """Dagster, with a home of its own. `people` know their source here as `source`."""
+    """Dagster, with a home of its own, and `source` as Tidings knows it."""
 
     def __init__(self, home: Path, node: Any) -> None:
         self.home, self.node = home, node
@@ -34,6 +35,8 @@ class Platform:
         shutil.copy(Path(__file__).parent / "definitions.py", self.file)
         (home / "dagster.yaml").write_text(CONFIG)
         self._environment = {**os.environ, "DAGSTER_HOME": str(home), "TIDINGS_URL": node.url, "TIDINGS_TOKEN": token}
+        (home / "wanted").mkdir()
+        self._numbers = count(1)
         self.instance = DagsterInstance.from_config(str(home))
 
     def start(self) -> None:
@@ -50,22 +53,22 @@ class Platform:
             self._daemon.kill()
             self._daemon.wait()
 
-    def launch(self, job: str) -> str:
-        """The id of a run that has ended, with all that Dagster made of it."""
-        before = set(self.instance.get_run_ids())
-        command = [str(BIN / "dagster"), "job", "launch", "-f", str(self.file), "-j", job]
-        subprocess.run(command, env=self._environment, cwd=self.home, check=True, capture_output=True)
-        [run] = set(self.instance.get_run_ids()) - before
-        self.until(lambda: self._ended(run), f"{job} ended")
-        return run
+    def run(self, *jobs: str) -> list[str]:
+        """The ids of runs of these jobs, which have ended, with all that Dagster made of them."""
+        wanted = [f"{next(self._numbers)}.{job}" for job in jobs]
+        for name in wanted:
+            (self.home / "wanted" / name).touch()
+        self.until(lambda: all(map(self._ended, wanted)), f"{jobs} ended")
+        return [self._first(name).run_id for name in wanted]
 
-    def _ended(self, run: str) -> bool:
-        return self.status(run) in (DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED)
+    def _first(self, wanted: str) -> Any:
+        """Those that are executed again have the tags of the first."""
+        runs = self.instance.get_runs(RunsFilter(tags={"wanted": wanted}))
+        return next((run for run in runs if run.root_run_id is None), None)
 
-    def status(self, run: str) -> DagsterRunStatus:
-        found = self.instance.get_run_by_id(run)
-        assert found
-        return found.status
+    def _ended(self, wanted: str) -> bool:
+        run = self._first(wanted)
+        return run is not None and run.is_finished
 
     def failed_ticks(self) -> list[str]:
         return [
@@ -113,7 +116,7 @@ def dagster(node: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pla
 
 
 def test_a_run_that_succeeds_is_told_to_whom_its_tag_names(dagster: Platform) -> None:
-    run = dagster.launch("good")
+    [run] = dagster.run("good")
     dagster.until(lambda: [one for one in dagster.told(0) if one["source_id"] == f"{run}:SUCCESS"], "it was told")
     event = dagster.record(run)
     assert event["type"] == "task_orchestration.tasks_run"
@@ -128,7 +131,7 @@ def test_a_run_that_succeeds_is_told_to_whom_its_tag_names(dagster: Platform) ->
 
 
 def test_a_run_that_fails_is_told_with_what_went_wrong(dagster: Platform) -> None:
-    run = dagster.launch("bad")
+    [run] = dagster.run("bad")
     dagster.until(lambda: [one for one in dagster.told(0) if one["source_id"] == f"{run}:FAILURE"], "it was told")
     event = dagster.record(run)
     assert event["type"] == "task_orchestration.tasks_failed"
@@ -139,7 +142,7 @@ def test_a_run_that_fails_is_told_with_what_went_wrong(dagster: Platform) -> Non
 
 
 def test_a_run_that_dagster_executes_again_is_one_subject_that_is_mended(dagster: Platform) -> None:
-    run = dagster.launch("flaky")
+    [run] = dagster.run("flaky")
 
     def of_the_subject() -> list[Any]:
         return [one for one in dagster.told(0) if one["subject"]["id"] == run]
@@ -156,7 +159,7 @@ def test_a_run_that_dagster_executes_again_is_one_subject_that_is_mended(dagster
 
 
 def test_owners_of_assets_are_told(dagster: Platform) -> None:
-    run = dagster.launch("refresh")
+    [run] = dagster.run("refresh")
     dagster.until(lambda: [one for one in dagster.told(0) if one["source_id"] == f"{run}:SUCCESS"], "it was told")
     assert dagster.record(run)["people"] == {"submitter": {"email": "dan@example.com"}}
 
@@ -164,7 +167,7 @@ def test_owners_of_assets_are_told(dagster: Platform) -> None:
 def test_what_ends_while_tidings_is_away_is_told_once_when_it_is_back(dagster: Platform) -> None:
     """Ticks fail, and say why; the sensor stays where it is. A daemon that is stopped meanwhile makes no difference."""
     with dagster.node.away():
-        runs = [dagster.launch("bad"), dagster.launch("good"), dagster.launch("bad")]
+        runs = dagster.run("bad", "good", "bad")
         dagster.until(
             lambda: [said for said in dagster.failed_ticks() if "is told at the next tick" in said], "it failed"
         )
@@ -175,4 +178,3 @@ def test_what_ends_while_tidings_is_away_is_told_once_when_it_is_back(dagster: P
     time.sleep(3)
     told = [one["source_id"] for one in dagster.told()]
     assert [told.count(key) for key in keys] == [1, 1, 1]
-    assert told.index(keys[0]) < told.index(keys[2])

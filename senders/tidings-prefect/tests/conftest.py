@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -64,15 +65,22 @@ class Prefect:
         return self._ended([str(BIN / "tidings-prefect"), "install", *arguments], {})
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
-        """Prefect's own API."""
+        """Prefect's own API; 503 while SQLite is locked, which Prefect's own client tries again too."""
         request = urllib.request.Request(
             f"{self.url}/api/{path}",
             json.dumps(body or {}).encode(),
             {"Content-Type": "application/json"},
             method=method,
         )
-        with urllib.request.urlopen(request, timeout=20) as answer:
-            return json.loads(answer.read() or b"null")
+        ends = time.monotonic() + 20
+        while True:
+            try:
+                with urllib.request.urlopen(request, timeout=20) as answer:
+                    return json.loads(answer.read() or b"null")
+            except urllib.error.HTTPError as error:
+                if error.code != 503 or time.monotonic() > ends:
+                    raise
+            time.sleep(0.5)
 
     @contextmanager
     def serving(self, **environment: str) -> Iterator[None]:

@@ -1,6 +1,7 @@
 """Play the day: post what the sources post, do what the administrators do, at the pace asked for."""
 
 import asyncio
+import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -114,6 +115,32 @@ async def _act(cast: Cast, moment: Moment, events: dict[str, Posted], accepted: 
         case "unknown_type":
             event = replace_id(events[moment.of])
             await _refused(cast, event, {"type": moment.event_type}, 422, "unknown_event_type", tell)
+        case "push":
+            await _push(cast, moment, tell)
+        case "describe":
+            await _describe(cast, moment, tell)
+
+
+async def _push(cast: Cast, moment: Moment, tell: Tell) -> None:
+    """What another system sends, in its own words."""
+    system = cast.systems[moment.source]
+    answer = await cast.sources[moment.source].call("POST", f"/sources/{system}", json.loads(moment.payload))
+    _expect(answer, 202, moment.source)
+    if parked := answer.body["parked"]:
+        tell(f"POST /sources/{system}: parked, so that nothing is lost. {parked['detail']}")
+    else:
+        tell(f"POST /sources/{system}, in that system's own words: an event, {answer.body['events'][0]['id'][:13]}…")
+
+
+async def _describe(cast: Cast, moment: Moment, tell: Tell) -> None:
+    """An administrator says where in such a body the parts of an event are; then what waits is read again."""
+    path = f"/sources/{moment.source}"
+    mapping = {"adapter": cast.systems[moment.source], "rows": [], "options": json.loads(moment.options)}
+    await cast.administrator.must("PUT", f"{path}/mapping", mapping)
+    again = (await cast.administrator.must("POST", f"{path}/parked/replay", {})).body
+    if not again["replayed"] or again["still_parked"]:
+        raise Unanswered(f"What {moment.source} sent was read again: {again}.")
+    tell(f"PUT {path}/mapping: an administrator says by expressions where things are; read again, it is an event")
 
 
 def replace_id(event: Posted) -> Posted:

@@ -74,6 +74,7 @@ class Organisation(Written, frozen=True):
     domain: str
     timezone: str
     sources: list[str]
+    systems: dict[str, str]
     signs_in: dict[str, str]
     robots: dict[str, str]
     people: list[Person]
@@ -120,16 +121,19 @@ class Ticket(Written, frozen=True):
 
 
 class Moment(Written, frozen=True):
-    """`of` is the id of an event; the other parts are what the kind needs."""
+    """`of` is the id of an event; the other parts are what the kind needs: `payload` and `options` are JSON."""
 
     at: str
-    kind: Literal["rule", "repeat", "reuse", "unknown_type", "retry"]
+    kind: Literal["rule", "repeat", "reuse", "unknown_type", "retry", "push", "describe"]
     of: str = ""
     event_type: str = ""
     additional_users: list[str] = []
     state: str = ""
     channel: str = ""
     recipient: str = ""
+    source: str = ""
+    payload: str = ""
+    options: str = ""
     pause: float = 0.0
 
 

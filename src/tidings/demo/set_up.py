@@ -15,6 +15,8 @@ class Cast:
 
     administrator: Api
     sources: Mapping[str, Api]
+    systems: Mapping[str, str]
+    """By source: whose words it sends in, where they are not ours."""
     signs_in: Mapping[str, str]
     """To the console, all with `PASSWORD`: a login of each kind, and what they are."""
 
@@ -33,14 +35,14 @@ async def set_up(api: Api, organisation: Organisation, receivers: Receivers) -> 
         await _bring_in(api, organisation, person, receivers)
     await _place(api, organisation)
     await _rule(api, organisation)
-    sources = {name: await _source(api, name) for name in organisation.sources}
+    sources = {name: await _source(api, name, organisation.systems.get(name)) for name in organisation.sources}
     first = next(person.login for person in organisation.people if "administrator" in person.roles)
     administrator = api.by((await api.must("POST", "/tokens", {"person": first, "name": "demo"})).body["token"])
     for login in organisation.signs_in:
         await sign_up(administrator, login, f"{login}@{organisation.domain}")
     # The account Tidings began with has done its part; from now on people administer.
     await administrator.must("DELETE", "/users/admin")
-    return Cast(administrator, sources, organisation.signs_in)
+    return Cast(administrator, sources, organisation.systems, organisation.signs_in)
 
 
 async def _bring_in(api: Api, organisation: Organisation, person: Person, receivers: Receivers) -> None:
@@ -90,8 +92,8 @@ async def _rule(api: Api, organisation: Organisation) -> None:
     await api.must("POST", "/rules/batch", {"event_types": rules.switched_off, "enabled": False})
 
 
-async def _source(api: Api, name: str) -> Api:
-    return api.by((await api.must("POST", "/sources", {"name": name})).body["token"])
+async def _source(api: Api, name: str, adapter: str | None) -> Api:
+    return api.by((await api.must("POST", "/sources", {"name": name, "adapter": adapter})).body["token"])
 
 
 def _sender(organisation: Organisation) -> str:
