@@ -100,7 +100,7 @@ PATHS: JSON = {
             "post": _call(
                 f"A payload of {adapter.label}, as it sends it",
                 {"application/json": {"schema": _ANY}},
-                "202",
+                str(adapter.status),
                 "Its events, durable; or parked, with the reason. The token may stand in the URL: ?token=",
                 _TAKEN,
                 "sources",
