@@ -205,6 +205,18 @@ def test_a_test_makes_an_event_of_what_the_system_sends(api: Any, organisation: 
     assert api(source="its-name").post("/sources/its-name/test").status == 403
 
 
+def test_a_source_that_has_described_its_own_bodies_can_be_tested_too(api: Any, organisation: Any) -> None:
+    api("root").post("/sources", {"name": "desk", "adapter": "json"})
+    mapping = {
+        "adapter": "json",
+        "rows": [],
+        "options": {"what": "body.kind", "status": "body.state", "subject_id": "body.no"},
+    }
+    assert api("root").put("/sources/desk/mapping", mapping).status == 200
+    answer = api("root").post("/sources/desk/test")
+    assert (answer.status, len(answer.body["events"]), answer.body["parked"]) == (200, 1, None)
+
+
 # tried before it is saved
 
 DESCRIBED = {"what": "body.kind", "status": "body.state", "subject_id": "body.no", "submitter": "body.by"}

@@ -28,7 +28,11 @@ def rehearsal(
         title = FROM[language].format(source=source)
         reading: Sequence[Event] | Parked = [Event(key, TYPE, Subject("ticket", key, title))]
     else:
-        reading = adapter.read(Push(sample.headers, sample.body, now), known)
+        push = Push(sample.headers, sample.body, now)
+        reading = adapter.read(push, known)
+        if isinstance(reading, Parked):
+            # The source has described a body of its own, which the sample is not.
+            reading = adapter.read(push, Known(known.words, {field.name: field.default for field in adapter.options}))
     if isinstance(reading, Parked):
         return reading
     return [
