@@ -458,3 +458,17 @@ async def test_an_event_without_a_time_that_waited_is_of_the_time_at_which_it_ar
     record = await stage.record(str(key))
     moments = [datetime.fromisoformat(each) for each in (record["event"]["time"], parked["first_at"])]
     assert abs(moments[0] - moments[1]) < timedelta(milliseconds=5)
+
+
+async def test_two_cloudevents_that_differ_in_their_headers_alone_are_parked_as_two_and_one_sent_twice_as_one(
+    stage: Stage,
+) -> None:
+    data = {name: value for name, value in event().items() if name in ("subject", "people")}
+    said = {"ce-specversion": "1.0", "ce-type": "they.call_it_so", "content-type": "application/json"}
+    for key in ("a-1", "a-2", "a-2"):
+        await stage.send("POST", "/api/v1/sources/tidings", data, **{**said, "ce-id": key})
+    assert sorted(each["times"] for each in await waiting(stage)) == [1, 2]
+    rows = [{"event": "they.call_it_so", "type": "data_change.approved"}]
+    assert (await ask(stage, "PUT", "mapping", {"adapter": "tidings", "rows": rows})).status == 200
+    assert (await ask(stage, "POST", "parked/replay")).body["replayed"] == 2
+    assert sorted(await stage.rows("SELECT source_id FROM events_event")) == [("a-1",), ("a-2",)]
