@@ -315,6 +315,19 @@ async def test_with_a_secret_only_what_is_signed_with_it_is_taken(stage: Stage) 
     assert await waiting(stage) == []
 
 
+async def test_the_token_of_a_source_that_has_a_secret_is_good_for_nothing_that_is_not_signed(stage: Stage) -> None:
+    """It stands in an address, which other systems and proxies write down."""
+    assert (await stage.send("POST", "/api/v1/events", event(id="before", source="dms"))).status == 202
+    await ask(stage, "PUT", "secret", {"secret": "my dms key"})
+    answer = await stage.send("POST", "/api/v1/events", event(id="forged", source="dms"))
+    assert (answer.status, answer.body["code"]) == (401, "signature_refused")
+    answer = await stage.send("POST", "/api/v1/events/batch", [event(id="forged", source="dms")])
+    assert [each["code"] for each in answer.body["rejected"]] == ["signature_refused"]
+    assert (await push(stage, body("my dms key", where(stage)))).body["events"]
+    await ask(stage, "PUT", "secret", {"secret": None})
+    assert (await stage.send("POST", "/api/v1/events", event(id="after", source="dms"))).status == 202
+
+
 async def test_behind_a_proxy_the_address_that_people_use_is_the_one_that_is_signed(stage: Stage) -> None:
     await ask(stage, "PUT", "secret", {"secret": "my dms key"})
     path = f"/api/v1/sources/dms?token={stage.token}"

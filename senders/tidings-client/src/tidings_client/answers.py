@@ -68,7 +68,8 @@ class Refused(Exception):
         """Or of who sends it: what a new token, address or permission would cure."""
         if self.status == 413:
             return True
-        return bool(self.code) and self.status not in (401, 405) and self.code not in ("forbidden", "token_revoked")
+        of_the_sender = ("forbidden", "token_revoked", "signature_refused")
+        return bool(self.code) and self.status not in (401, 405) and self.code not in of_the_sender
 
 
 class Unavailable(Exception):
