@@ -315,6 +315,19 @@ async def test_with_a_secret_only_what_is_signed_with_it_is_taken(stage: Stage) 
     assert await waiting(stage) == []
 
 
+async def test_the_token_of_a_source_that_has_a_secret_is_good_for_nothing_that_is_not_signed(stage: Stage) -> None:
+    """It stands in an address, which other systems and proxies write down."""
+    assert (await stage.send("POST", "/api/v1/events", event(id="before", source="dms"))).status == 202
+    await ask(stage, "PUT", "secret", {"secret": "my dms key"})
+    answer = await stage.send("POST", "/api/v1/events", event(id="forged", source="dms"))
+    assert (answer.status, answer.body["code"]) == (401, "signature_refused")
+    answer = await stage.send("POST", "/api/v1/events/batch", [event(id="forged", source="dms")])
+    assert [each["code"] for each in answer.body["rejected"]] == ["signature_refused"]
+    assert (await push(stage, body("my dms key", where(stage)))).body["events"]
+    await ask(stage, "PUT", "secret", {"secret": None})
+    assert (await stage.send("POST", "/api/v1/events", event(id="after", source="dms"))).status == 202
+
+
 async def test_behind_a_proxy_the_address_that_people_use_is_the_one_that_is_signed(stage: Stage) -> None:
     await ask(stage, "PUT", "secret", {"secret": "my dms key"})
     path = f"/api/v1/sources/dms?token={stage.token}"
@@ -458,3 +471,17 @@ async def test_an_event_without_a_time_that_waited_is_of_the_time_at_which_it_ar
     record = await stage.record(str(key))
     moments = [datetime.fromisoformat(each) for each in (record["event"]["time"], parked["first_at"])]
     assert abs(moments[0] - moments[1]) < timedelta(milliseconds=5)
+
+
+async def test_two_cloudevents_that_differ_in_their_headers_alone_are_parked_as_two_and_one_sent_twice_as_one(
+    stage: Stage,
+) -> None:
+    data = {name: value for name, value in event().items() if name in ("subject", "people")}
+    said = {"ce-specversion": "1.0", "ce-type": "they.call_it_so", "content-type": "application/json"}
+    for key in ("a-1", "a-2", "a-2"):
+        await stage.send("POST", "/api/v1/sources/tidings", data, **{**said, "ce-id": key})
+    assert sorted(each["times"] for each in await waiting(stage)) == [1, 2]
+    rows = [{"event": "they.call_it_so", "type": "data_change.approved"}]
+    assert (await ask(stage, "PUT", "mapping", {"adapter": "tidings", "rows": rows})).status == 200
+    assert (await ask(stage, "POST", "parked/replay")).body["replayed"] == 2
+    assert sorted(await stage.rows("SELECT source_id FROM events_event")) == [("a-1",), ("a-2",)]

@@ -137,7 +137,16 @@ def test_when_all_of_a_batch_is_refused_they_go_one_by_one(server: Any, says: An
 
 
 @pytest.mark.parametrize(
-    "said", [(401, "token_revoked"), (403, "forbidden"), (404, ""), (301, ""), (200, "not ours"), (502, "")]
+    "said",
+    [
+        (401, "token_revoked"),
+        (401, "signature_refused"),
+        (403, "forbidden"),
+        (404, ""),
+        (301, ""),
+        (200, "not ours"),
+        (502, ""),
+    ],
 )
 def test_what_a_new_token_or_address_would_cure_waits_for_it(
     server: Any, says: Any, path: Path, said: Any, caplog: pytest.LogCaptureFixture
@@ -154,6 +163,40 @@ def test_what_a_new_token_or_address_would_cure_waits_for_it(
         assert buffered.flush(20) == 0
         assert buffered.refused() == []
     assert server.ids == keys(2)
+
+
+@pytest.mark.parametrize(("status", "code", "tries"), [(429, "parked_full", 1), (500, "internal_error", 12)])
+def test_one_that_tidings_cannot_take_does_not_keep_back_those_behind_it(
+    server: Any, says: Any, path: Path, status: int, code: str, tries: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tidings_client.buffered.PAUSE_AT_MOST", 0.01)
+    with Buffered(Client(AWAY, "t"), path) as buffered:
+        buffered.push("airflow", {"never": "taken"})
+        for key in keys(3):
+            buffered.send(event(key))
+    server.script = [*[says.problem(status, code)] * tries, "accept"]
+    with Buffered(Client(server.url, "t"), path) as buffered:
+        assert buffered.flush(20) == 0
+        [aside] = buffered.refused()
+        assert (aside.adapter, aside.content, aside.code) == ("airflow", {"never": "taken"}, code)
+        assert len(server.requests) == tries + 1
+        assert buffered.retry_refused() == 1
+        assert buffered.flush(20) == 0
+    assert server.ids == keys(3)
+
+
+def test_of_a_batch_that_tidings_fails_at_only_the_one_to_blame_goes_aside(
+    server: Any, says: Any, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tidings_client.buffered.PAUSE_AT_MOST", 0.01)
+    with Buffered(Client(AWAY, "t"), path) as buffered:
+        for key in keys(3):
+            buffered.send(event(key))
+    server.script = [*[says.problem(500, "internal_error")] * 24, "accept"]  # each try: the batch, then its first
+    with Buffered(Client(server.url, "t"), path) as buffered:
+        assert buffered.flush(20) == 0
+        assert [each.content["id"] for each in buffered.refused()] == ["e0"]
+    assert server.ids == ["e1", "e2"]
 
 
 def test_a_full_buffer_says_so_and_keeps_the_older(server: Any, path: Path, caplog: pytest.LogCaptureFixture) -> None:

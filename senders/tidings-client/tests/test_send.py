@@ -103,6 +103,15 @@ def test_a_token_that_is_not_known_is_refused_at_once(node: Any) -> None:
     assert time.monotonic() - begun < 2
 
 
+@pytest.mark.parametrize("token", ["tdg_not_to_be_shown\n# comment", "tdg_not_to_be_shown\u2028x", "令牌"])
+def test_a_token_that_no_header_can_hold_is_refused_without_being_shown(server: Any, token: str) -> None:
+    with pytest.raises(Refused) as refused:
+        Client(server.url, lambda: token).send({"type": "x"})
+    assert not refused.value.of_the_event
+    assert "not_to_be_shown" not in str(refused.value)
+    assert server.requests == []
+
+
 def test_the_command_sends_a_file_or_what_comes_in(node: Any, tmp_path: Path) -> None:
     name, token = node.source()
     one = {"type": "data_change.approved", "subject": {"kind": "ticket", "id": "1"}, "people": {"submitter": "ann"}}

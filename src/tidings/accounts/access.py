@@ -13,6 +13,8 @@ class Grant:
     source: str
     login: str
     roles: tuple[str, ...]
+    signs: bool = False
+    """Its source has a secret: what is not signed with it is refused, and only payloads of other systems can be."""
 
     @property
     def may_send_events(self) -> bool:

@@ -7,9 +7,11 @@ from tidings.accounts.access import Grant
 from tidings.kernel.database import Connection
 
 _LIVING = """
-SELECT t.hash, t.tenant_id, t.scopes, coalesce(s.name, ''), coalesce(p.login, ''), coalesce(p.roles, '{}')
+SELECT t.hash, t.tenant_id, t.scopes, coalesce(s.name, ''), coalesce(p.login, ''), coalesce(p.roles, '{}'),
+       i.sealed IS NOT NULL
 FROM accounts_token t
 LEFT JOIN accounts_source s ON s.id = t.source_id
+LEFT JOIN events_intake i ON i.source_id = t.source_id
 LEFT JOIN accounts_person p ON p.id = t.person_id
 WHERE t.revoked_at IS NULL AND (p.id IS NULL OR p.active AND p.departed_at IS NULL) AND
 """
@@ -29,5 +31,5 @@ async def find_grant(connection: Connection, token_hash: bytes) -> Grant | None:
     return _grant(*row[1:]) if row else None
 
 
-def _grant(tenant_id: UUID, scopes: list[str], source: str, login: str, roles: list[str]) -> Grant:
-    return Grant(tenant_id, frozenset(scopes), source, login, tuple(roles))
+def _grant(tenant_id: UUID, scopes: list[str], source: str, login: str, roles: list[str], signs: bool) -> Grant:
+    return Grant(tenant_id, frozenset(scopes), source, login, tuple(roles), signs)

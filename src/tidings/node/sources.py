@@ -109,7 +109,8 @@ class Sources:
                 raise forbidden("a source's token")
             sender = await _sender(connection, grant.source, view)
         _check_signature(adapter, push, sender)
-        settled = await self._settle(adapter, push, sender, key)
+        # A group refuses what comes with the token alone of a source that has a secret; the token was just looked at.
+        settled = await self._settle(adapter, push, sender, b"" if sender.set_up.secret else key)
         parked = None if settled.why is None else self._shown(sender, settled.parked, settled.why)
         told = {"events": settled.events, "ignored": not (settled.events or parked), "parked": parked}
         return Taken(adapter.status, msgspec.json.encode({**adapter.answer, **told}), len(settled.events))

@@ -48,12 +48,17 @@ def admit(
 
 
 def _turned_away(one: Submission, view: View) -> Problem | None:
-    """A notice of our own comes without a token; nothing that comes with one may pass for it."""
+    """A notice of our own comes without a token, and so does what was signed; nothing that comes with one may pass for
+    it."""
     if not one.token_hash:
         return None
     grant, event = view.grants.get(one.token_hash), one.incoming.event
     if grant is None or not grant.may_send_events:
         return Problem(401, "token_revoked", "This token was revoked or never existed.")
+    if grant.signs:
+        hint = "send what can be signed to POST /api/v1/sources/{adapter}, or end the secret, or use another source"
+        detail = f"{grant.source!r} has a secret, and this is not signed with it: {hint}."
+        return Problem(401, "signature_refused", detail)
     if event.type.startswith(_OWN_TYPES):
         text = "Notices of the feature `tidings` come from Tidings alone; define a feature of your own for yours"
         return Problem(403, "reserved", f"{text}: PUT /api/v1/catalog/features/{{code}}.")

@@ -4,6 +4,7 @@ tested in `senders/tidings-airflow`."""
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import msgspec
@@ -326,3 +327,12 @@ def test_an_error_is_cut_and_read_in_no_time_whatever_it_is() -> None:
     for piece in ("x", "select ", "with x as ", "'", "create temp ", "grant x ", "[SQL", " update a "):
         assert len(error_line(piece * 100_000)) <= 300
     assert datetime.now(UTC) - started < timedelta(seconds=2)
+
+
+def test_a_push_of_costly_errors_and_of_ten_thousands_of_tags_is_read_in_no_time() -> None:
+    started = process_time()
+    selects = "select " * 600
+    event = read(failed_tasks=[{"task_id": "t", "error": selects}] * 60, dag_run={"note": selects})
+    assert len(event.details["failed_tasks"]) == 20
+    assert len(read(dag={"tags": [",".join(map(str, range(40_000)))]}).details["tags"]) == 100
+    assert process_time() - started < 0.4  # without a limit, a second and a half

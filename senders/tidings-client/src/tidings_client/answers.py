@@ -68,16 +68,17 @@ class Refused(Exception):
         """Or of who sends it: what a new token, address or permission would cure."""
         if self.status == 413:
             return True
-        return bool(self.code) and self.status not in (401, 405) and self.code not in ("forbidden", "token_revoked")
+        of_the_sender = ("forbidden", "token_revoked", "signature_refused")
+        return bool(self.code) and self.status not in (401, 405) and self.code not in of_the_sender
 
 
 class Unavailable(Exception):
     """Tidings could not be reached, or says that it cannot take anything now. Whether it has it is not known: send it
-    again, with the same id. `after`: seconds that it asked for."""
+    again, with the same id. `after`: seconds that it asked for. `code`: Tidings' own word for it, if it was Tidings."""
 
-    def __init__(self, detail: str, after: float | None = None) -> None:
+    def __init__(self, detail: str, after: float | None = None, code: str = "") -> None:
         super().__init__(detail)
-        self.detail, self.after = detail, after
+        self.detail, self.after, self.code = detail, after, code
 
-    def __reduce__(self) -> tuple[type[Unavailable], tuple[str, float | None]]:
-        return type(self), (self.detail, self.after)
+    def __reduce__(self) -> tuple[type[Unavailable], tuple[str, float | None, str]]:
+        return type(self), (self.detail, self.after, self.code)

@@ -28,14 +28,17 @@ AT_ONCE = 500
 LOOK_AGAIN = 1.0
 """Seconds after which a thread looks for what other processes have put into the file."""
 PAUSE_AT_MOST = 60.0
+ASIDE_AFTER = {"parked_full": 1, "internal_error": 12}
+"""Tries after which one goes aside that Tidings cannot take for a reason of its own, though it may take the next: it
+would keep back all that is behind it. Twelve take some five minutes."""
 LINGER = 2.0
 """Seconds that the end of a process waits for what is being sent; nothing when Tidings is away."""
 
 
 class Buffered:
     """At least once, in order, by way of the file `path`, which several processes may share. When `at_most` wait in it,
-    what comes is lost, with an error in the log; the older ones stay. What Tidings refuses goes aside (`refused`). What
-    a new token, address or permission would cure waits for that.
+    what comes is lost, with an error in the log; the older ones stay. What Tidings refuses goes aside (`refused`), and
+    so does what it fails at again and again. What a new token, address or permission would cure waits for that.
 
     May be used by threads and over forks. Raises what `Path` and `sqlite3` raise when the disk can keep nothing."""
 
@@ -157,6 +160,8 @@ class Buffered:
             self._over.set()
         self._thread: threading.Thread | None = None
         self._away = False
+        self._failed = 0, 0
+        """The one at the front that Tidings failed at last, and how often."""
 
     def _start(self) -> None:
         if self._thread is not None or self._over.is_set():
@@ -222,6 +227,18 @@ class Buffered:
             if not why.of_the_event:
                 raise
             self._settle([], [(row, why)])
+        except Unavailable as away:
+            if not self._gives_up(row, away):
+                raise
+            self._settle([], [(row, Refused(500, away.code, away.detail))])
+
+    def _gives_up(self, row: Row, away: Unavailable) -> bool:
+        """Whether it is time to let those behind it pass."""
+        if away.code not in ASIDE_AFTER:
+            return False
+        which, times = self._failed
+        self._failed = row.id, times + 1 if which == row.id else 1
+        return self._failed[1] >= ASIDE_AFTER[away.code]
 
     def _deliver_many(self, events: Sequence[Row]) -> bool:
         """False: something is wrong with all of them together. Those behind one that has to wait, wait with it; what
@@ -230,6 +247,10 @@ class Buffered:
             batch = self._client.post_batch([row.body for row in events])
         except Refused as why:
             if not why.of_the_event:
+                raise
+            return False
+        except Unavailable as away:
+            if away.code not in ASIDE_AFTER:
                 raise
             return False
         verdicts = {each.index: Refused(422, each.code, each.detail) for each in batch.rejected}

@@ -84,7 +84,7 @@ def _judged(answer: HTTPResponse, said: bytes, to: Address) -> Any:
     code, detail = str(problem.get("code", "")), str(problem.get("detail", "")) or _explained(answer, to)
     if answer.status >= 500 or answer.status in _TRY_AGAIN:
         raise Unavailable(
-            f"{to.authority} answered {answer.status}: {detail}", _after(answer.headers.get("Retry-After"))
+            f"{to.authority} answered {answer.status}: {detail}", _after(answer.headers.get("Retry-After")), code
         )
     raise Refused(answer.status, code, detail)
 

@@ -109,8 +109,10 @@ class Client:
         return _understood(_pushed, self._post(f"/sources/{quote(adapter, safe='')}", body, sent))
 
     def _post(self, path: str, body: bytes, headers: Mapping[str, str] | None = None) -> Any:
-        token = self._token if isinstance(self._token, str) else self._token()
-        sent = {"Authorization": f"Bearer {token.strip()}", "User-Agent": "tidings-client/0.1.0", **(headers or {})}
+        token = (self._token if isinstance(self._token, str) else self._token()).strip()
+        if not (token.isascii() and token.isprintable()):  # the standard library would show it in its complaint
+            raise Refused(401, "", "The token has several lines, or letters that no token has: copy it again, alone.")
+        sent = {"Authorization": f"Bearer {token}", "User-Agent": "tidings-client/0.1.0", **(headers or {})}
         return post(self._address, f"/api/v1{path}", body, sent, self.timeout)
 
     # patience

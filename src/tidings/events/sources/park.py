@@ -137,7 +137,7 @@ async def park(
         "words": _json(parked.words),
         "headers": _json(headers),
         "body": body.decode(),
-        "hash": hashlib.blake2b(adapter.code.encode() + b"\0" + body, digest_size=16).digest(),
+        "hash": _hash(adapter, push, body),
         "at_most": WAITING_AT_MOST,
     }
     found = await (await connection.execute(_PARK, row, binary=True)).fetchone()
@@ -184,6 +184,14 @@ async def settle(
 async def drop_parked(connection: Connection) -> int:
     """Delete a slice of what is older than 30 days; how many."""
     return (await connection.execute(_DROP, (first_at(now() - KEPT), SLICE))).rowcount
+
+
+def _hash(adapter: Adapter, push: Push, body: bytes) -> bytes:
+    """Of what makes it the very same payload. Two CloudEvents of the same data differ in nothing but headers; what
+    else is kept of headers may be another one each time the same is sent."""
+    said = {name: push.headers[name] for name in adapter.kept_headers if name in push.headers}
+    whole = adapter.code.encode() + b"\0" + body + (b"\0" + _json(said).encode() if said else b"")
+    return hashlib.blake2b(whole, digest_size=16).digest()
 
 
 def _json(value: Any) -> str:

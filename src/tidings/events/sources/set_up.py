@@ -151,7 +151,7 @@ def put_secret(caller: Caller, name: str, secret: str | None) -> None:
         name,
         before={"set": before},
         after={"set": secret is not None},
-        stale=(),
+        stale=("access",),
     )
 
 

@@ -29,6 +29,7 @@ TEST = "test"
 ID_LENGTH = 200
 PEOPLE_AT_MOST = 100
 TASKS_AT_MOST = 20
+TAGS_AT_MOST = 100
 CONF_KEYS_AT_MOST = 50
 Moment = str | int | float | None
 
@@ -100,7 +101,7 @@ class AirflowAdapter(Adapter):
         body = decoded(_decoder, push.body, "the plug-in tidings-airflow")
         if isinstance(body, Parked):
             return body
-        tags = _several(body.dag.tags)
+        tags = _tags(body.dag)
         said = {
             "dag": line(body.dag.dag_id),
             "tag": tags[0] if tags else "",
@@ -194,6 +195,10 @@ def _several(said: Iterable[Text] | None) -> list[str]:
     return list(dict.fromkeys(one for each in said or () for part in text(each).split(",") if (one := line(part))))
 
 
+def _tags(dag: Dag) -> list[str]:
+    return _several(dag.tags)[:TAGS_AT_MOST]
+
+
 def _details(body: Body) -> dict[str, Any]:
     """By Airflow's own names; what is not known is left out."""
     run = body.dag_run
@@ -209,7 +214,7 @@ def _details(body: Body) -> dict[str, Any]:
         "note": error_line(run.note),
         "conf_keys": _several(run.conf_keys)[:CONF_KEYS_AT_MOST],
         "clear_number": run.clear_number or None,
-        "tags": _several(body.dag.tags),
+        "tags": _tags(body.dag),
     }
     if body.task and text(body.task.task_id):
         one = _failed(body.task)
