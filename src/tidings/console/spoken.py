@@ -54,6 +54,10 @@ WITH_VALUE = (
     (re.compile(r"cannot be written to: (?P<why>.*)"), text("cannot be written to: %(why)s")),
     # expressions of a source
     (
+        re.compile(r"cannot be read at character (?P<at>\d+): write \"(?P<name>\w+)\" with double quotes.*"),
+        text('cannot be read at character %(at)s: write "%(name)s" with double quotes'),
+    ),
+    (
         re.compile(r"cannot be read at character (?P<at>\d+): .*"),
         text("cannot be read at character %(at)s: look at what stands there and just before it"),
     ),

@@ -328,6 +328,7 @@ def test_expressions_see_headers_that_let_nobody_in() -> None:
         ("body.x[", "ends too early"),
         ("body.id]", "cannot be read at character 8: ']' is not expected there"),
         ("body.a = 1", "cannot be read at character 8: Unknown token '='"),
+        ("body.流程.编号", 'cannot be read at character 6: write "流程" with double quotes'),
         ("body | '", "cannot be read at character 8: Unclosed ' delimiter"),
         ("ticket.id", "begins with ticket, and there are only body, headers, item; you may mean body.ticket"),
         ("join('-', [body.a, no])", "begins with no"),

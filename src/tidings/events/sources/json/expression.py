@@ -5,6 +5,7 @@ https://jmespath.org/specification.html
 """
 
 import difflib
+import re
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
@@ -91,11 +92,19 @@ def _parsed(text: str) -> Any:
     except EmptyExpressionError:
         raise InvalidField("is empty; leave it out where there is nothing to say") from None
     except LexerError as error:
-        raise InvalidField(f"cannot be read at character {error.lexer_position + 1}: {line(error.message)}") from None
+        raise InvalidField(_unread(error, text)) from None
     except ParseError as error:
         raise InvalidField(_told(error, text)) from None
     except (JMESPathError, IndexError) as error:
         raise InvalidField(f"cannot be read: {line(str(error))}") from None
+
+
+def _unread(error: LexerError, text: str) -> str:
+    at = f"cannot be read at character {error.lexer_position + 1}"
+    word = re.match(r"\w+", text[error.lexer_position :])
+    if word and not word[0].isascii():
+        return f'{at}: write "{line(word[0])}" with double quotes, as every name with letters other than a to z'
+    return f"{at}: {line(error.message)}"
 
 
 def _told(error: ParseError, text: str) -> str:
