@@ -14,6 +14,7 @@ from tidings.channels.contract import Field
 from tidings.channels.field_words import words_beside
 from tidings.events.event import Event, People, PersonRef, Subject
 from tidings.events.sources.contract import Adapter, Known, Parked, Push, Reading
+from tidings.events.sources.error_line import error_line
 from tidings.events.sources.mapping import mapping_beside
 from tidings.events.sources.steps import about_beside, sample_beside, steps_beside
 from tidings.events.sources.understand import (
@@ -114,7 +115,7 @@ def _event(body: Body, event_type: str, known: Known, received: datetime) -> Eve
         "environment": line(run.environmentName),
         "job": line(run.jobId),
         "comment": line(run.runReason),
-        "error": "" if error in _NOTHING else line(error),
+        "error": "" if error in _NOTHING else error_line(error),
     }
     return Event(
         # Of the run and what became of it: the same in both deliveries of an errored one.

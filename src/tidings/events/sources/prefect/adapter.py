@@ -12,6 +12,7 @@ from tidings.channels.contract import Field
 from tidings.channels.field_words import words_beside
 from tidings.events.event import Event, People, PersonRef, Subject
 from tidings.events.sources.contract import Adapter, Known, Parked, Push, Reading, with_made_up_id
+from tidings.events.sources.error_line import error_line
 from tidings.events.sources.mapping import mapping_beside
 from tidings.events.sources.steps import about_beside, sample_beside, steps_beside
 from tidings.events.sources.understand import (
@@ -120,7 +121,7 @@ def _event(body: Body, event_type: str, run: str, words: dict[str, str], known: 
         "run": name,
         "work_pool": body.name_of("work-pool"),
         # Its first line: what databases add to an exception is the statement, below it.
-        "error": line(text(body.resource.get("prefect.state-message")).partition("\n")[0]) if failed else "",
+        "error": error_line(text(body.resource.get("prefect.state-message")).partition("\n")[0]) if failed else "",
     }
     event = Event(
         id=line(body.id),
