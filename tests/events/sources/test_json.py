@@ -270,7 +270,7 @@ def test_details_are_an_object_without_what_says_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "zone", "when"),
+    ("said", "timezone", "when"),
     [
         ("2026-11-23T10:00:00Z", "", AT),
         ("2026-11-23 18:00:00", "+08:00", AT),
@@ -282,8 +282,8 @@ def test_details_are_an_object_without_what_says_nothing() -> None:
         ("", "", NOW),
     ],
 )
-def test_times_are_read_as_systems_write_them(said: Any, zone: str, when: datetime) -> None:
-    assert made("time", "body.at", {"at": said}, **({"zone": zone} if zone else {})) == when
+def test_times_are_read_as_systems_write_them(said: Any, timezone: str, when: datetime) -> None:
+    assert made("time", "body.at", {"at": said}, **({"timezone": timezone} if timezone else {})) == when
 
 
 @pytest.mark.parametrize("said", ["yesterday", True, ["2026-11-23T10:00:00Z"], {"seconds": 5}, -5])
@@ -380,7 +380,7 @@ def test_any_text_is_an_expression_or_is_refused_in_words(text: str) -> None:
 @pytest.mark.parametrize("zone", ["Mars/Olympus", "+8", "+25:00", "/etc/passwd", "../UTC", "Asia", "\u0661"])
 def test_a_zone_is_one(zone: str) -> None:
     with pytest.raises(Problem):
-        options(zone=zone)
+        options(timezone=zone)
 
 
 def test_every_option_has_words_in_every_language() -> None:
@@ -515,7 +515,7 @@ def test_any_description_of_any_body_is_answered(body: Any, data: st.DataObject)
     expressions = [
         field.name
         for field in ADAPTER.options
-        if field.name not in ("people_by", "zone", "signature", "signature_header")
+        if field.name not in ("people_by", "timezone", "signature", "signature_header")
     ]
     said = data.draw(st.dictionaries(st.sampled_from(expressions), parts, max_size=6))
     known = Known(ADAPTER.mapping, options(**({"type": "'data_change.approved'", "subject_id": "'1'"} | said)))

@@ -54,6 +54,10 @@ class Known(Struct, frozen=True):
     words: WordMap
     options: Values = {}
 
+    def option(self, name: str) -> str:
+        """As a text; empty where the source does not say."""
+        return str(self.options.get(name) or "")
+
 
 class Parked(Struct, frozen=True):
     """Kept until somebody knows what it means. `words` are those a mapping would have to name; no control characters in

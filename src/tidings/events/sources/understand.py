@@ -1,18 +1,20 @@
-"""What every adapter does with a payload: decode it as its system documents it, take texts and moments out of it, say
-why it cannot be understood. Pure, and nothing here raises."""
+"""What every adapter does with a payload: decode it as its system documents it, take texts, moments, people and links
+out of it, say why it cannot be understood. Pure, and nothing here raises."""
 
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TypeVar
+from urllib.parse import quote
 
 import msgspec
 
 from tidings.channels.words import cut, one_line
-from tidings.events.event import PersonKey, PersonRef
+from tidings.events.event import PersonKey, PersonRef, is_link
 from tidings.events.sources.contract import Parked
 from tidings.events.sources.mapping import WordMap
 
 T = TypeVar("T")
-TITLE_LENGTH = 500
+TITLE_LENGTH, LINK_LENGTH = 500, 2_000
 SHOWN = 200
 """Characters of what came, in a detail."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -32,6 +34,11 @@ def decoded(decoder: msgspec.json.Decoder[T], body: bytes | str, system: str) ->
 
 def text(said: Text) -> str:
     return "" if said is None else str(said).strip()
+
+
+def first(*said: Text) -> Text:
+    """The first that says anything: different versions of a system have different names for one thing."""
+    return next((each for each in said if text(each)), None)
 
 
 def line(said: Text) -> str:
@@ -63,6 +70,37 @@ def person(said: Text) -> PersonRef | None:
     """Somebody whom a system or an option names: by mail address, else by login. None: nobody."""
     name = line(said)
     return PersonKey(email=name) if "@" in name else name or None
+
+
+def several(said: Iterable[Text]) -> list[str]:
+    """Each once, in their order: one text may name several, `ann, bo`."""
+    return list(dict.fromkeys(one for each in said for part in text(each).split(",") if (one := line(part))))
+
+
+def people(said: Iterable[Text]) -> list[PersonRef]:
+    return [one for name in several(said) if (one := person(name))]
+
+
+def link(said: Text) -> str:
+    """Empty where it is no link that a subject may have: an event is not lost for that."""
+    whole = text(said)
+    return whole if is_link(whole) and len(whole) <= LINK_LENGTH else ""
+
+
+def page(base: Text, *steps: Text) -> str:
+    """The link to a page below where a system has its pages; empty where one of the steps is missing."""
+    quoted = [quote(text(step), safe="", errors="replace") for step in steps]
+    return link("/".join([text(base).rstrip("/"), *quoted])) if all(quoted) else ""
+
+
+def incomplete(needed: Mapping[str, Text], words: Mapping[str, str]) -> Parked | None:
+    """None: nothing of what is needed is missing."""
+    missing = [name for name, said in needed.items() if not text(said)]
+    return (
+        Parked("incomplete", f"{' and '.join(missing)} missing: nobody can say what changed.", words)
+        if missing
+        else None
+    )
 
 
 def unmapped(words: dict[str, str], mapping: WordMap) -> Parked:

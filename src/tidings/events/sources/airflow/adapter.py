@@ -3,23 +3,34 @@ deadline is missed. The payload is ours (`senders/tidings-airflow/src/tidings_ai
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
 
 import msgspec
 
 from tidings.channels.contract import Field
 from tidings.channels.field_words import words_beside
 from tidings.channels.words import one_line
-from tidings.events.event import Event, People, PersonKey, PersonRef, Subject
+from tidings.events.event import Event, People, PersonRef, Subject
 from tidings.events.sources.airflow.assets import resources_of
 from tidings.events.sources.contract import Adapter, Known, Parked, Push, Reading, with_made_up_id
 from tidings.events.sources.error_line import error_line
 from tidings.events.sources.mapping import Row, WordMap, mapping_beside
 from tidings.events.sources.steps import about_beside, sample_beside, steps_beside
-from tidings.events.sources.understand import Text, decoded, line, moment, text, title, unmapped
+from tidings.events.sources.understand import (
+    Text,
+    decoded,
+    incomplete,
+    line,
+    moment,
+    page,
+    person,
+    several,
+    text,
+    title,
+    unmapped,
+)
 
 WORDS = words_beside(__file__)
 # Airflow's default owner of a task, whom it names where nobody has to sign in, and who runs it in its containers.
@@ -110,8 +121,8 @@ class AirflowAdapter(Adapter):
         }
         if said["event"] == TEST:
             return Parked("test_message", f"The plug-in of Airflow was tried, and said: {line(body.message)}", said)
-        if missing := [name for name, value in _needed(body).items() if not text(value)]:
-            return Parked("incomplete", f"{' and '.join(missing)} missing: nobody can say what ended.", said)
+        if missing := incomplete(_needed(body), said):
+            return missing
         row = _meaning(known.words, said, tags)
         if row is None:
             return unmapped(said, known.words)
@@ -164,39 +175,27 @@ def _title(dag: Dag, run: DagRun) -> str:
 
 def _link(body: Body, known: Known) -> str:
     """The page of the run, or of the task, by the routes of Airflow 3 (airflow-core/src/airflow/ui/src/router.tsx)."""
-    base = (str(known.options.get("url") or "") or text(body.url)).rstrip("/")
-    if not base.startswith(("https://", "http://")):
-        return ""
-    steps = ["dags", body.dag.dag_id, "runs", body.dag_run.run_id]
+    steps: list[Text] = ["dags", body.dag.dag_id, "runs", body.dag_run.run_id]
     if body.task and text(body.task.task_id):
         steps += ["tasks", body.task.task_id]
         if body.task.map_index is not None and body.task.map_index >= 0:
             steps += ["mapped", body.task.map_index]
-    link = "/".join([base, *(quote(text(step), safe="", errors="replace") for step in steps)])
-    return link if len(link) <= 2_000 else ""
+    return page(known.option("url") or body.url, *steps)
 
 
 def _people(run: DagRun, dag: Dag) -> People:
     """Whoever started the run, else the first owner; further owners are related. Nobody is asked to approve."""
-    owners = [one for owner in _several(dag.owners) if (one := _person(owner))]
+    owners = [one for owner in several(dag.owners or ()) if (one := _person(owner))]
     submitter = _person(text(run.triggering_user_name)) or (owners[0] if owners else None)
     return People(submitter, related=[one for one in owners if one != submitter][:PEOPLE_AT_MOST])
 
 
 def _person(name: str) -> PersonRef | None:
-    """Where people sign in to Airflow by their address, that is their name."""
-    if name.casefold() in NOBODY:
-        return None
-    return PersonKey(email=name) if "@" in name else name
-
-
-def _several(said: Iterable[Text] | None) -> list[str]:
-    """Each once, in their order: an owner may be several in one text, `ann, bo`."""
-    return list(dict.fromkeys(one for each in said or () for part in text(each).split(",") if (one := line(part))))
+    return None if name.casefold() in NOBODY else person(name)
 
 
 def _tags(dag: Dag) -> list[str]:
-    return _several(dag.tags)[:TAGS_AT_MOST]
+    return several(dag.tags or ())[:TAGS_AT_MOST]
 
 
 def _details(body: Body) -> dict[str, Any]:
@@ -212,7 +211,7 @@ def _details(body: Body) -> dict[str, Any]:
         "failed_task_count": body.failed_task_count if body.failed_task_count != len(failed) else None,
         "run_type": line(run.run_type),
         "note": error_line(run.note),
-        "conf_keys": _several(run.conf_keys)[:CONF_KEYS_AT_MOST],
+        "conf_keys": several(run.conf_keys or ())[:CONF_KEYS_AT_MOST],
         "clear_number": run.clear_number or None,
         "tags": _tags(body.dag),
     }

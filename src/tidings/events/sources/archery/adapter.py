@@ -9,10 +9,9 @@ https://github.com/hhyo/Archery/blob/master/sql/notify.py
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 from itertools import islice
-from zoneinfo import ZoneInfo
 
 from tidings.channels.contract import Field, InvalidField
 from tidings.channels.field_words import words_beside
@@ -22,7 +21,8 @@ from tidings.events.sources.archery.payload import Body, decoder, statements, wi
 from tidings.events.sources.contract import Adapter, Known, Parked, Push, Reading
 from tidings.events.sources.mapping import mapping_beside
 from tidings.events.sources.steps import about_beside, sample_beside, steps_beside
-from tidings.events.sources.understand import Text, decoded, line, moment, text, title, unmapped
+from tidings.events.sources.understand import Text, decoded, incomplete, line, moment, page, text, title, unmapped
+from tidings.events.sources.zone import checked_zone, zone
 
 WORDS = words_beside(__file__)
 # common/utils/const.py: WorkflowType, WorkflowStatus. A SQL ticket's own status is a word already.
@@ -40,13 +40,6 @@ ZONE = "Asia/Shanghai"
 RESOURCES_AT_MOST = 100
 DIGITS = 12
 """Of a count: the sum of all statements still has 64 bits."""
-
-
-def checked_zone(name: str) -> str:
-    try:
-        return ZoneInfo(name).key
-    except (LookupError, ValueError, OSError):
-        raise InvalidField("is no time zone; Asia/Shanghai and UTC are some") from None
 
 
 def checked_groups(written: str) -> str:
@@ -94,9 +87,8 @@ class ArcheryAdapter(Adapter):
         if isinstance(body, Parked):
             return body
         words = dict(zip(known.words.parts, _words(body), strict=True))
-        if missing := [name for name in NEEDED if not text(getattr(body.audit, name))]:
-            detail = f"{' and '.join(missing)} missing in audit: nobody can say what changed."
-            return Parked("incomplete", detail, words)
+        if missing := incomplete({f"audit.{name}": getattr(body.audit, name) for name in NEEDED}, words):
+            return missing
         row = known.words.meaning(list(words.values()))
         if row is None:
             return unmapped(words, known.words)
@@ -131,12 +123,12 @@ def _event(body: Body, event_type: str, words: Mapping[str, str], known: Known) 
     name = audit.workflow_title or content.title or (release.workflow_name if release else None)
     key = text(audit.audit_id)
     # Archery leads from there to the page of whichever kind of ticket it is.
-    url = f"{str(known.options['url']).rstrip('/')}/workflow/{key}/" if known.options.get("url") else ""
+    url = page(known.option("url"), "workflow", key)
     return Event(
         id=_identity(body, words),
         type=event_type,
-        subject=Subject("ticket", key, title(name), url),
-        time=_time(body, words, _zone(text(body.tidings.timezone), str(known.options.get("timezone") or ZONE))),
+        subject=Subject("ticket", key, title(name), url and f"{url}/"),
+        time=_time(body, words, _zone(text(body.tidings.timezone), known.option("timezone"), ZONE)),
         people=People(_submitter(body), approvers=_approvers(body, known)),
         actor=(text(step.audit_user) or None) if step else None,
         resources=[*islice(_resources(body), RESOURCES_AT_MOST)],
@@ -180,7 +172,7 @@ def _approvers(body: Body, known: Known) -> list[PersonRef]:
     name of the other."""
     if body.tidings.approvers:
         return [*sorted({login for each in body.tidings.approvers if (login := each.strip())})]
-    listed, group = _groups(str(known.options.get("approvers") or "")), text(body.audit.current_audit)
+    listed, group = _groups(known.option("approvers")), text(body.audit.current_audit)
     return [*(listed.get(f"{text(body.audit.group_name)}/{group}") or listed.get(group, ()))]
 
 
@@ -241,9 +233,5 @@ def _groups(written: str) -> Mapping[str, tuple[str, ...]]:
     return read_groups(written) or {}
 
 
-@lru_cache(maxsize=64)
-def _zone(said: str, otherwise: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(said or otherwise)
-    except (LookupError, ValueError, OSError):
-        return ZoneInfo(otherwise)
+def _zone(*names: str) -> tzinfo:
+    return next((there for name in names if (there := zone(name))), UTC)

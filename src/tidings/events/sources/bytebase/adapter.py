@@ -14,11 +14,11 @@ import msgspec
 
 from tidings.channels.contract import Field
 from tidings.channels.field_words import words_beside
-from tidings.events.event import Event, People, PersonKey, PersonRef, Subject, is_link
+from tidings.events.event import Event, People, PersonKey, PersonRef, Subject
 from tidings.events.sources.contract import Adapter, Known, Parked, Push, Reading, with_made_up_id
 from tidings.events.sources.mapping import mapping_beside
 from tidings.events.sources.steps import about_beside, sample_beside, steps_beside
-from tidings.events.sources.understand import Text, decoded, line, moment, text, title, unmapped
+from tidings.events.sources.understand import Text, decoded, line, link, moment, people, person, text, title, unmapped
 
 WORDS = words_beside(__file__)
 CREATED = "bb.issue.create"
@@ -26,7 +26,6 @@ TEST = 'Test webhook "'
 # Its robot, by whom tasks are run.
 NOBODY = ("", "0", "1")
 APPROVERS_AT_MOST = 100
-URL_LENGTH = 2_000
 # Where links lead as long as nobody has told Bytebase its own address (`--external-url`).
 _NO_ADDRESS = "https://www.bytebase.com/docs/"
 _NUMBER = re.compile(r"/(?:issues?/(?:[^/?#]*-)?([0-9]+)|rollouts/([0-9]+))(?:[?#]|\Z)")
@@ -111,7 +110,6 @@ def _event(body: Body, event_type: str, key: str, known: Known, received: dateti
     # Whoever created the issue is named when they do, and by the pull request; else by nobody.
     creates = text(body.activity_type) == CREATED and number not in NOBODY
     created = PersonKey(external_id=number) if creates else None
-    owner = next(iter(_listed(known.options.get("owner"))), None)
     asked = event_type.endswith(".pending_approval")
     details = {
         "project": _project(body),
@@ -128,8 +126,8 @@ def _event(body: Body, event_type: str, key: str, known: Known, received: dateti
             # The pull request sends none: a push that is repeated is told twice, and a task that fails again is told.
             time=moment(body.created_ts) or received,
             people=People(
-                _named(_meta(body, "Issue Creator", "工单创建者")) or created or owner,
-                approvers=_listed(known.options.get("approvers")) if asked else [],
+                _named(_meta(body, "Issue Creator", "工单创建者")) or created or person(known.option("owner")),
+                approvers=people([known.option("approvers")])[:APPROVERS_AT_MOST] if asked else [],
             ),
             actor=_actor(body),
             details={name: value for name, value in details.items() if value},
@@ -138,9 +136,8 @@ def _event(body: Body, event_type: str, key: str, known: Known, received: dateti
 
 
 def _page(body: Body) -> str:
-    """None where it is no link: an event is not lost for that."""
-    page = text(body.link)
-    return page if is_link(page) and len(page) <= URL_LENGTH and not page.startswith(_NO_ADDRESS) else ""
+    page = link(body.link)
+    return "" if page.startswith(_NO_ADDRESS) else page
 
 
 def _key(page: str) -> str:
@@ -170,9 +167,3 @@ def _named(said: str) -> PersonRef | None:
     """Ann (ann@example.com)."""
     found = _NAMED.fullmatch(line(said))
     return PersonKey(email=found[1]) if found else None
-
-
-def _listed(said: object) -> list[PersonRef]:
-    names = [line(name) for name in str(said or "").split(",")]
-    people: list[PersonRef] = [PersonKey(email=name) if "@" in name else name for name in names if name]
-    return people[:APPROVERS_AT_MOST]

@@ -5,7 +5,6 @@
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
 
 import msgspec
 
@@ -17,7 +16,19 @@ from tidings.events.sources.contract import Adapter, Known, Parked, Push, Readin
 from tidings.events.sources.error_line import error_line
 from tidings.events.sources.mapping import mapping_beside
 from tidings.events.sources.steps import about_beside, sample_beside, steps_beside
-from tidings.events.sources.understand import Text, decoded, line, moment, person, text, title, unmapped
+from tidings.events.sources.understand import (
+    Text,
+    decoded,
+    incomplete,
+    line,
+    moment,
+    page,
+    people,
+    person,
+    text,
+    title,
+    unmapped,
+)
 
 WORDS = words_beside(__file__)
 # https://github.com/dagster-io/dagster/blob/master/python_modules/dagster/dagster/_core/storage/tags.py
@@ -87,8 +98,8 @@ class DagsterAdapter(Adapter):
             "will_retry": "true" if body.tag(WILL_RETRY_TAG).casefold() == "true" else "false",
             "status": line(body.status),
         }
-        if missing := [name for name in ("job_name", "run_id", "status") if not line(getattr(body, name))]:
-            return Parked("incomplete", f"{' and '.join(missing)} missing: nobody can say what changed.", words)
+        if missing := incomplete({"job_name": body.job_name, "run_id": body.run_id, "status": body.status}, words):
+            return missing
         row = known.words.meaning(list(words.values()))
         if row is None:
             return unmapped(words, known.words)
@@ -104,7 +115,7 @@ def _event(body: Body, event_type: str, known: Known, received: datetime) -> Eve
     return Event(
         id=f"{run}:{line(body.status)}",
         type=event_type,
-        subject=Subject("task_flow", line(body.root_run_id) or run, _title(body), _link(body, run, known)),
+        subject=Subject("task_flow", line(body.root_run_id) or run, _title(body), _page(body, run, known)),
         time=moment(body.end_time) or moment(body.start_time) or received,
         people=_people(body, known),
         details=_details(body),
@@ -121,25 +132,20 @@ def _title(body: Body) -> str:
     return title(f"{name} ({which})" if which else name)
 
 
-def _link(body: Body, run: str, known: Known) -> str:
-    base = (str(known.options.get("url") or "") or text(body.url)).rstrip("/")
-    link = f"{base}/runs/{quote(run, safe='', errors='replace')}"
-    return link if base.startswith(("https://", "http://")) and len(link) <= 2_000 else ""
+def _page(body: Body, run: str, known: Known) -> str:
+    return page(known.option("url") or body.url, "runs", run)
 
 
 def _people(body: Body, known: Known) -> People:
     """Whoever launched it, else the first owner; further owners are related."""
-    owner_tag = str(known.options.get("owner_tag") or OWNER_TAG)
-    owners = [*_persons([body.tags.get(owner_tag)]), *_persons(body.owners)]
-    owners = list(dict.fromkeys(owners)) or _persons([str(known.options.get("owner") or "")])
+    tagged = body.tags.get(known.option("owner_tag") or OWNER_TAG)
+    owners = _persons([tagged, *body.owners]) or _persons([known.option("owner")])
     submitter = person(body.tags.get(USER_TAG)) or (owners[0] if owners else None)
     return People(submitter, related=[one for one in owners if one != submitter][:PEOPLE_AT_MOST])
 
 
 def _persons(said: Iterable[Text]) -> list[PersonRef]:
-    """One text may name several: `ann, bo`."""
-    names = [part.strip() for each in said for part in text(each).split(",")]
-    return [one for name in names if not name.startswith(TEAM) and (one := person(name))]
+    return [one for one in people(said) if not str(one).startswith(TEAM)]
 
 
 def _details(body: Body) -> dict[str, Any]:

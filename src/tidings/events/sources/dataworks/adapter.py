@@ -20,7 +20,7 @@ from tidings.events.event import Event, People, PersonKey, PersonRef, Resource, 
 from tidings.events.sources.contract import Adapter, Known, Parked, Push, Reading, with_made_up_id
 from tidings.events.sources.mapping import mapping_beside
 from tidings.events.sources.steps import about_beside, labels_beside, sample_beside, steps_beside
-from tidings.events.sources.understand import Text, decoded, line, moment, text, title, unmapped
+from tidings.events.sources.understand import Text, decoded, first, line, link, moment, person, text, title, unmapped
 
 WORDS = words_beside(__file__)
 # "User-defined signature token", the one part of the signature that needs no certificate from elsewhere.
@@ -28,7 +28,6 @@ HEADER = "x-eventbridge-signature-token"
 # What the console can put into the address of a page; DataWorks documents none.
 IN_LINKS = ("region", "workspace", "node", "instance", "workflow")
 TABLES_AT_MOST = 20
-URL_LENGTH = 2_000
 # The zone of EventBridge's own times: 2020-11-19T21:04:42.179PRC.
 _PRC = "PRC"
 _AHEAD = timedelta(hours=8)
@@ -134,11 +133,11 @@ class DataWorksAdapter(Adapter):
             return Parked("not_understood", "This is no CloudEvent with data in it, and no message of DataWorks.")
         process = data.process or Process()
         words = {
-            "event": line(_first(body.type, body.event_type, data.event_code, body.event_category_type)),
-            "workspace": line(_first(data.project_id, data.app_id)),
+            "event": line(first(body.type, body.event_type, data.event_code, body.event_category_type)),
+            "workspace": line(first(data.project_id, data.app_id)),
             "dag": line(data.dag_type),
             "task": line(data.task_type),
-            "status": line(_first(data.status, data.task_status, process.status)),
+            "status": line(first(data.status, data.task_status, process.status)),
         }
         row = mapping.meaning([words[part] for part in mapping.parts])
         if row is None:
@@ -159,14 +158,14 @@ def _event(body: Body, data: Data, process: Process, event_type: str, subject: S
     asked = process.approval_content or Asked()
     assignee = _uid(data.assignee)
     details = {
-        "workspace": line(_first(data.project_id, data.app_id)),
+        "workspace": line(first(data.project_id, data.app_id)),
         "environment": line(data.project_env).lower(),
         "instance": "" if data.process else line(data.task_id),
         "flow": line(data.flow_name),
         "business_date": line(data.biz_date),
     }
     event = Event(
-        id=line(_first(body.id, body.message_id)),
+        id=line(first(body.id, body.message_id)),
         type=event_type,
         subject=subject,
         time=_time(body, data),
@@ -179,28 +178,25 @@ def _event(body: Body, data: Data, process: Process, event_type: str, subject: S
 
 def _subject(body: Body, data: Data, process: Process, known: Known) -> Subject:
     """The run: of a workflow, else of a node, of which DataWorks tells nothing but numbers."""
-    if approval := line(_first(process.process_id, data.process_id)):
+    if approval := line(first(process.process_id, data.process_id)):
         return Subject("ticket", approval, title(process.title))
     workflow, node = line(data.dag_id), line(data.node_id)
     steps = {
         "region": line(body.region),
-        "workspace": line(_first(data.project_id, data.app_id)),
+        "workspace": line(first(data.project_id, data.app_id)),
         "node": node,
         "instance": line(data.task_id),
         "workflow": workflow,
     }
     key = workflow if text(data.dag_name) else line(data.task_id) or node or workflow
-    page = _filled(str(known.options.get("link") or ""), {name: step for name, step in steps.items() if step})
-    # One that is not filled, or is no link any more, would have the event refused.
-    url = page if "{" not in page and is_link(page) and len(page) <= URL_LENGTH else ""
-    return Subject("task_flow", key, title(_first(data.dag_name, data.node_name, node)), url)
+    page = _filled(known.option("link"), {name: step for name, step in steps.items() if step})
+    url = "" if "{" in page else link(page)
+    return Subject("task_flow", key, title(first(data.dag_name, data.node_name, node)), url)
 
 
 def _submitter(data: Data, process: Process, known: Known) -> PersonRef | None:
     """By the UIDs of Alibaba Cloud accounts. The status of an instance names nobody: the source says who is told."""
-    named = _uid(_first(process.applicant, data.operator, data.owner_id, data.owner))
-    owner = line(str(known.options.get("owner") or ""))
-    return named or (PersonKey(email=owner) if "@" in owner else owner or None)
+    return _uid(first(process.applicant, data.operator, data.owner_id, data.owner)) or person(known.option("owner"))
 
 
 def _uid(said: Text) -> PersonRef | None:
@@ -227,7 +223,3 @@ def _filled(template: str, steps: dict[str, str]) -> str:
     for name, step in steps.items():
         template = template.replace(f"{{{name}}}", quote(step, safe=""))
     return template
-
-
-def _first(*said: Text) -> Text:
-    return next((each for each in said if text(each)), None)

@@ -7,7 +7,6 @@ import hashlib
 import hmac
 import re
 from datetime import datetime
-from urllib.parse import quote
 
 import msgspec
 
@@ -18,7 +17,18 @@ from tidings.events.sources.contract import Adapter, Known, Parked, Push, Readin
 from tidings.events.sources.error_line import error_line
 from tidings.events.sources.mapping import mapping_beside
 from tidings.events.sources.steps import about_beside, sample_beside, steps_beside
-from tidings.events.sources.understand import Text, decoded, line, moment, person, text, title, unmapped
+from tidings.events.sources.understand import (
+    Text,
+    decoded,
+    incomplete,
+    line,
+    moment,
+    page,
+    person,
+    text,
+    title,
+    unmapped,
+)
 
 SIGNATURE = "authorization"
 # "Test Endpoint" sends values that are not of the account it is pressed in; the documented samples have these.
@@ -26,7 +36,7 @@ TEST_JOB, TEST_RUN = "123", "12345"
 # Newer accounts say "the UI". What a run over the API gives as its cause is whatever its caller wrote.
 _KICKED_OFF = re.compile(r"kicked off from (?:the )?ui by (\S+@\S+)", re.IGNORECASE)
 _NOTHING = ("", "None")
-_WORDS = words_beside(__file__)
+WORDS = words_beside(__file__)
 
 
 class Run(msgspec.Struct):
@@ -62,7 +72,7 @@ class DbtAdapter(Adapter):
     about = about_beside(__file__)
     steps = steps_beside(__file__)
     sample = sample_beside(__file__)
-    options = (Field("url", "url", _WORDS["url"]), Field("owner", "text", _WORDS["owner"]))
+    options = (Field("url", "url", WORDS["url"]), Field("owner", "text", WORDS["owner"]))
     status = 200
     # An errored run is told twice, as errored at once and as completed when its artifacts are there, with another time
     # and another message. Which of them a webhook is subscribed to is up to whoever made it.
@@ -85,8 +95,8 @@ class DbtAdapter(Adapter):
                 "test_message", "dbt Cloud was asked to test its endpoint, or sent its documented sample.", words
             )
         needed = {"eventType": body.eventType, "jobId": run.jobId, "runId": run.runId, "runStatus": run.runStatus}
-        if missing := [name for name, value in needed.items() if not text(value)]:
-            return Parked("incomplete", f"{' and '.join(missing)} missing: nobody can say what changed.", words)
+        if missing := incomplete(needed, words):
+            return missing
         row = mapping.meaning([words[part] for part in mapping.parts])
         if row is None:
             return unmapped(words, mapping)
@@ -112,9 +122,9 @@ def _event(body: Body, event_type: str, known: Known, received: datetime) -> Eve
         id="-".join(line(part).casefold() for part in (body.accountId, run.runId, run.runStatus)),
         type=event_type,
         # The run, because each has a status of its own: a later one that succeeds has not mended this one.
-        subject=Subject("task_flow", line(run.runId), title(run.jobName), _page(body, known.options.get("url"))),
+        subject=Subject("task_flow", line(run.runId), title(run.jobName), _page(body, known)),
         time=_time(body) or received,
-        people=People(_submitter(run, known.options.get("owner"))),
+        people=People(_submitter(run, known)),
         details={name: value for name, value in details.items() if value},
     )
 
@@ -126,16 +136,13 @@ def _time(body: Body) -> datetime | None:
     return ended or started or moment(body.timestamp)
 
 
-def _submitter(run: Run, owner: object) -> PersonRef | None:
+def _submitter(run: Run, known: Known) -> PersonRef | None:
     """Who pressed the button; else, of a run by schedule or over the API, the owner that the source has."""
     by = _KICKED_OFF.fullmatch(line(run.runReason))
-    return person(by[1] if by else str(owner or ""))
+    return person(by[1] if by else known.option("owner"))
 
 
-def _page(body: Body, base: object) -> str:
+def _page(body: Body, known: Known) -> str:
     """Of the run; older accounts send no project id, and then there is none."""
-    steps = [line(each) for each in (body.accountId, body.data.projectId, body.data.runId)]
-    if not (base and all(steps)):
-        return ""
-    account, project, run = (quote(step, safe="") for step in steps)
-    return f"{str(base).rstrip('/')}/deploy/{account}/projects/{project}/runs/{run}"
+    steps = ("deploy", body.accountId, "projects", body.data.projectId, "runs", body.data.runId)
+    return page(known.option("url"), *steps)

@@ -15,7 +15,7 @@ from tidings.events.sources.contract import Adapter, Known, Parked, Push, Readin
 from tidings.events.sources.dms.signature import signed_by
 from tidings.events.sources.mapping import compared, mapping_beside
 from tidings.events.sources.steps import about_beside, labels_beside, sample_beside, steps_beside
-from tidings.events.sources.understand import Text, decoded, line, moment, text, title, unmapped
+from tidings.events.sources.understand import Text, decoded, incomplete, line, moment, text, title, unmapped
 
 HOOK = "dms-event"
 # "The Test button": the sample of the page is such a message. It has no ticket, and says so in its name.
@@ -83,8 +83,8 @@ class DmsAdapter(Adapter):
         task = text(event.taskId)
         if not task and TEST in f"{event.taskName} {event.message}".casefold():
             return Parked("test_message", f"DMS was asked to test its webhook, and said: {line(event.message)}", words)
-        if missing := [name for name in ("event", "taskId") if not text(getattr(event, name))]:
-            return Parked("incomplete", f"{' and '.join(missing)} missing: nobody can say what changed.", words)
+        if missing := incomplete({"event": event.event, "taskId": task}, words):
+            return missing
         row = mapping.meaning(list(words.values()))
         if row is None:
             return unmapped(words, mapping)

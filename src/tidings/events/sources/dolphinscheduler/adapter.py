@@ -8,19 +8,30 @@ https://github.com/apache/dolphinscheduler
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, tzinfo
-from typing import Any
 from urllib.parse import quote
-from zoneinfo import ZoneInfo
 
 import msgspec
 
-from tidings.channels.contract import Field, InvalidField
+from tidings.channels.contract import Field
 from tidings.channels.field_words import words_beside
-from tidings.events.event import Event, People, PersonKey, PersonRef, Subject
+from tidings.events.event import Event, People, Subject
 from tidings.events.sources.contract import Adapter, Known, Parked, Push, Reading, with_made_up_id
 from tidings.events.sources.mapping import mapping_beside
 from tidings.events.sources.steps import about_beside, sample_beside, steps_beside
-from tidings.events.sources.understand import Text, decoded, line, moment, text, title, unmapped
+from tidings.events.sources.understand import (
+    Text,
+    decoded,
+    first,
+    line,
+    link,
+    moment,
+    page,
+    person,
+    text,
+    title,
+    unmapped,
+)
+from tidings.events.sources.zone import checked_zone, zone
 
 WORDS = words_beside(__file__)
 # `AlertConstants.TEST_CONTENT`, with the vendor's spelling of "from" left out.
@@ -67,19 +78,19 @@ class Content(msgspec.Struct, rename="camel"):
 
     @property
     def run(self) -> str:
-        return line(_first(self.workflow_instance_id, self.process_instance_id, self.process_id))
+        return line(first(self.workflow_instance_id, self.process_instance_id, self.process_id))
 
     @property
     def run_name(self) -> str:
-        return title(_first(self.workflow_instance_name, self.process_instance_name, self.process_name))
+        return title(first(self.workflow_instance_name, self.process_instance_name, self.process_name))
 
     @property
     def flow(self) -> str:
-        return line(_first(self.workflow_definition_code, self.process_definition_code))
+        return line(first(self.workflow_definition_code, self.process_definition_code))
 
     @property
     def flow_state(self) -> str:
-        return line(_first(self.workflow_execution_status, self.process_state))
+        return line(first(self.workflow_execution_status, self.process_state))
 
 
 class Body(Content, rename="camel"):
@@ -90,14 +101,6 @@ class Body(Content, rename="camel"):
 
 _bodies = msgspec.json.Decoder(list[Content] | Body)
 _contents = msgspec.json.Decoder(list[Content] | Content)
-
-
-def checked_zone(name: str) -> str:
-    """Raises `InvalidField`."""
-    try:
-        return str(ZoneInfo(name))
-    except (ValueError, OSError, KeyError):
-        raise InvalidField("must be a zone such as UTC or Asia/Shanghai") from None
 
 
 class DolphinSchedulerAdapter(Adapter):
@@ -166,13 +169,13 @@ def _alert(content: Content) -> str:
 
 
 def _understood(alike: Sequence[Content], known: Known) -> Sequence[Event] | Parked:
-    first = alike[0]
-    alert = _alert(first)
+    content = alike[0]
+    alert = _alert(content)
     # A list of tasks that did not succeed is what is sent of a workflow that failed, and of no other.
     failed = "FAILURE" if alert == "workflow" else ""
-    state = first.flow_state or failed or line(_first(first.task_state, first.state, first.event))
-    words = {"project": line(first.project_name), "alert": alert, "state": state}
-    if TEST in text(first.message).casefold():
+    state = content.flow_state or failed or line(first(content.task_state, content.state, content.event))
+    words = {"project": line(content.project_name), "alert": alert, "state": state}
+    if TEST in text(content.message).casefold():
         return Parked("test_message", "DolphinScheduler was asked to send a test alert.")
     if not alert:
         detail = "This is no alert of a workflow, a task or a server; the result of a SQL task comes the same way."
@@ -182,23 +185,23 @@ def _understood(alike: Sequence[Content], known: Known) -> Sequence[Event] | Par
         return unmapped(words, known.words)
     if row.type is None:
         return ()
-    if not (first.flow or first.run):
+    if not (content.flow or content.run):
         return Parked("incomplete", "No workflow and no instance of one: nobody can say what changed.", words)
     return (_event(alike, row.type, state, known),)
 
 
 def _event(alike: Sequence[Content], event_type: str, state: str, known: Known) -> Event:
     """One event of an instance that ended, or of whatever else the mapping wants to hear."""
-    first, zone = alike[0], _zone(known)
-    owner, editor = _person(first.owner), _person(first.modify_by)
-    if known.options.get("submitter") == "modify_by" and editor:
+    content, timezone = alike[0], zone(known.option("timezone")) or UTC
+    owner, editor = person(content.owner), person(content.modify_by)
+    if known.option("submitter") == "modify_by" and editor:
         owner, editor = editor, owner
     details = {
-        "project": line(first.project_name),
-        "run": first.run,
-        "run_name": first.run_name,
-        "run_times": line(first.run_times),
-        "started_by": line(_first(first.command_type, first.process_type)),
+        "project": line(content.project_name),
+        "run": content.run,
+        "run_name": content.run_name,
+        "run_times": line(content.run_times),
+        "started_by": line(first(content.command_type, content.process_type)),
         "state": state,
         "tasks": list(dict.fromkeys(name for each in alike if (name := line(each.task_name))))[:TASKS_AT_MOST],
     }
@@ -206,18 +209,18 @@ def _event(alike: Sequence[Content], event_type: str, state: str, known: Known) 
         Event(
             id="",
             type=event_type,
-            subject=Subject("task_flow", first.run or first.flow, _title(first), _page(first, known)),
-            time=max(filter(None, (_ended(each, zone) for each in alike)), default=None),
+            subject=Subject("task_flow", content.run or content.flow, _title(content), _page(content, known)),
+            time=max(filter(None, (_ended(each, timezone) for each in alike)), default=None),
             people=People(owner, related=[editor] if editor and editor != owner else []),
             details={name: value for name, value in details.items() if value},
         )
     )
 
 
-def _ended(content: Content, zone: tzinfo) -> datetime | None:
+def _ended(content: Content, timezone: tzinfo) -> datetime | None:
     """What is still running has no time: then it is when it arrived."""
-    ended = _first(content.workflow_end_time, content.process_end_time, content.task_end_time, content.end_time)
-    return moment(ended, zone)
+    ended = first(content.workflow_end_time, content.process_end_time, content.task_end_time, content.end_time)
+    return moment(ended, timezone)
 
 
 def _title(content: Content) -> str:
@@ -234,29 +237,5 @@ def _flow_name(content: Content) -> str:
 
 def _page(content: Content, known: Known) -> str:
     """Of the instance, by the routes of the UI since 3.0."""
-    base, steps = text(_option(known, "url")), [line(content.project_code), content.run, content.flow]
-    if not (base and all(steps)):
-        return ""
-    project, run, flow = (quote(step, safe="") for step in steps)
-    return f"{base.rstrip('/')}/projects/{project}/workflow/instances/{run}?code={flow}"
-
-
-def _person(name: Text) -> PersonRef | None:
-    """Its users have login names; where they come from a single sign-on, these may be mail addresses."""
-    login = line(name)
-    return PersonKey(email=login) if "@" in login else login or None
-
-
-def _zone(known: Known) -> tzinfo:
-    try:
-        return ZoneInfo(text(_option(known, "timezone")) or "UTC")
-    except (ValueError, OSError, KeyError):
-        return UTC
-
-
-def _option(known: Known, name: str) -> Any:
-    return known.options.get(name)
-
-
-def _first(*said: Text) -> Text:
-    return next((each for each in said if text(each)), None)
+    run = page(known.option("url"), "projects", content.project_code, "workflow", "instances", content.run)
+    return link(f"{run}?code={quote(content.flow, safe='')}") if run and content.flow else ""

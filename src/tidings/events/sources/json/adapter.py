@@ -6,7 +6,7 @@ https://jmespath.org/
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -19,7 +19,7 @@ from tidings.events.sources.json import headers
 from tidings.events.sources.json.catalogue import PARTS, words_of_the_catalogue
 from tidings.events.sources.json.expression import Failed, evaluate
 from tidings.events.sources.json.interpret import Budget
-from tidings.events.sources.json.options import OPTIONS, describes, zone_of
+from tidings.events.sources.json.options import OPTIONS, describes
 from tidings.events.sources.json.parts import (
     Unfit,
     as_details,
@@ -35,6 +35,7 @@ from tidings.events.sources.json.signature import header_of, proven
 from tidings.events.sources.mapping import WordMap
 from tidings.events.sources.steps import about_beside, labels_beside, sample_beside, steps_beside
 from tidings.events.sources.understand import line, moment, title, unmapped
+from tidings.events.sources.zone import zone
 
 T = TypeVar("T")
 EVENTS_AT_MOST = 100
@@ -227,7 +228,8 @@ def _time(place: _Place) -> datetime | None:
     said = place.value("time")
     if empty(said):
         return None
-    when = moment(said, zone_of(place.options)) if isinstance(said, str | int | float) else None
+    timezone = zone(str(place.options.get("timezone") or "")) or UTC
+    when = moment(said, timezone) if isinstance(said, str | int | float) else None
     if when is None or isinstance(said, bool):
         why = f"what the expression gives is {shown(said)}, and has to be a moment: ISO 8601, or seconds since 1970"
         raise place.unread("not_understood", "time", why)

@@ -8,17 +8,14 @@ standard_webhooks  of an id, the time and the body, as Tidings itself signs. htt
 """
 
 import base64
-import binascii
 import hmac
 import re
-from collections.abc import Iterable, Mapping
-from datetime import datetime
+from collections.abc import Mapping
 
 from tidings.channels.contract import Values
+from tidings.channels.webhook.signature import PREFIX, is_now, is_signed
 from tidings.events.sources.contract import Push
 
-OLD_AFTER = 300.0
-"""Seconds, either way, as both that have a time recommend."""
 USUAL_HEADER: Mapping[str, str] = {
     "hmac_sha256": "X-Hub-Signature-256",
     "hmac_sha1": "X-Hub-Signature",
@@ -47,7 +44,9 @@ def proven(push: Push, secret: str, options: Values) -> bool:
         case "stripe":
             return _stripe(said, push, secret)
         case "standard_webhooks":
-            return _standard(said, push, secret)
+            # Elsewhere a key may be written without its prefix, and is base64 all the same.
+            key = PREFIX + secret.removeprefix(PREFIX)
+            return is_signed({**push.headers, USUAL_HEADER["standard_webhooks"]: said}, push.body, key, push.received)
         case digest:
             return _is_digest(said, hmac.digest(secret.encode(), push.body, digest.removeprefix("hmac_")))
 
@@ -74,29 +73,8 @@ def _ends_with(said: str, digest: str) -> bool:
 def _stripe(said: str, push: Push, secret: str) -> bool:
     parts = [part.strip().partition("=") for part in said.split(",")]
     times = [value for name, _, value in parts if name == "t"]
-    if len(times) != 1 or not _is_now(times[0], push.received):
+    if len(times) != 1 or not is_now(times[0], push.received):
         return False
     digest = hmac.digest(secret.encode(), times[0].encode() + b"." + push.body, "sha256").hex()
-    return _any_is((value for name, _, value in parts if name == "v1"), digest)
-
-
-def _standard(said: str, push: Push, secret: str) -> bool:
-    identity, time = push.headers.get("webhook-id", ""), push.headers.get("webhook-timestamp", "")
-    if not identity or not _is_now(time, push.received):
-        return False
-    try:
-        key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
-    except (binascii.Error, ValueError):
-        return False
-    digest = hmac.digest(key, f"{identity}.{time}.".encode() + push.body, "sha256")
-    parts = [part.partition(",") for part in said.split()]
-    return _any_is((value for version, _, value in parts if version == "v1"), base64.b64encode(digest).decode())
-
-
-def _is_now(time: str, now: datetime) -> bool:
-    return time.isascii() and time.isdigit() and len(time) < 12 and abs(now.timestamp() - int(time)) <= OLD_AFTER
-
-
-def _any_is(said: Iterable[str], digest: str) -> bool:
-    same = [hmac.compare_digest(each.encode(), digest.encode()) for each in said]
+    same = [hmac.compare_digest(value.encode(), digest.encode()) for name, _, value in parts if name == "v1"]
     return any(same)

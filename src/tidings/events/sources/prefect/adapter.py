@@ -5,7 +5,6 @@ https://docs.prefect.io/v3/api-ref/events/flow-run-events
 """
 
 from datetime import datetime
-from urllib.parse import quote
 
 import msgspec
 
@@ -16,7 +15,18 @@ from tidings.events.sources.contract import Adapter, Known, Parked, Push, Readin
 from tidings.events.sources.error_line import error_line
 from tidings.events.sources.mapping import mapping_beside
 from tidings.events.sources.steps import about_beside, sample_beside, steps_beside
-from tidings.events.sources.understand import Text, decoded, line, moment, person, text, title, unmapped
+from tidings.events.sources.understand import (
+    Text,
+    decoded,
+    incomplete,
+    line,
+    moment,
+    page,
+    person,
+    text,
+    title,
+    unmapped,
+)
 
 FLOW_RUN = "prefect.flow-run."
 # Of a run that is alive, every half minute where it is switched on: no state.
@@ -24,7 +34,7 @@ HEARTBEAT = f"{FLOW_RUN}heartbeat"
 TAG, OWNER_TAG = "prefect.tag.", "owner:"
 OF_PEOPLE = "prefect-cloud.user."
 FAILURES = ("FAILED", "CRASHED")
-_WORDS = words_beside(__file__)
+WORDS = words_beside(__file__)
 
 Labels = dict[str, Text]
 
@@ -63,7 +73,7 @@ class PrefectAdapter(Adapter):
     about = about_beside(__file__)
     steps = steps_beside(__file__)
     sample = sample_beside(__file__)
-    options = (Field("url", "url", _WORDS["url"]), Field("owner", "text", _WORDS["owner"]))
+    options = (Field("url", "url", WORDS["url"]), Field("owner", "text", WORDS["owner"]))
     # An automation and a hook of the flow may both tell it, under the id of the state; a hook knows less.
     first_holds = True
 
@@ -85,10 +95,8 @@ class PrefectAdapter(Adapter):
             "state": body.label("state-name"),
         }
         run = resource.removeprefix(FLOW_RUN)
-        if missing := [
-            name for name, value in (("the run's id", run), ("prefect.state-type", words["type"])) if not value
-        ]:
-            return Parked("incomplete", f"{' and '.join(missing)} missing: nobody can say what changed.", words)
+        if missing := incomplete({"the run's id": run, "prefect.state-type": words["type"]}, words):
+            return missing
         row = mapping.meaning([words[part] for part in mapping.parts])
         if row is None:
             return unmapped(words, mapping)
@@ -120,7 +128,10 @@ def _event(body: Body, event_type: str, run: str, words: dict[str, str], known: 
         type=event_type,
         # The run, because each has a status of its own: a later one that succeeds has not mended this one.
         subject=Subject(
-            "task_flow", run, title(f"{whole} ({name})" if whole and name else whole or name), _page(run, known)
+            "task_flow",
+            run,
+            title(f"{whole} ({name})" if whole and name else whole or name),
+            page(known.option("url"), "runs", "flow-run", run),
         ),
         time=moment(body.label("state-timestamp")) or moment(body.occurred) or received,
         people=_people(body, known),
@@ -135,7 +146,7 @@ def _people(body: Body, known: Known) -> People:
     tags = [tag for tag in body.tags() if tag.casefold().startswith(OWNER_TAG)]
     owners = sorted({who for tag in tags if (who := person(tag[len(OWNER_TAG) :]))}, key=str)
     if not owners:
-        return People(_creator(body) or person(str(known.options.get("owner") or "")))
+        return People(_creator(body) or person(known.option("owner")))
     return People(owners[0], related=owners[1:])
 
 
@@ -145,8 +156,3 @@ def _creator(body: Body) -> PersonRef | None:
         if text(each.get("prefect.resource.id")).startswith(OF_PEOPLE):
             return person(each.get("prefect.resource.name"))
     return None
-
-
-def _page(run: str, known: Known) -> str:
-    base = known.options.get("url")
-    return f"{str(base).rstrip('/')}/runs/flow-run/{quote(run, safe='')}" if base else ""

@@ -41,7 +41,7 @@ class TidingsAdapter(Adapter):
             return _meant(_received(push), known)
         except Problem as problem:
             reason: Reason = "not_understood" if problem.code in _NO_JSON else "invalid_event"
-            return Parked(reason, _shown(problem.detail))
+            return Parked(reason, line(problem.detail))
         except UnicodeError:
             return Parked("not_understood", "Its headers hold what is part of no character.")
 
@@ -83,8 +83,3 @@ def _meant(received: Sequence[Incoming], known: Known) -> Sequence[Event]:
         elif row.type is not None:
             events.append(msgspec.structs.replace(event, type=row.type))
     return events
-
-
-def _shown(detail: str) -> str:
-    """It quotes names of members as they came."""
-    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in line(detail))
