@@ -88,6 +88,8 @@ def _standard(said: str, push: Push, secret: str) -> bool:
         key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
     except (binascii.Error, ValueError):
         return False
+    if not key:  # "whsec_" alone: everybody has it
+        return False
     digest = hmac.digest(key, f"{identity}.{time}.".encode() + push.body, "sha256")
     parts = [part.partition(",") for part in said.split()]
     return _any_is((value for version, _, value in parts if version == "v1"), base64.b64encode(digest).decode())
