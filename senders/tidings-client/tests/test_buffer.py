@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from tidings_client import Buffered, Client, Event, Subject
+from tidings_client.buffered import ASIDE_AFTER
 
 AWAY = "http://127.0.0.1:9"
 ONE_WRITER = """
@@ -165,38 +166,48 @@ def test_what_a_new_token_or_address_would_cure_waits_for_it(
     assert server.ids == keys(2)
 
 
-@pytest.mark.parametrize(("status", "code", "tries"), [(429, "parked_full", 1), (500, "internal_error", 12)])
+@pytest.mark.parametrize(("status", "code"), [(429, "parked_full"), (500, "internal_error")])
 def test_one_that_tidings_cannot_take_does_not_keep_back_those_behind_it(
-    server: Any, says: Any, path: Path, status: int, code: str, tries: int, monkeypatch: pytest.MonkeyPatch
+    server: Any, says: Any, path: Path, status: int, code: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tidings_client.buffered.PAUSE_AT_MOST", 0.01)
+    monkeypatch.setitem(ASIDE_AFTER, "internal_error", 0.0)
     with Buffered(Client(AWAY, "t"), path) as buffered:
         buffered.push("airflow", {"never": "taken"})
         for key in keys(3):
             buffered.send(event(key))
-    server.script = [*[says.problem(status, code)] * tries, "accept"]
+    server.script = [says.problem(status, code, Retry_After="600"), "accept"]
     with Buffered(Client(server.url, "t"), path) as buffered:
         assert buffered.flush(20) == 0
         [aside] = buffered.refused()
         assert (aside.adapter, aside.content, aside.code) == ("airflow", {"never": "taken"}, code)
-        assert len(server.requests) == tries + 1
         assert buffered.retry_refused() == 1
         assert buffered.flush(20) == 0
     assert server.ids == keys(3)
 
 
-def test_of_a_batch_that_tidings_fails_at_only_the_one_to_blame_goes_aside(
+def test_of_a_batch_that_tidings_fails_at_only_the_one_to_blame_goes_aside_and_not_at_once(
     server: Any, says: Any, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tidings_client.buffered.PAUSE_AT_MOST", 0.01)
     with Buffered(Client(AWAY, "t"), path) as buffered:
         for key in keys(3):
             buffered.send(event(key))
-    server.script = [*[says.problem(500, "internal_error")] * 24, "accept"]  # each try: the batch, then its first
+    # Each try is the batch, then its first.
+    server.script = [*[says.problem(500, "internal_error")] * 4, "accept"]
     with Buffered(Client(server.url, "t"), path) as buffered:
+        until(lambda: len(server.requests) >= 2)
+        assert buffered.refused() == []
+        monkeypatch.setitem(ASIDE_AFTER, "internal_error", 0.0)
         assert buffered.flush(20) == 0
         assert [each.content["id"] for each in buffered.refused()] == ["e0"]
     assert server.ids == ["e1", "e2"]
+
+
+def test_who_waits_for_a_flush_does_not_rush_what_is_in_trouble(server: Any, says: Any, path: Path) -> None:
+    server.script = [says.answer(502, b"<html>")]
+    with Buffered(Client(server.url, "t"), path) as buffered:
+        buffered.send(event("e0"))
+        assert buffered.flush(2) == 1
+        assert len(server.requests) <= 6
 
 
 def test_a_full_buffer_says_so_and_keeps_the_older(server: Any, path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -596,6 +596,9 @@ def test_standard_webhooks_as_their_own_library_signs() -> None:
     assert not signed(b"{}", secret, {**sign, "webhook-id": "msg_2"}, signature="standard_webhooks")
     assert not signed(b"{}", secret, {**sign, "webhook-timestamp": "5"}, signature="standard_webhooks")
     assert not signed(b"{}", "not base64!", sign, signature="standard_webhooks")
+    by_nobody = base64.b64encode(hmac.digest(b"", b"a.%d.{}" % NOW.timestamp(), "sha256")).decode()
+    headers = {"webhook-id": "a", "webhook-timestamp": f"{NOW.timestamp():.0f}", "webhook-signature": f"v1,{by_nobody}"}
+    assert not signed(b"{}", "whsec_", headers, signature="standard_webhooks")
 
 
 @given(

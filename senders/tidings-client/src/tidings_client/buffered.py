@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any
 
 from tidings_client.answers import Refused, Unavailable
-from tidings_client.client import BATCH_BYTES, Client, EventLike, pause
+from tidings_client.client import BATCH_BYTES, PAUSE, Client, EventLike, pause
 from tidings_client.environment import buffer_path
 from tidings_client.event import as_json, encoded
 from tidings_client.keep import Aside, Keep, Row
@@ -28,9 +28,9 @@ AT_ONCE = 500
 LOOK_AGAIN = 1.0
 """Seconds after which a thread looks for what other processes have put into the file."""
 PAUSE_AT_MOST = 60.0
-ASIDE_AFTER = {"parked_full": 1, "internal_error": 12}
-"""Tries after which one goes aside that Tidings cannot take for a reason of its own, though it may take the next: it
-would keep back all that is behind it. Twelve take some five minutes."""
+ASIDE_AFTER = {"parked_full": 0.0, "internal_error": 300.0}
+"""Seconds after which one goes aside that Tidings cannot take for a reason of its own, though it may take the next: it
+would keep back all that is behind it."""
 LINGER = 2.0
 """Seconds that the end of a process waits for what is being sent; nothing when Tidings is away."""
 
@@ -70,11 +70,13 @@ class Buffered:
         """Wait until all is sent, that long at most; how many are left. It does not shorten a pause that Tidings asked
         for."""
         ends = time.monotonic() + timeout
-        left = self._look()
+        left, again = self._look(), 0.0
         if left:
             self._start()
         while left and time.monotonic() < ends and not self._over.is_set():
-            self._again.set()
+            if time.monotonic() >= again:  # many processes may wait here while Tidings, or a proxy, is in trouble
+                self._again.set()
+                again = time.monotonic() + PAUSE
             self._more.set()
             time.sleep(min(0.02, timeout))
             left = self._look()
@@ -160,8 +162,8 @@ class Buffered:
             self._over.set()
         self._thread: threading.Thread | None = None
         self._away = False
-        self._failed = 0, 0
-        """The one at the front that Tidings failed at last, and how often."""
+        self._failed = 0, 0.0
+        """The one at the front that Tidings failed at last, and since when."""
 
     def _start(self) -> None:
         if self._thread is not None or self._over.is_set():
@@ -236,9 +238,9 @@ class Buffered:
         """Whether it is time to let those behind it pass."""
         if away.code not in ASIDE_AFTER:
             return False
-        which, times = self._failed
-        self._failed = row.id, times + 1 if which == row.id else 1
-        return self._failed[1] >= ASIDE_AFTER[away.code]
+        if self._failed[0] != row.id:
+            self._failed = row.id, time.monotonic()
+        return time.monotonic() - self._failed[1] >= ASIDE_AFTER[away.code]
 
     def _deliver_many(self, events: Sequence[Row]) -> bool:
         """False: something is wrong with all of them together. Those behind one that has to wait, wait with it; what
