@@ -239,7 +239,7 @@ def test_words_that_were_parked_are_mapped_and_read_again(
     assert "The payload uses words that nobody has mapped yet" in page and "came 2 times" in page
     assert "&lt;b&gt;Archive" in page and "<b>Archive" not in page
     form = html(console("root").get(f"/console/sources-mapping/dms-prod?adapter=dms&for={one.id}"))
-    assert ">数据归档</textarea>" in form
+    assert ">数据归档</textarea>" in form and form.count(" autofocus") == 1
     row = {f"{part}-0": word for part, word in WORDS.items()}
     wrong = {"adapter": "dms", "version": "0", "row": "0", "type-0": "data_change.succesful", **row}
     refused = words(console("root").post("/console/sources-mapping/dms-prod", wrong), 422)
@@ -252,6 +252,8 @@ def test_words_that_were_parked_are_mapped_and_read_again(
     assert "Became 1 event" in words(console("root").get("/console/sources-parked/dms-prod?resolved=1"))
     [kept] = api("root").get("/events?source=dms-prod").body["items"]
     assert kept["subject"]["title"] == "<b>Archive</b>"
+    tried = html(console("root").get("/console/sources-mapping/dms-prod"))
+    assert "&lt;b&gt;Archive" in tried, "when nothing waits any more, the next try begins with what was read in the end"
 
 
 def test_what_stays_unread_is_said(console: Console, organisation: Any, dms: str) -> None:
@@ -267,7 +269,9 @@ def test_what_stays_unread_is_said(console: Console, organisation: Any, dms: str
 def test_rows_of_words_are_changed_dropped_and_never_lost(console: Console, api: Any, dms: str) -> None:
     rows = [{"event": ["已撤回", "Withdrawn"], "type": "data_change.rejected"}, {"event": "评论", "type": None}]
     api("root").put("/sources/dms-prod/mapping", {"adapter": "dms", "rows": rows, "ignored_people": ["1"]})
-    assert ">已撤回\nWithdrawn</textarea>" in html(console("root").get("/console/sources-mapping/dms-prod"))
+    page = html(console("root").get("/console/sources-mapping/dms-prod"))
+    assert ">已撤回\nWithdrawn</textarea>" in page
+    assert (page.count('name="drop-'), page.count('name="row"')) == (2, 5), "those there are, and three to write in"
     written = {
         "adapter": "dms", "version": "1", "row": ["0", "1", "2"], "event-0": "已撤回\r\n Recalled ",
         "type-0": "data_change.rejected", "event-1": "评论", "type-1": "", "drop-1": "1", "event-2": "", "type-2": "",

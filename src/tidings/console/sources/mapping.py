@@ -9,6 +9,9 @@ from django.http import QueryDict
 from tidings.console.spoken import spoken
 from tidings.events.sources.set_up import ShownMapping
 
+NEW = 3
+"""Rows to write in: a vocabulary has more than one word."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cell:
@@ -22,20 +25,21 @@ class Row:
     cells: Sequence[Cell]
     type: str
     problem: str = ""
+    is_new: bool = False
 
 
 def rows_of(shown: ShownMapping, words: Mapping[str, str] | None = None) -> list[Row]:
-    """As they are kept, and one more to write in: about these words of a parked payload, if there are any."""
+    """As they are kept, and some to write in: the first about these words of a parked payload, if there are any."""
     kept = [_row(number, shown.parts, row) for number, row in enumerate(shown.rows)]
-    return [*kept, _row(len(kept), shown.parts, words or {})]
+    return [*kept, *_new(len(kept), shown.parts, words or {})]
 
 
 def written_rows(parts: Sequence[str], post: QueryDict, problems: Mapping[str, str]) -> list[Row]:
-    """As somebody has filled them in, with what is wrong with each, and one more. `problems` by the field's name, as
+    """As somebody has filled them in, with what is wrong with each, and some more. `problems` by the field's name, as
     the act has it: of the rows that say something, counted from 0."""
     rows = given_rows(parts, post)
     shown = [_row(number, parts, row, _problem(number, problems)) for number, row in enumerate(rows)]
-    return [*shown, _row(len(rows), parts, {})]
+    return [*shown, *_new(len(rows), parts, {})]
 
 
 def given_rows(parts: Sequence[str], post: QueryDict) -> list[dict[str, Any]]:
@@ -56,9 +60,13 @@ def given_people(post: QueryDict) -> list[str]:
     return _lines(post.get("ignored_people", ""))
 
 
-def _row(number: int, parts: Sequence[str], row: Mapping[str, Any], problem: str = "") -> Row:
+def _new(number: int, parts: Sequence[str], first: Mapping[str, str]) -> list[Row]:
+    return [_row(number + each, parts, {} if each else first, is_new=True) for each in range(NEW)]
+
+
+def _row(number: int, parts: Sequence[str], row: Mapping[str, Any], problem: str = "", *, is_new: bool = False) -> Row:
     cells = [Cell(part, _text(row.get(part, ""))) for part in parts]
-    return Row(number, cells, row.get("type") or "", problem)
+    return Row(number, cells, row.get("type") or "", problem, is_new)
 
 
 def _problem(number: int, problems: Mapping[str, str]) -> str:
