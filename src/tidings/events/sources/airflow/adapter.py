@@ -40,6 +40,7 @@ TEST = "test"
 ID_LENGTH = 200
 PEOPLE_AT_MOST = 100
 TASKS_AT_MOST = 20
+TAGS_AT_MOST = 100
 CONF_KEYS_AT_MOST = 50
 Moment = str | int | float | None
 
@@ -111,7 +112,7 @@ class AirflowAdapter(Adapter):
         body = decoded(_decoder, push.body, "the plug-in tidings-airflow")
         if isinstance(body, Parked):
             return body
-        tags = several(body.dag.tags or ())
+        tags = _tags(body.dag)
         said = {
             "dag": line(body.dag.dag_id),
             "tag": tags[0] if tags else "",
@@ -193,6 +194,10 @@ def _person(name: str) -> PersonRef | None:
     return None if name.casefold() in NOBODY else person(name)
 
 
+def _tags(dag: Dag) -> list[str]:
+    return several(dag.tags or ())[:TAGS_AT_MOST]
+
+
 def _details(body: Body) -> dict[str, Any]:
     """By Airflow's own names; what is not known is left out."""
     run = body.dag_run
@@ -208,7 +213,7 @@ def _details(body: Body) -> dict[str, Any]:
         "note": error_line(run.note),
         "conf_keys": several(run.conf_keys or ())[:CONF_KEYS_AT_MOST],
         "clear_number": run.clear_number or None,
-        "tags": several(body.dag.tags or ()),
+        "tags": _tags(body.dag),
     }
     if body.task and text(body.task.task_id):
         one = _failed(body.task)
