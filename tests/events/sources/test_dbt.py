@@ -105,6 +105,13 @@ def test_a_completed_run_says_by_its_status_what_became_of_it() -> None:
     assert told.details["error"] == "Database Error in model orders: Duplicate entry '…' compiled: …"
 
 
+def test_an_error_says_neither_sql_nor_values() -> None:
+    message = "Database Error in model orders: invalid value 'ann@example.com' in select * from salaries"
+    error = read(completed("Errored", runStatusMessage=message)).details["error"]
+    assert error.startswith("Database Error in model orders")
+    assert "ann@" not in error and "salaries" not in error
+
+
 def test_both_deliveries_of_an_errored_run_are_one_event_whatever_else_differs() -> None:
     assert DBT.first_holds
     late = completed("Errored", runStatusMessage="dbt command failed") | {

@@ -3,7 +3,7 @@ deadline is missed. The payload is ours (`senders/tidings-airflow/src/tidings_ai
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -26,6 +26,7 @@ from tidings.events.sources.understand import (
     moment,
     page,
     person,
+    several,
     text,
     title,
     unmapped,
@@ -184,7 +185,7 @@ def _link(body: Body, known: Known) -> str:
 
 def _people(run: DagRun, dag: Dag) -> People:
     """Whoever started the run, else the first owner; further owners are related. Nobody is asked to approve."""
-    owners = [one for owner in _several(dag.owners) if (one := _person(owner))]
+    owners = [one for owner in several(dag.owners or ()) if (one := _person(owner))]
     submitter = _person(text(run.triggering_user_name)) or (owners[0] if owners else None)
     return People(submitter, related=[one for one in owners if one != submitter][:PEOPLE_AT_MOST])
 
@@ -193,13 +194,8 @@ def _person(name: str) -> PersonRef | None:
     return None if name.casefold() in NOBODY else person(name)
 
 
-def _several(said: Iterable[Text] | None) -> list[str]:
-    """Each once, in their order: an owner may be several in one text, `ann, bo`."""
-    return list(dict.fromkeys(one for each in said or () for part in text(each).split(",") if (one := line(part))))
-
-
 def _tags(dag: Dag) -> list[str]:
-    return _several(dag.tags)[:TAGS_AT_MOST]
+    return several(dag.tags or ())[:TAGS_AT_MOST]
 
 
 def _details(body: Body) -> dict[str, Any]:
@@ -215,7 +211,7 @@ def _details(body: Body) -> dict[str, Any]:
         "failed_task_count": body.failed_task_count if body.failed_task_count != len(failed) else None,
         "run_type": line(run.run_type),
         "note": error_line(run.note),
-        "conf_keys": _several(run.conf_keys)[:CONF_KEYS_AT_MOST],
+        "conf_keys": several(run.conf_keys or ())[:CONF_KEYS_AT_MOST],
         "clear_number": run.clear_number or None,
         "tags": _tags(body.dag),
     }
