@@ -41,7 +41,7 @@ def test_every_way_in_stands_in_the_table_of_sources() -> None:
     from tidings.events.sources.registry import ADAPTERS
 
     folder = ROOT / "docs/sources"
-    table = (folder / "README.md").read_text()
+    table = (folder / "README.md").read_text().partition("\n## ")[0]
     rows = [line for line in table.splitlines() if line.startswith("| ")][1:]
     assert [row for row in rows if row.count(" | ") != 4] == []
     pages = {page.stem for page in folder.glob("*.md")} - {"README"}
