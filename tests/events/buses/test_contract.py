@@ -75,6 +75,6 @@ def test_what_a_library_says_is_told_without_the_password() -> None:
 )
 async def test_a_bus_that_is_away_is_told_within_seconds(entry: Entry) -> None:
     """Whoever started the node looks at its log then, and not two minutes later."""
-    with pytest.raises(Exception, match="127.0.0.1|refused|Connect call failed"):
+    with pytest.raises(Exception, match=r"127\.0\.0\.1|refused|Connect call failed"):
         async with asyncio.timeout(10), opened(entry):
             pass
