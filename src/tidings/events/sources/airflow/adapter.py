@@ -13,7 +13,7 @@ import msgspec
 from tidings.channels.contract import Field
 from tidings.channels.field_words import words_beside
 from tidings.channels.words import one_line
-from tidings.events.event import Event, People, PersonKey, PersonRef, Subject
+from tidings.events.event import Event, People, PersonKey, PersonRef, Subject, is_link
 from tidings.events.sources.airflow.assets import resources_of
 from tidings.events.sources.contract import Adapter, Known, Parked, Push, Reading, with_made_up_id
 from tidings.events.sources.error_line import error_line
@@ -173,7 +173,8 @@ def _link(body: Body, known: Known) -> str:
         if body.task.map_index is not None and body.task.map_index >= 0:
             steps += ["mapped", body.task.map_index]
     link = "/".join([base, *(quote(text(step), safe="", errors="replace") for step in steps)])
-    return link if len(link) <= 2_000 else ""
+    # One that is none would have the event refused.
+    return link if is_link(link) and len(link) <= 2_000 else ""
 
 
 def _people(run: DagRun, dag: Dag) -> People:

@@ -12,7 +12,7 @@ import msgspec
 from tidings.channels.contract import Field
 from tidings.channels.field_words import words_beside
 from tidings.channels.webhook.signature import is_signed
-from tidings.events.event import Event, People, PersonRef, Subject
+from tidings.events.event import Event, People, PersonRef, Subject, is_link
 from tidings.events.sources.contract import Adapter, Known, Parked, Push, Reading
 from tidings.events.sources.error_line import error_line
 from tidings.events.sources.mapping import mapping_beside
@@ -124,7 +124,8 @@ def _title(body: Body) -> str:
 def _link(body: Body, run: str, known: Known) -> str:
     base = (str(known.options.get("url") or "") or text(body.url)).rstrip("/")
     link = f"{base}/runs/{quote(run, safe='', errors='replace')}"
-    return link if base.startswith(("https://", "http://")) and len(link) <= 2_000 else ""
+    # One that is none would have the event refused.
+    return link if is_link(link) and len(link) <= 2_000 else ""
 
 
 def _people(body: Body, known: Known) -> People:
