@@ -293,8 +293,11 @@ async def test_a_type_that_is_gone_since_parks_what_was_mapped_to_it(stage: Stag
 
 
 async def test_too_many_unread_payloads_are_refused_aloud(stage: Stage) -> None:
-    await park_so_many(stage, 10_000, "{}")
-    answer = await push(stage, event=WITHDRAWN)
+    await park_so_many(stage, 9_999, "{}")
+    assert (await push(stage, event=WITHDRAWN)).status == 202
+    again = await push(stage, event=WITHDRAWN)  # which waits already
+    assert (again.status, (await waiting(stage, "?limit=1"))[0]["times"]) == (202, 2)
+    answer = await push(stage, event=WITHDRAWN, taskId="another")
     assert (answer.status, answer.body["code"]) == (429, "parked_full")
     assert "retry-after" in answer.headers
     assert (await push(stage)).status == 202

@@ -1,12 +1,14 @@
 """What a message says, whichever bus it came from."""
 
+import asyncio
 from datetime import UTC, datetime
 
 import pytest
 
 from tidings.events.buses.contract import as_in_http, plain
-from tidings.events.buses.file import Kafka, Redis
+from tidings.events.buses.file import Entry, Kafka, Nats, RabbitMQ, Redis
 from tidings.events.buses.kafka import _connection
+from tidings.events.buses.opened import opened
 from tidings.events.buses.redis import RedisBus
 from tidings.node.buses import _without_secrets
 
@@ -59,3 +61,20 @@ def test_what_a_library_says_is_told_without_the_password() -> None:
     entry = Kafka(name="x", url="kafka://tidings:hunter2@k1:9092", source="x", topic="x")
     for said in ("cannot reach kafka://tidings:hunter2@k1:9092", "tidings:hunter2 refused", "wrong password hunter2"):
         assert "hunter2" not in _without_secrets(said, entry.url)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        Kafka(name="x", url="kafka://127.0.0.1:9", source="x", topic="x"),
+        RabbitMQ(name="x", url="amqp://127.0.0.1:9", source="x", queue="x"),
+        Nats(name="x", url="nats://127.0.0.1:9", source="x", stream="x"),
+        Redis(name="x", url="redis://127.0.0.1:9", source="x", stream="x"),
+    ],
+    ids=lambda entry: type(entry).__name__,
+)
+async def test_a_bus_that_is_away_is_told_within_seconds(entry: Entry) -> None:
+    """Whoever started the node looks at its log then, and not two minutes later."""
+    with pytest.raises(Exception, match=r"127\.0\.0\.1|refused|Connect call failed"):
+        async with asyncio.timeout(10), opened(entry):
+            pass

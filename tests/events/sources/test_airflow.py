@@ -193,7 +193,8 @@ def test_the_source_says_where_airflow_is_and_what_airflow_says_of_itself_comes_
     assert read(known).subject.url.startswith("https://flows.example.com/airflow/dags/dwh_orders/runs/")
     assert read().subject.url.startswith(URL)
     assert read(url=None).subject.url == ""
-    assert read(url="javascript:alert(1)").subject.url == ""
+    for unfit in ("javascript:alert(1)", "https://ann:pw@flows.example.com", "http://<host>:8080"):
+        assert read(url=unfit).subject.url == ""
 
 
 def test_a_task_has_a_page_of_its_own() -> None:

@@ -105,7 +105,8 @@ def test_a_first_run_is_its_own_subject_and_a_run_that_never_ended_was_now() -> 
     event = read(root_run_id=None, parent_run_id=None, end_time=None, start_time=None, url=None)
     assert (event.subject.id, event.subject.url, event.time) == (RUN, "", RECEIVED)
     assert read({"url": "https://dg.example.com/"}).subject.url == f"https://dg.example.com/runs/{RUN}"
-    assert read(url="javascript:alert(1)").subject.url == ""
+    for unfit in ("javascript:alert(1)", "https://ann:pw@dg.example.com", "http://<host>:3000"):
+        assert read(url=unfit).subject.url == ""
 
 
 def test_neither_statements_nor_values_stand_in_the_error() -> None:

@@ -11,7 +11,7 @@ from datetime import UTC
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.errors import ConnectionClosedError
+from nats.errors import ConnectionClosedError, NoServersError
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig
 from nats.js.errors import NotFoundError
@@ -29,13 +29,24 @@ class NatsBus(Bus):
         self._client = Client()
         self._jetstream: JetStreamContext
         self._pull: JetStreamContext.PullSubscription
+        self._heard: Exception | None = None
 
     async def open(self) -> None:
         stream, durable = self._entry.stream, self._entry.group
-        # Its own reconnecting would hide that it is away, and gives up for good after two minutes.
-        await self._client.connect(
-            self._entry.url, name="tidings", allow_reconnect=False, connect_timeout=5, error_cb=_say_nothing
-        )
+        # Its own reconnecting would hide that it is away, and gives up for good after two minutes; so would its trying
+        # for as long to connect at all, which `allow_reconnect` does not end.
+        try:
+            await self._client.connect(
+                self._entry.url,
+                name="tidings",
+                allow_reconnect=False,
+                max_reconnect_attempts=1,
+                reconnect_time_wait=1,
+                connect_timeout=5,
+                error_cb=self._hear,
+            )
+        except NoServersError as error:
+            raise self._heard or error from None
         self._jetstream = self._client.jetstream(timeout=10)
         try:
             await self._jetstream.consumer_info(stream, durable)
@@ -80,6 +91,10 @@ class NatsBus(Bus):
         info = await self._jetstream.consumer_info(self._entry.stream, self._entry.group)
         return info.num_pending or 0
 
+    async def _hear(self, error: Exception) -> None:
+        """Whoever asks next hears of it."""
+        self._heard = error
+
     async def close(self) -> None:
         # Else it is gone already.
         with suppress(Exception):
@@ -93,7 +108,3 @@ def _taken(message: Msg) -> Taken:
     again = told.num_delivered > 1
     place = f"{told.stream} {told.sequence.stream}"
     return Taken(message.data, headers, told.timestamp.astimezone(UTC), place, message, again)
-
-
-async def _say_nothing(_: Exception) -> None:
-    """Whoever asks next hears of it."""

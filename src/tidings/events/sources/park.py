@@ -44,6 +44,8 @@ SELECT %(id)s, %(tenant)s, %(source)s, %(adapter)s, %(reason)s, %(detail)s, %(wo
 WHERE (SELECT count(*) FROM (
     SELECT FROM events_parked WHERE tenant_id = %(tenant)s AND source = %(source)s AND resolved_at IS NULL
     LIMIT %(at_most)s) waiting) < %(at_most)s
+OR EXISTS (SELECT FROM events_parked
+    WHERE tenant_id = %(tenant)s AND source = %(source)s AND hash = %(hash)s AND resolved_at IS NULL)
 ON CONFLICT (tenant_id, source, hash) DO UPDATE
 SET times = p.times + 1, last_at = now(), reason = excluded.reason, detail = excluded.detail, words = excluded.words,
     resolved_at = NULL, became = NULL
