@@ -128,6 +128,7 @@ def test_the_command_sends_a_file_or_what_comes_in(node: Any, tmp_path: Path) ->
     assert several.returncode == 1
     assert "1: unknown_event_type" in several.stderr
     assert command("-", json.dumps(one), TIDINGS_URL="nowhere").returncode == 2
+    assert "standard input is no JSON" in command("-", "").stderr
     assert command("-", "[").returncode == 2
     assert command("-", "7").returncode == 2
     assert "TIDINGS_URL is not set" in command("-", "{}", TIDINGS_URL="").stderr

@@ -90,7 +90,7 @@ ONE = '[[bus]]\nname = "a"\nkind = "redis"\nurl = "redis://h"\nstream = "s"\nsou
         ("[[bus", "no TOML"),
         ("[[buses]]", "unknown field `buses`"),
         ("[[bus]]", "bus[0]"),
-        (ONE.replace("redis", "pulsar", 1), "pulsar"),
+        (ONE.replace("redis", "pulsar", 1), "kind`, which is kafka, rabbitmq, nats or redis"),
         (f"{ONE}topic = 'x'", "unknown field `topic`"),
         (ONE.replace('source = "x"', ""), "`source`"),
         (f"{ONE}batch = 0", "bus[0].batch"),

@@ -22,7 +22,11 @@ def main() -> None:
 
 def _send(name: str) -> int:
     try:
-        content = json.loads(sys.stdin.read() if name == "-" else Path(name).read_text("utf-8"))
+        text = sys.stdin.read() if name == "-" else Path(name).read_text("utf-8")
+        try:
+            content = json.loads(text)
+        except ValueError as error:
+            return _complain(f"{'standard input' if name == '-' else name} is no JSON: {error}", 2)
         client = Client.from_environment()
         batch = client.send_many(content if isinstance(content, list) else [content])
     except Refused as refused:

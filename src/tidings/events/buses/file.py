@@ -100,7 +100,9 @@ def read_buses(path: Path | None, environment: Mapping[str, str]) -> Sequence[En
         msgspec.convert(table, _File)
         entries = msgspec.convert(_filled(table, environment), _File).bus
     except msgspec.ValidationError as error:
-        raise _wrong(f"{path} does not fit", f"{str(error).replace('$.', '')}. See docs/sources/buses.md.") from None
+        said = str(error).replace("$.", "")
+        known = ", which is kafka, rabbitmq, nats or redis" if said.endswith(".kind`") else ""
+        raise _wrong(f"{path} does not fit", f"{said}{known}. See docs/sources/buses.md.") from None
     for entry in entries:
         _check(path, entry)
     if twice := [name for name, times in Counter(entry.name for entry in entries).items() if times > 1]:
