@@ -33,7 +33,7 @@ from tidings.events.sources.json.parts import (
 )
 from tidings.events.sources.json.signature import header_of, proven
 from tidings.events.sources.mapping import WordMap
-from tidings.events.sources.steps import about_beside, labels_beside, sample_beside, steps_beside
+from tidings.events.sources.steps import told_beside
 from tidings.events.sources.understand import line, moment, title, unmapped
 from tidings.events.sources.zone import zone
 
@@ -57,10 +57,7 @@ class JsonAdapter(Adapter):
     code = "json"
     label = "Any JSON"
     mapping = words_of_the_catalogue()
-    steps = steps_beside(__file__)
-    labels = labels_beside(__file__)
-    about = about_beside(__file__)
-    sample = sample_beside(__file__)
+    labels, about, steps, sample = told_beside(__file__)
     options = OPTIONS
 
     def read(self, push: Push, known: Known) -> Reading:
