@@ -116,7 +116,7 @@ def _event(body: Body, event_type: str, run: str, words: dict[str, str], known: 
     failed = words["type"].upper() in FAILURES
     details = {
         "state": words["state"],
-        "run": name,
+        "run_name": name,
         "work_pool": body.name_of("work-pool"),
         # Its first line: what databases add to an exception is the statement, below it.
         "error": error_line(text(body.resource.get("prefect.state-message")).partition("\n")[0]) if failed else "",
