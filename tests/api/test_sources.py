@@ -297,7 +297,7 @@ def test_what_could_not_be_saved_is_not_tried(api: Any, desk: str) -> None:
 
 
 def test_a_payload_of_any_adapter_is_tried(api: Any, dms: str) -> None:
-    from tests.events.sources.given import body
+    from tests.events.sources.given_dms import body
 
     answer = api("root").post(f"{dms}/try", {"adapter": "dms", "sample": body().decode()})
     assert (answer.status, answer.body["events"][0]["type"]) == (200, "data_change.successful")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tests.delivery.given import SECRET, event
-from tests.events.sources.given import ANN, BO, DAN, body
+from tests.events.sources.given_dms import ANN, BO, DAN, body
 from tests.scenarios.stage import Answer, Stage, in_django
 
 from tidings.kernel.ids import uuid7

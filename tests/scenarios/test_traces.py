@@ -17,7 +17,7 @@ from uuid import UUID
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from tests.delivery.given import event
-from tests.events.sources.given import body
+from tests.events.sources.given_dms import body
 from tests.scenarios.stage import SERVE, WEB, WORKER, Stage
 
 from tidings.channels.testing.webhook_receiver import Reply

@@ -22,7 +22,7 @@ from tidings_airflow.notifier import TidingsNotifier
 from tidings_airflow.outbox import outbox
 from tidings_airflow.payload import dag_said, error_line, outlets_of, run_said, task_said
 from tidings_airflow.provider import provider_info
-from tidings_airflow.settings import Settings, settings, whole_address
+from tidings_airflow.settings import Settings, settings
 
 NOW, DAY = datetime.now(UTC), timedelta(days=1)
 Configure = Callable[..., Settings | None]
@@ -98,19 +98,6 @@ def test_an_address_without_a_token_is_said_and_not_raised(
         configure(url="https://tidings.example.com")
     Listener().on_dag_run_success(run(), "success")
     assert "AIRFLOW__TIDINGS__TOKEN" in caplog.text
-
-
-@pytest.mark.parametrize(
-    ("said", "base", "token"),
-    [
-        ("https://t.example.com", "https://t.example.com", ""),
-        ("https://t.example.com/", "https://t.example.com", ""),
-        ("https://t.example.com/api/v1/sources/airflow?token=tdg_x", "https://t.example.com", "tdg_x"),
-        ("http://h:8420/tidings/api/v1/sources/airflow?token=a%2Bb", "http://h:8420/tidings", "a+b"),
-    ],
-)
-def test_the_address_may_be_the_whole_one_that_the_console_shows(said: str, base: str, token: str) -> None:
-    assert whole_address(said) == (base, token)
 
 
 def test_the_environment_of_any_sender_will_do(

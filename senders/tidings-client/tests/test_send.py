@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tidings_client import Client, Event, People, Refused, Resource, Subject, Unavailable
+from tidings_client import Client, Event, People, Refused, Resource, Subject, Unavailable, address_and_token
 
 SOURCES = Path(__file__).parents[1] / "src" / "tidings_client"
 
@@ -272,6 +272,19 @@ def test_a_proxy_of_the_environment_is_used_and_no_proxy_heard(server: Any, monk
 def test_what_is_no_address_is_said_at_once(url: str) -> None:
     with pytest.raises(ValueError, match="The address of Tidings"):
         Client(url, "t")
+
+
+@pytest.mark.parametrize(
+    ("said", "base", "token"),
+    [
+        ("https://t.example.com", "https://t.example.com", ""),
+        (" https://t.example.com/ ", "https://t.example.com", ""),
+        ("https://t.example.com/api/v1/sources/airflow?token=tdg_x", "https://t.example.com", "tdg_x"),
+        ("http://h:8420/tidings/api/v1/sources/airflow?token=a%2Bb", "http://h:8420/tidings", "a+b"),
+    ],
+)
+def test_the_token_may_stand_in_the_address_that_the_console_shows(said: str, base: str, token: str) -> None:
+    assert address_and_token(said) == (base, token)
 
 
 def test_the_whole_address_of_a_source_will_do(server: Any) -> None:

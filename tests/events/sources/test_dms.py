@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.events.sources.given import ANN, BO, DAN, HOOK, RECEIVED, URL, body, message, push
+from tests.events.sources.given_dms import ANN, BO, DAN, HOOK, RECEIVED, URL, body, message, push
 
 from tidings.catalog.features import built_in
 from tidings.channels.contract import Parcel

@@ -155,7 +155,7 @@ def test_its_page_has_a_sample_that_becomes_events(code: str) -> None:
 def test_what_a_test_of_it_sends_is_what_its_page_shows(code: str) -> None:
     """`sample.http` in its folder; nobody has to set anything up for it to become an event."""
     adapter = ADAPTERS[code]
-    assert adapter.sample is not None, "write sample.http, and `sample = sample_beside(__file__)`"
+    assert adapter.sample is not None, "write sample.http, and `labels, about, steps, sample = told_beside(__file__)`"
     shown = [(sample.content, sample.headers) for sample in samples(code)]
     assert (json.loads(adapter.sample.body), dict(adapter.sample.headers)) in shown
     reading = adapter.read(Push(adapter.sample.headers, adapter.sample.body, NOW), known_of(adapter))
@@ -164,7 +164,7 @@ def test_what_a_test_of_it_sends_is_what_its_page_shows(code: str) -> None:
 
 @pytest.mark.parametrize("code", ADAPTERS)
 def test_what_it_is_stands_in_a_line_in_every_language(code: str) -> None:
-    """`about` in its `steps.toml`, and `about = about_beside(__file__)`: for those who look for theirs."""
+    """`about` in its `steps.toml`: for those who look for theirs."""
     assert set(ADAPTERS[code].about) == set(ADAPTERS[code].steps)
     assert all(0 < len(line) <= 90 and line.endswith((".", "。")) for line in ADAPTERS[code].about.values())
 

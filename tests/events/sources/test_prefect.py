@@ -94,7 +94,7 @@ def test_a_failed_run_becomes_an_event_of_that_run() -> None:
     assert event.people.submitter is None
     assert event.details == {
         "state": "Failed",
-        "run": "paper-cassowary",
+        "run_name": "paper-cassowary",
         "error": "Flow run encountered an exception: ValueError: no table orders",
     }
 

@@ -14,9 +14,11 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
 from typing import Union
-from urllib.parse import parse_qs, urlsplit
 
 from airflow.configuration import AIRFLOW_HOME, conf
+
+from tidings_client import address_and_token
+from tidings_client.environment import secret_reader
 
 SECTION = "tidings"
 BUFFER = f"{AIRFLOW_HOME}/tidings/buffer.sqlite"
@@ -51,23 +53,16 @@ def settings() -> Settings | None:
     said = _said("url") or os.environ.get("TIDINGS_URL", "").strip()
     if not said:
         return None
-    url, token = whole_address(said)
+    url, token = address_and_token(said)
     return Settings(
         url=url,
-        token=_said("token") or _token_of_environment() or token or _no_token(),
+        token=_said("token") or secret_reader("TIDINGS_TOKEN") or token or _no_token(),
         buffer=Path(_said("buffer") or os.environ.get("TIDINGS_BUFFER", "").strip() or BUFFER).expanduser(),
         at_most=conf.getint(SECTION, "at_most", fallback=10_000),
         dags=tuple(each.strip() for each in _said("dags", "*").split(",") if each.strip()),
         patience=conf.getfloat(SECTION, "patience", fallback=2.0),
         errors=conf.getboolean(SECTION, "errors", fallback=True),
     )
-
-
-def whole_address(said: str) -> tuple[str, str]:
-    """Tidings' address and the token in it: the console shows both as one, to be copied."""
-    parts = urlsplit(said)
-    base = f"{parts.scheme}://{parts.netloc}{parts.path.partition('/api/v1')[0]}".rstrip("/")
-    return base, (parse_qs(parts.query).get("token") or [""])[0]
 
 
 def airflow_url() -> str:
@@ -79,14 +74,6 @@ def airflow_url() -> str:
 def _said(name: str, otherwise: str = "") -> str:
     value: str | None = conf.get(SECTION, name, fallback=otherwise)
     return (value or "").strip()
-
-
-def _token_of_environment() -> Token:
-    """A file is read each time: whoever replaces the token need not restart Airflow."""
-    if file := os.environ.get("TIDINGS_TOKEN_FILE", "").strip():
-        path = Path(file)
-        return lambda: path.read_text("utf-8").strip()
-    return os.environ.get("TIDINGS_TOKEN", "").strip()
 
 
 def _no_token() -> Token:

@@ -2,6 +2,7 @@
 
 from tidings_client.answers import Accepted, Batch, Parked, Pushed, Refused, Rejected, Unavailable
 from tidings_client.buffered import Buffered
+from tidings_client.call import address_and_token
 from tidings_client.client import Client
 from tidings_client.event import Event, People, PersonRef, Resource, Subject
 from tidings_client.keep import Aside
@@ -22,4 +23,5 @@ __all__ = [
     "Resource",
     "Subject",
     "Unavailable",
+    "address_and_token",
 ]

@@ -38,9 +38,9 @@ class Address:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def address(url: str) -> tuple[Address, str]:
-    """With the token, where the whole address of a source was given, as its page in the console has it:
-    `https://tidings.example.com/api/v1/sources/airflow?token=tdg_...`. Raises ValueError with what is wrong."""
+def address_and_token(url: str) -> tuple[str, str]:
+    """Tidings' own address; and the token, where the whole address of a source was given, as its page in the console
+    has it: `https://tidings.example.com/api/v1/sources/airflow?token=tdg_...`. Raises ValueError with what is wrong."""
     parts = urlsplit(url.strip())
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("The address of Tidings begins with https:// or http:// and a host.")
@@ -48,9 +48,15 @@ def address(url: str) -> tuple[Address, str]:
     token = query.pop("token", "")
     if parts.username is not None or query or parts.fragment:
         raise ValueError("The address of Tidings has no user name and no fragment, and no query but `token`.")
+    return f"{parts.scheme}://{parts.netloc}{parts.path.partition('/api/v1')[0].rstrip('/')}", token
+
+
+def address(url: str) -> tuple[Address, str]:
+    """As `address_and_token`, in its parts."""
+    bare, token = address_and_token(url)
+    parts = urlsplit(bare)
     secure = parts.scheme == "https"
-    path = parts.path.partition("/api/v1")[0].rstrip("/")
-    return Address(secure, parts.hostname, parts.port or (443 if secure else 80), path), token
+    return Address(secure, parts.hostname or "", parts.port or (443 if secure else 80), parts.path), token
 
 
 def post(to: Address, path: str, body: bytes, headers: Mapping[str, str], within: float) -> Any:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 from prefect.settings import get_current_settings
 
-from tidings_client import Client, Refused, Unavailable
+from tidings_client import Client, Refused, Unavailable, address_and_token
 from tidings_prefect.install import NAME, install
 
 PATH = "/api/v1/sources/prefect"
@@ -42,10 +41,9 @@ def main() -> None:
 
 def address(url: str, token: str) -> tuple[str, str]:
     """Of Tidings, and the token: from what the page of a source shows too. Raises ValueError."""
-    parts = urlsplit(url.strip())
-    token = token.strip() or parse_qs(parts.query).get("token", [""])[-1]
-    bare = urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/").removesuffix(PATH), "", ""))
-    if not url.strip() or not token:
+    bare, within = address_and_token(url) if url.strip() else ("", "")
+    token = token.strip() or within
+    if not bare or not token:
         raise ValueError(
             "Say where Tidings is and the token of its source: --url and --token, or the address with ?token=."
         )

@@ -7,10 +7,12 @@ which `test_buses.py` tries all it must do with.
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from msgspec import Struct
+
+_YEAR_10000 = 253_402_300_800_000
 
 
 class Taken(Struct, frozen=True):
@@ -72,6 +74,11 @@ def plain(name: str) -> str:
         if name.startswith(prefix):
             return f"ce-{name.removeprefix(prefix)}"
     return name
+
+
+def sent_at(milliseconds: int) -> datetime | None:
+    """Since 1970, as a bus has it. None: it says nothing that could be a time."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC) if 0 < milliseconds < _YEAR_10000 else None
 
 
 def as_in_http(value: str) -> str:

@@ -8,19 +8,17 @@ import asyncio
 import ssl
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, UnknownTopicOrPartitionError
 
-from tidings.events.buses.contract import Bus, Taken, as_in_http, plain
+from tidings.events.buses.contract import Bus, Taken, as_in_http, plain, sent_at
 from tidings.events.buses.file import Kafka
 
 CALLS_WITHIN = 10.0
 HOLDS_AT_MOST = 24 * 3_600_000
-_LAST_MOMENT = 253_402_300_800_000
 
 
 class KafkaBus(Bus):
@@ -94,10 +92,9 @@ class KafkaBus(Bus):
 
 def _taken(partition: TopicPartition, record: "ConsumerRecord[Any, Any]") -> Taken:
     headers = {plain(name): as_in_http((value or b"").decode(errors="replace")) for name, value in record.headers}
-    sent = datetime.fromtimestamp(record.timestamp / 1000, UTC) if 0 < record.timestamp < _LAST_MOMENT else None
     place = f"{record.topic} {record.partition}:{record.offset}"
     # A tombstone has no value at all.
-    return Taken(record.value or b"", headers, sent, place, (partition, record.offset))
+    return Taken(record.value or b"", headers, sent_at(record.timestamp), place, (partition, record.offset))
 
 
 def _connection(url: str) -> dict[str, Any]:

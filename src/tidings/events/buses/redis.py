@@ -9,7 +9,6 @@ import os
 import socket
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -17,7 +16,7 @@ import msgspec
 from redis.asyncio import Redis as Client
 from redis.exceptions import ResponseError
 
-from tidings.events.buses.contract import Bus, Taken, plain
+from tidings.events.buses.contract import Bus, Taken, plain, sent_at
 from tidings.events.buses.file import Redis
 
 NAMED = "tidings-"
@@ -109,8 +108,7 @@ class RedisBus(Bus):
         if body is None:
             # Somebody put the members themselves into the entry.
             body, headers = msgspec.json.encode(said), {}
-        milliseconds = int(key.partition(b"-")[0])
-        sent = datetime.fromtimestamp(milliseconds / 1000, UTC) if milliseconds < 253_402_300_800_000 else None
+        sent = sent_at(int(key.partition(b"-")[0]))
         return Taken(body, headers, sent, f"{self._stream} {key.decode()}", key, again)
 
 

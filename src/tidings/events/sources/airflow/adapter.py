@@ -17,7 +17,7 @@ from tidings.events.sources.airflow.assets import resources_of
 from tidings.events.sources.contract import Adapter, Known, Parked, Push, Reading, with_made_up_id
 from tidings.events.sources.error_line import error_line
 from tidings.events.sources.mapping import Row, WordMap, mapping_beside
-from tidings.events.sources.steps import about_beside, sample_beside, steps_beside
+from tidings.events.sources.steps import told_beside
 from tidings.events.sources.understand import (
     Text,
     decoded,
@@ -103,9 +103,7 @@ class AirflowAdapter(Adapter):
     label = "Apache Airflow"
     mapping = mapping_beside(__file__)
     group = "flows"
-    about = about_beside(__file__)
-    steps = steps_beside(__file__)
-    sample = sample_beside(__file__)
+    labels, about, steps, sample = told_beside(__file__)
     options = (Field("url", "url", WORDS["url"]),)
 
     def read(self, push: Push, known: Known) -> Reading:

@@ -20,7 +20,7 @@ from tidings.events.event import MAX_BATCH_BYTES, Event, People, PersonRef, Reso
 from tidings.events.sources.archery.payload import Body, decoder, statements, without_sql
 from tidings.events.sources.contract import Adapter, Known, Parked, Push, Reading
 from tidings.events.sources.mapping import mapping_beside
-from tidings.events.sources.steps import about_beside, sample_beside, steps_beside
+from tidings.events.sources.steps import told_beside
 from tidings.events.sources.understand import Text, decoded, incomplete, line, moment, page, text, title, unmapped
 from tidings.events.sources.zone import checked_zone, zone
 
@@ -69,9 +69,7 @@ class ArcheryAdapter(Adapter):
     label = "Archery"
     mapping = mapping_beside(__file__)
     group = "tickets"
-    about = about_beside(__file__)
-    steps = steps_beside(__file__)
-    sample = sample_beside(__file__)
+    labels, about, steps, sample = told_beside(__file__)
     options = (
         Field("url", "url", WORDS["url"]),
         Field("timezone", "text", WORDS["timezone"], default=ZONE, check=checked_zone),

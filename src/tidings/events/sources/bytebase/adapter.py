@@ -17,7 +17,7 @@ from tidings.channels.field_words import words_beside
 from tidings.events.event import Event, People, PersonKey, PersonRef, Subject
 from tidings.events.sources.contract import Adapter, Known, Parked, Push, Reading, with_made_up_id
 from tidings.events.sources.mapping import mapping_beside
-from tidings.events.sources.steps import about_beside, sample_beside, steps_beside
+from tidings.events.sources.steps import told_beside
 from tidings.events.sources.understand import Text, decoded, line, link, moment, people, person, text, title, unmapped
 
 WORDS = words_beside(__file__)
@@ -70,9 +70,7 @@ class BytebaseAdapter(Adapter):
     label = "Bytebase"
     mapping = mapping_beside(__file__)
     group = "tickets"
-    about = about_beside(__file__)
-    steps = steps_beside(__file__)
-    sample = sample_beside(__file__)
+    labels, about, steps, sample = told_beside(__file__)
     options = (Field("owner", "text", WORDS["owner"]), Field("approvers", "text", WORDS["approvers"]))
     # "resp.StatusCode != http.StatusOK", then `CustomWebhookResponse.Code`: anything else is a failure.
     status = 200

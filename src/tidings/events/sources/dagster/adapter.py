@@ -15,7 +15,7 @@ from tidings.events.event import Event, People, PersonRef, Subject, is_link
 from tidings.events.sources.contract import Adapter, Known, Parked, Push, Reading
 from tidings.events.sources.error_line import error_line
 from tidings.events.sources.mapping import mapping_beside
-from tidings.events.sources.steps import about_beside, sample_beside, steps_beside
+from tidings.events.sources.steps import told_beside
 from tidings.events.sources.understand import (
     Text,
     decoded,
@@ -78,9 +78,7 @@ class DagsterAdapter(Adapter):
     label = "Dagster"
     mapping = mapping_beside(__file__)
     group = "flows"
-    about = about_beside(__file__)
-    steps = steps_beside(__file__)
-    sample = sample_beside(__file__)
+    labels, about, steps, sample = told_beside(__file__)
     options = (
         Field("url", "url", WORDS["url"]),
         Field("owner", "text", WORDS["owner"]),

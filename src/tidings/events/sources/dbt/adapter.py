@@ -16,7 +16,7 @@ from tidings.events.event import Event, People, PersonRef, Subject
 from tidings.events.sources.contract import Adapter, Known, Parked, Push, Reading
 from tidings.events.sources.error_line import error_line
 from tidings.events.sources.mapping import mapping_beside
-from tidings.events.sources.steps import about_beside, sample_beside, steps_beside
+from tidings.events.sources.steps import told_beside
 from tidings.events.sources.understand import (
     Text,
     decoded,
@@ -69,9 +69,7 @@ class DbtAdapter(Adapter):
     label = "dbt Cloud"
     mapping = mapping_beside(__file__)
     group = "warehouses"
-    about = about_beside(__file__)
-    steps = steps_beside(__file__)
-    sample = sample_beside(__file__)
+    labels, about, steps, sample = told_beside(__file__)
     options = (Field("url", "url", WORDS["url"]), Field("owner", "text", WORDS["owner"]))
     status = 200
     # An errored run is told twice, as errored at once and as completed when its artifacts are there, with another time

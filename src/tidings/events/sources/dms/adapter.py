@@ -14,7 +14,7 @@ from tidings.events.event import Event, People, PersonKey, PersonRef, Subject
 from tidings.events.sources.contract import Adapter, Known, Parked, Push, Reading, with_made_up_id
 from tidings.events.sources.dms.signature import signed_by
 from tidings.events.sources.mapping import compared, mapping_beside
-from tidings.events.sources.steps import about_beside, labels_beside, sample_beside, steps_beside
+from tidings.events.sources.steps import told_beside
 from tidings.events.sources.understand import Text, decoded, incomplete, line, moment, text, title, unmapped
 
 HOOK = "dms-event"
@@ -61,11 +61,8 @@ class DmsAdapter(Adapter):
     code = "dms"
     label = "Alibaba Cloud DMS"
     mapping = mapping_beside(__file__)
-    steps = steps_beside(__file__)
     group = "tickets"
-    labels = labels_beside(__file__)
-    about = about_beside(__file__)
-    sample = sample_beside(__file__)
+    labels, about, steps, sample = told_beside(__file__)
     kept_headers = (HOOK,)
     # An earlier edition of the page says what DMS takes for success; what else is in an answer is passed over.
     answer: ClassVar[Mapping[str, Any]] = {"root": "", "success": True}

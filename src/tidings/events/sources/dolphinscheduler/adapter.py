@@ -17,7 +17,7 @@ from tidings.channels.field_words import words_beside
 from tidings.events.event import Event, People, Subject
 from tidings.events.sources.contract import Adapter, Known, Parked, Push, Reading, with_made_up_id
 from tidings.events.sources.mapping import mapping_beside
-from tidings.events.sources.steps import about_beside, sample_beside, steps_beside
+from tidings.events.sources.steps import told_beside
 from tidings.events.sources.understand import (
     Text,
     decoded,
@@ -108,9 +108,7 @@ class DolphinSchedulerAdapter(Adapter):
     label = "Apache DolphinScheduler"
     mapping = mapping_beside(__file__)
     group = "flows"
-    about = about_beside(__file__)
-    steps = steps_beside(__file__)
-    sample = sample_beside(__file__)
+    labels, about, steps, sample = told_beside(__file__)
     options = (
         Field("url", "url", WORDS["url"]),
         Field("timezone", "text", WORDS["timezone"], default="UTC", check=checked_zone),

@@ -32,8 +32,7 @@ from tidings.events.sources.json.parts import (
     shown,
 )
 from tidings.events.sources.json.signature import header_of, proven
-from tidings.events.sources.mapping import WordMap
-from tidings.events.sources.steps import about_beside, labels_beside, sample_beside, steps_beside
+from tidings.events.sources.steps import told_beside
 from tidings.events.sources.understand import line, moment, title, unmapped
 from tidings.events.sources.zone import zone
 
@@ -57,10 +56,7 @@ class JsonAdapter(Adapter):
     code = "json"
     label = "Any JSON"
     mapping = words_of_the_catalogue()
-    steps = steps_beside(__file__)
-    labels = labels_beside(__file__)
-    about = about_beside(__file__)
-    sample = sample_beside(__file__)
+    labels, about, steps, sample = told_beside(__file__)
     options = OPTIONS
 
     def read(self, push: Push, known: Known) -> Reading:
@@ -87,7 +83,7 @@ class JsonAdapter(Adapter):
 class _Place:
     """Where expressions are evaluated: the body, or one of its events."""
 
-    options: Values
+    known: Known
     budget: Budget
     document: dict[str, Any]
     within: str = ""
@@ -95,11 +91,11 @@ class _Place:
 
     def value(self, name: str) -> Any:
         """None where the source says nothing of it."""
-        expression = self.options.get(name)
+        expression = self.known.option(name)
         if not expression:
             return None
         try:
-            return evaluate(str(expression), self.document, self.budget)
+            return evaluate(expression, self.document, self.budget)
         except Failed as failed:
             raise self.unread("not_understood", name, f"the expression {failed}") from None
 
@@ -144,42 +140,41 @@ def _ours(item: Any, received: datetime) -> Event:
 
 
 def _described(body: Any, seen: dict[str, str], known: Known, received: datetime) -> Iterator[Event]:
-    options, budget = known.options, Budget()
-    whole = _Place(options, budget, {"body": body, "headers": seen, "item": body})
-    if options.get("events"):
+    budget = Budget()
+    whole = _Place(known, budget, {"body": body, "headers": seen, "item": body})
+    if known.option("events"):
         items = whole.part("events", lambda value: as_items(value, EVENTS_AT_MOST))
     else:
         items = _items(body) if isinstance(body, list) else [body]
     several = len(items) > 1
     for number, item in enumerate(items):
         document = {"body": body, "headers": seen, "item": item}
-        place = _Place(options, budget, document, f"Event {number + 1} of {len(items)}, " if several else "")
-        if options.get("only_if") and empty(place.value("only_if")):
+        place = _Place(known, budget, document, f"Event {number + 1} of {len(items)}, " if several else "")
+        if known.option("only_if") and empty(place.value("only_if")):
             continue
-        event_type = _type(place, known.words)
+        event_type = _type(place)
         if event_type is not None:
             yield _event(place, event_type, received)
 
 
-def _type(place: _Place, words: WordMap) -> str | None:
+def _type(place: _Place) -> str | None:
     """None: nobody wants to know."""
     if said := place.text("type"):
         return said
     place.words = {part: line(place.text(part)[:WORD_AT_MOST]) for part in PARTS}
     if not any(place.words.values()):
-        options = place.options
-        given = [name for name in ("type", *PARTS) if options.get(name)]
+        given = [name for name in ("type", *PARTS) if place.known.option(name)]
         why = f"{' and '.join(given)} give nothing here" if given else "no option says what it is"
         raise place.unread("incomplete", "type", f"{why}, so nobody can say what happened")
-    row = words.meaning(list(place.words.values()))
+    row = place.known.words.meaning(list(place.words.values()))
     if row is None:
-        parked = unmapped(place.words, words)
+        parked = unmapped(place.words, place.known.words)
         raise Unread(parked.reason, f"{place.within}{parked.detail}", parked.words)
     return row.type
 
 
 def _event(place: _Place, event_type: str, received: datetime) -> Event:
-    by, identity = str(place.options.get("people_by") or "login"), place.text("id")
+    by, identity = place.known.option("people_by") or "login", place.text("id")
     subject = Subject(
         kind=place.text("subject_kind") or _kind(event_type),
         id=_required(place, "subject_id"),
@@ -219,7 +214,7 @@ def _identified(event: Event, received: datetime, has_id: bool) -> Event:
 def _required(place: _Place, name: str) -> str:
     said = place.text(name)
     if not said:
-        missing = "the expression gives nothing here" if place.options.get(name) else "no option says where it is"
+        missing = "the expression gives nothing here" if place.known.option(name) else "no option says where it is"
         raise place.unread("incomplete", name, f"{missing}, and an event cannot do without it")
     return said
 
@@ -228,7 +223,7 @@ def _time(place: _Place) -> datetime | None:
     said = place.value("time")
     if empty(said):
         return None
-    timezone = zone(str(place.options.get("timezone") or "")) or UTC
+    timezone = zone(place.known.option("timezone")) or UTC
     when = moment(said, timezone) if isinstance(said, str | int | float) else None
     if when is None or isinstance(said, bool):
         why = f"what the expression gives is {shown(said)}, and has to be a moment: ISO 8601, or seconds since 1970"

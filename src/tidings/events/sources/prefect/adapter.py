@@ -14,7 +14,7 @@ from tidings.events.event import Event, People, PersonRef, Subject
 from tidings.events.sources.contract import Adapter, Known, Parked, Push, Reading, with_made_up_id
 from tidings.events.sources.error_line import error_line
 from tidings.events.sources.mapping import mapping_beside
-from tidings.events.sources.steps import about_beside, sample_beside, steps_beside
+from tidings.events.sources.steps import told_beside
 from tidings.events.sources.understand import (
     Text,
     decoded,
@@ -70,9 +70,7 @@ class PrefectAdapter(Adapter):
     label = "Prefect"
     mapping = mapping_beside(__file__)
     group = "flows"
-    about = about_beside(__file__)
-    steps = steps_beside(__file__)
-    sample = sample_beside(__file__)
+    labels, about, steps, sample = told_beside(__file__)
     options = (Field("url", "url", WORDS["url"]), Field("owner", "text", WORDS["owner"]))
     # An automation and a hook of the flow may both tell it, under the id of the state; a hook knows less.
     first_holds = True
@@ -118,7 +116,7 @@ def _event(body: Body, event_type: str, run: str, words: dict[str, str], known: 
     failed = words["type"].upper() in FAILURES
     details = {
         "state": words["state"],
-        "run": name,
+        "run_name": name,
         "work_pool": body.name_of("work-pool"),
         # Its first line: what databases add to an exception is the statement, below it.
         "error": error_line(text(body.resource.get("prefect.state-message")).partition("\n")[0]) if failed else "",

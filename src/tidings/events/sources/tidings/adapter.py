@@ -11,7 +11,7 @@ from tidings.events.event import Event, Incoming
 from tidings.events.receive import CLOUDEVENT, CLOUDEVENTS, NDJSON, receive_many, receive_one, type_of
 from tidings.events.sources.contract import Adapter, Known, Parked, Push, Reading, Reason
 from tidings.events.sources.mapping import mapping_beside
-from tidings.events.sources.steps import about_beside, labels_beside, sample_beside, steps_beside
+from tidings.events.sources.steps import told_beside
 from tidings.events.sources.understand import line
 from tidings.kernel.media_type import JSON, media_type
 from tidings.kernel.problems import Problem
@@ -30,10 +30,7 @@ class TidingsAdapter(Adapter):
     label = "Tidings events, CloudEvents"
     mapping = mapping_beside(__file__)
     group = "anything"
-    labels = labels_beside(__file__)
-    about = about_beside(__file__)
-    steps = steps_beside(__file__)
-    sample = sample_beside(__file__)
+    labels, about, steps, sample = told_beside(__file__)
     kept_headers = (TYPE, *(f"ce-{name}" for name in ATTRIBUTES))
 
     def read(self, push: Push, known: Known) -> Reading:
