@@ -11,7 +11,7 @@ import msgspec
 from tidings.channels.contract import Field
 from tidings.channels.field_words import words_beside
 from tidings.channels.webhook.signature import is_signed
-from tidings.events.event import Event, People, PersonRef, Subject, is_link
+from tidings.events.event import Event, People, PersonRef, Subject
 from tidings.events.sources.contract import Adapter, Known, Parked, Push, Reading
 from tidings.events.sources.error_line import error_line
 from tidings.events.sources.mapping import mapping_beside
