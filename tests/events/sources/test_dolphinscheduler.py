@@ -289,3 +289,9 @@ def test_a_state_nobody_knows_is_parked_with_its_words() -> None:
 )
 def test_what_is_no_alert_is_parked(content: str) -> None:
     assert parked(push(content)).reason == "not_understood"
+
+
+def test_what_tells_of_thousands_of_runs_at_once_is_no_alert() -> None:
+    runs = [SUCCEEDED | {"workflowInstanceId": number} for number in range(101)]
+    assert len(found(push(runs[:100]))) == 100
+    assert "101 things at once" in parked(push(runs)).detail

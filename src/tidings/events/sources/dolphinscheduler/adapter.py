@@ -37,6 +37,7 @@ WORDS = words_beside(__file__)
 # `AlertConstants.TEST_CONTENT`, with the vendor's spelling of "from" left out.
 TEST = "this is a test alert message"
 TASKS_AT_MOST = 20
+EVENTS_AT_MOST = 100
 # What an instance is called: its definition's name, until 3.2 the definition's version, and when it was made.
 _RUN_OF_WORKFLOW = re.compile(r"(.+)-\d{17}")
 _RUN_OF_PROCESS = re.compile(r"(.+?)(?:-\d+)?-\d{17}")
@@ -122,7 +123,11 @@ class DolphinSchedulerAdapter(Adapter):
         if isinstance(contents, Parked):
             return contents
         events: list[Event] = []
-        for alike in _together(contents):
+        groups = [*_together(contents)]
+        if len(groups) > EVENTS_AT_MOST:
+            detail = f"It tells of {len(groups):,} things at once; of one alert {EVENTS_AT_MOST} are read."
+            return Parked("not_understood", detail)
+        for alike in groups:
             found = _understood(alike, known)
             if isinstance(found, Parked):
                 return found
