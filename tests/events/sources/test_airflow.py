@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.events.sources.given import event_of, parked_of
 
 from tidings.events.event import Event, PersonKey, read_event
 from tidings.events.sources.contract import Known, Parked, Push
@@ -65,14 +66,11 @@ def found(known: Known | None = None, **changes: Any) -> Any:
 
 
 def read(known: Known | None = None, **changes: Any) -> Event:
-    [event] = found(known, **changes)
-    return event
+    return event_of(found(known, **changes))
 
 
 def parked(**changes: Any) -> Parked:
-    reading = found(**changes)
-    assert isinstance(reading, Parked)
-    return reading
+    return parked_of(found(**changes))
 
 
 # what it becomes

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.events.sources.given import event_of, parked_of
 from tests.events.sources.given_archery import (
     RECEIVED,
     SECRET_SQL,
@@ -24,7 +25,7 @@ from tests.events.sources.given_archery import (
 
 from tidings.catalog.features import built_in
 from tidings.channels.contract import InvalidField
-from tidings.events.event import Event, Resource, read_event
+from tidings.events.event import Event, Resource
 from tidings.events.sources.archery.adapter import checked_groups
 from tidings.events.sources.contract import Known, Parked, Push
 from tidings.events.sources.registry import ADAPTERS
@@ -40,17 +41,11 @@ def found(payload: Any, **options: str) -> Any:
 
 
 def read(payload: Any, **options: str) -> Event:
-    reading = found(payload, **options)
-    assert not isinstance(reading, Parked), reading
-    [event] = reading
-    read_event(msgspec.json.encode(event), now=RECEIVED, source="archery")
-    return event  # type: ignore[no-any-return]
+    return event_of(found(payload, **options))
 
 
 def parked(payload: Any) -> Parked:
-    reading = found(payload)
-    assert isinstance(reading, Parked)
-    return reading
+    return parked_of(found(payload))
 
 
 # what it becomes

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.events.sources.given import event_of, parked_of
 
 from tidings.catalog.features import built_in
 from tidings.events.event import Event, PersonKey, read_event
@@ -55,14 +56,11 @@ def found(body: Any, **options: Any) -> Any:
 
 
 def read(body: Any, **options: Any) -> Event:
-    [event] = found(body, **options)
-    return event
+    return event_of(found(body, **options))
 
 
 def parked(body: Any) -> Parked:
-    reading = found(body)
-    assert isinstance(reading, Parked)
-    return reading
+    return parked_of(found(body))
 
 
 # what it becomes

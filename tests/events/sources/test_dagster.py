@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.events.sources.given import event_of
 
 from tidings.events.event import Event, People, PersonKey, Subject
 from tidings.events.sources.contract import Known, Parked, Push
@@ -31,8 +32,7 @@ def found(options: dict[str, str] | None = None, rows: Any = (), **changes: Any)
 
 
 def read(options: dict[str, str] | None = None, **changes: Any) -> Event:
-    [event] = found(options, **changes)
-    return event
+    return event_of(found(options, **changes))
 
 
 def test_the_sample_of_the_page_becomes_an_event() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.events.sources.given import event_of, parked_of
 
 from tidings.channels.check import check_values
 from tidings.events.event import Event, PersonKey, Resource, read_event
@@ -75,14 +76,11 @@ def found(one: Push, **options: Any) -> Any:
 
 
 def read(data: Any, kind: str, changes: dict[str, Any] | None = None, **options: Any) -> Event:
-    [event] = found(push(data, kind, **(changes or {})), **options)
-    return event
+    return event_of(found(push(data, kind, **(changes or {})), **options))
 
 
 def parked(one: Push) -> Parked:
-    reading = found(one)
-    assert isinstance(reading, Parked)
-    return reading
+    return parked_of(found(one))
 
 
 # what it becomes

@@ -8,10 +8,10 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
 import pytest
+from tests.events.sources.given import event_of, parked_of
 
-from tidings.events.event import Event, PersonKey, read_event
+from tidings.events.event import Event, PersonKey
 from tidings.events.sources.contract import Known, Parked, Push
 from tidings.events.sources.mapping import row_of
 from tidings.events.sources.registry import ADAPTERS
@@ -65,15 +65,11 @@ def reading(content: Any, options: dict[str, Any] = OPTIONS, *rows: Any) -> Any:
 
 
 def read(content: Any, **options: Any) -> Event:
-    [event] = reading(content, OPTIONS | options)
-    read_event(msgspec.json.encode(event), now=RECEIVED, source="dbt")
-    return event  # type: ignore[no-any-return]
+    return event_of(reading(content, OPTIONS | options))
 
 
 def parked(content: Any) -> Parked:
-    found = reading(content)
-    assert isinstance(found, Parked)
-    return found
+    return parked_of(reading(content))
 
 
 # what it becomes

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.events.sources.given import event_of, parked_of
 
 from tidings.channels.check import check_values
 from tidings.events.event import Event, PersonKey, read_event
@@ -105,14 +106,11 @@ def found(one: Push, **options: Any) -> Any:
 
 
 def read(*contents: dict[str, Any], **options: Any) -> Event:
-    [event] = found(push(list(contents)), **options)
-    return event
+    return event_of(found(push(list(contents)), **options))
 
 
 def parked(one: Push) -> Parked:
-    reading = found(one)
-    assert isinstance(reading, Parked)
-    return reading
+    return parked_of(found(one))
 
 
 # what it becomes
