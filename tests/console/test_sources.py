@@ -14,7 +14,6 @@ from tests.api.given import event, happen, queries
 from tests.console.test_channels import html, words
 
 from tidings.console.sources.pages import FEW_OPTIONS
-from tidings.events.sources.contract import Adapter
 from tidings.events.sources.registry import ADAPTERS
 
 Console = Callable[..., Any]
@@ -203,7 +202,7 @@ def test_a_system_is_connected_with_its_address_ready_to_be_copied(
     copied = {escapes.unescape(each) for each in re.findall(r'<code id="copy-[\d-]+"[^>]*>([^<]*)</code>', page)}
     assert f"http://127.0.0.1:8420/api/v1/sources/{code}?token={secret}" in copied
     assert f"Connect {escapes.escape(ADAPTERS[code].label)}" in page
-    assert ('id="signing"' in page) == (type(ADAPTERS[code]).signed is not Adapter.signed)
+    assert ('id="signing"' in page) == ADAPTERS[code].signs
     assert ('id="options"' in page) == (0 < len(ADAPTERS[code].options) <= FEW_OPTIONS)
     organisation.people["root"].language = "zh-hans"
     organisation.people["root"].save()

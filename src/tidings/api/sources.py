@@ -249,7 +249,7 @@ def _adapter(adapter: Adapter) -> dict[str, Any]:
         "group": adapter.group,
         "about": adapter.about,
         "url": f"{settings().base_url}/api/v1/sources/{adapter.code}",
-        "signs": type(adapter).signed is not Adapter.signed,
+        "signs": adapter.signs,
         "parts": adapter.mapping.parts,
         "options": adapter.options,
         "steps": adapter.steps,

@@ -4,13 +4,14 @@ import sys
 
 import click
 
+from tidings.cli.tenant import of_tenant
 from tidings.kernel.platform import platform
 from tidings.kernel.problems import Problem
 
 
 @click.command()
 @click.argument("login")
-@click.option("--tenant", help="The tenant's name. Default: the only one, or the one called default.")
+@of_tenant
 def invite(login: str, tenant: str | None) -> None:
     """Print a link by which LOGIN chooses a password for the console; also for somebody who forgot theirs.
 

@@ -2,17 +2,14 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import click
 import msgspec
 
-from tidings.kernel.platform import platform
-from tidings.kernel.problems import Problem
+from tidings.cli.tenant import of_tenant, speaking_for
 
 if TYPE_CHECKING:
-    from tidings.accounts.permissions import Caller
     from tidings.rules.change import Changed
 
 
@@ -28,19 +25,16 @@ class RulesFile(msgspec.Struct, forbid_unknown_fields=True):
     rules: dict[str, RuleInFile]
 
 
-_tenant = click.option("--tenant", help="The tenant's name. Default: the only one, or the one called default.")
-
-
 @click.group()
 def rules() -> None:
     """Keep a tenant's rules in a file."""
 
 
 @rules.command("export")
-@_tenant
+@of_tenant
 def export_rules(tenant: str | None) -> None:
     """Write all rules to standard output, as JSON, always in the same order."""
-    with _speaking_for(tenant) as caller:
+    with speaking_for(tenant) as caller:
         from tidings.rules.change import content
         from tidings.rules.show import rules_of
 
@@ -51,11 +45,11 @@ def export_rules(tenant: str | None) -> None:
 @rules.command("apply")
 @click.argument("file", type=click.File("r", encoding="utf-8"))
 @click.option("--dry-run", is_flag=True, help="Only say what would change.")
-@_tenant
+@of_tenant
 def apply_rules(file: TextIO, dry_run: bool, tenant: str | None) -> None:
     """Make the rules named in FILE (- for standard input) as they stand there: all of them, or none."""
     wanted = _read(file.read())
-    with _speaking_for(tenant) as caller:
+    with speaking_for(tenant) as caller:
         from tidings.rules.change import Wanted, change_rules
 
         asked = {code: Wanted(one.enabled, one.optional_roles, one.additional_users) for code, one in wanted.items()}
@@ -71,25 +65,6 @@ def _read(text: str) -> Mapping[str, RuleInFile]:
         return msgspec.json.decode(text.encode(), type=RulesFile).rules
     except (msgspec.DecodeError, RecursionError, UnicodeEncodeError) as error:
         raise click.ClickException(f"The file is not what `tidings rules export` writes: {error}") from None
-
-
-@contextmanager
-def _speaking_for(tenant: str | None) -> "Iterator[Caller]":
-    """Models may be imported from here on, and not before."""
-    with platform(quiet=True):
-        from tidings.accounts.tenants import command_line
-        from tidings.cli.tenant import chosen_tenant
-
-        try:
-            yield command_line(chosen_tenant(tenant).id)
-        except Problem as problem:
-            raise click.ClickException("\n".join([problem.detail, *_lines(problem)])) from None
-
-
-def _lines(problem: Problem) -> Iterator[str]:
-    for error in problem.errors:
-        if "problem" in error:
-            yield f"  {error.get('event_type', error['field'])}: {error['problem']}"
 
 
 def _difference(one: "Changed") -> Iterator[str]:

@@ -4,18 +4,15 @@ applied. Their secrets and tokens are no part of it."""
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Annotated, Any, TextIO
 
 import click
 import msgspec
 
 from tidings.cli.explain import say_record
-from tidings.kernel.platform import platform
-from tidings.kernel.problems import Problem
+from tidings.cli.tenant import of_tenant, speaking_for
 
 if TYPE_CHECKING:
-    from tidings.accounts.permissions import Caller
     from tidings.events.sources.apply import Applied
     from tidings.events.sources.set_up import ShownMapping
     from tidings.events.sources.suppose import Supposed
@@ -36,9 +33,6 @@ class SourcesFile(msgspec.Struct, forbid_unknown_fields=True):
     sources: dict[str, SourceInFile]
 
 
-_tenant = click.option("--tenant", help="The tenant's name. Default: the only one, or the one called default.")
-
-
 @click.group()
 def sources() -> None:
     """Keep how a tenant's sources are read in a file."""
@@ -46,10 +40,10 @@ def sources() -> None:
 
 @sources.command("export")
 @click.argument("name", required=False)
-@_tenant
+@of_tenant
 def export_sources(name: str | None, tenant: str | None) -> None:
     """Write the source NAME, or all that are set up, to standard output, as JSON, always in the same order."""
-    with _speaking_for(tenant) as caller:
+    with speaking_for(tenant) as caller:
         from tidings.accounts.issue import sources as all_sources
         from tidings.events.sources.set_up import mapping_of
 
@@ -62,12 +56,12 @@ def export_sources(name: str | None, tenant: str | None) -> None:
 @sources.command("apply")
 @click.argument("file", type=click.File("r", encoding="utf-8"))
 @click.option("--dry-run", is_flag=True, help="Only say what would change.")
-@_tenant
+@of_tenant
 def apply_file(file: TextIO, dry_run: bool, tenant: str | None) -> None:
     """Set the sources named in FILE (- for standard input) up as they stand there: all of them, or none. One that is
     missing is made; `tidings token create --source NAME` gives it a token."""
     wanted = _read(file.read())
-    with _speaking_for(tenant) as caller:
+    with speaking_for(tenant) as caller:
         from tidings.events.sources.apply import apply_sources
 
         changes = apply_sources(caller, {name: _supposed(one) for name, one in wanted.items()}, dry_run=dry_run)
@@ -85,14 +79,14 @@ def apply_file(file: TextIO, dry_run: bool, tenant: str | None) -> None:
     "-H", "--header", "headers", multiple=True, help="A header of the call, as curl takes it; repeat for several."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print what POST /sources/{name}/try answers.")
-@_tenant
+@of_tenant
 def try_sample(
     file: TextIO, sample: IO[bytes], source: str | None, headers: tuple[str, ...], as_json: bool, tenant: str | None
 ) -> None:
     """What the body in SAMPLE would become if FILE were applied, and who would be told; nothing is kept or sent. Ends
     with 1 where it would be parked."""
     name, wanted = _chosen(_read(file.read()), source)
-    with _speaking_for(tenant) as caller:
+    with speaking_for(tenant) as caller:
         from tidings.accounts.models import Source
         from tidings.events.sources.suppose import suppose, suppose_new
         from tidings.planning.views import view_now
@@ -148,20 +142,6 @@ def _supposed(one: SourceInFile) -> "Supposed":
     from tidings.events.sources.suppose import Supposed
 
     return Supposed(one.adapter, one.rows, one.options, one.ignored_people)
-
-
-@contextmanager
-def _speaking_for(tenant: str | None) -> "Iterator[Caller]":
-    """Models may be imported from here on, and not before."""
-    with platform(quiet=True):
-        from tidings.accounts.tenants import command_line
-        from tidings.cli.tenant import chosen_tenant
-
-        try:
-            yield command_line(chosen_tenant(tenant).id)
-        except Problem as problem:
-            lines = [f"  {each['field']}: {each['problem']}" for each in problem.errors if "problem" in each]
-            raise click.ClickException("\n".join([problem.detail, *lines])) from None
 
 
 def _content(shown: "ShownMapping") -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """`tidings tenant create NAME`, and how other commands choose a tenant."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -10,6 +12,9 @@ from tidings.kernel.problems import Problem
 
 if TYPE_CHECKING:
     from tidings.accounts.models import Tenant
+    from tidings.accounts.permissions import Caller
+
+of_tenant = click.option("--tenant", help="The tenant's name. Default: the only one, or the one called default.")
 
 
 @click.group()
@@ -34,6 +39,23 @@ def create(name: str, admin: str) -> None:
         except Problem as problem:
             sys.exit(f"tidings: {problem.detail}")
     click.echo(secret)
+
+
+@contextmanager
+def speaking_for(name: str | None) -> "Iterator[Caller]":
+    """Models may be imported from here on, and not before. What is refused is said line by line."""
+    with platform(quiet=True):
+        from tidings.accounts.tenants import command_line
+
+        try:
+            yield command_line(chosen_tenant(name).id)
+        except Problem as problem:
+            lines = [
+                f"  {each.get('event_type', each['field'])}: {each['problem']}"
+                for each in problem.errors
+                if "problem" in each
+            ]
+            raise click.ClickException("\n".join([problem.detail, *lines])) from None
 
 
 def chosen_tenant(name: str | None) -> "Tenant":

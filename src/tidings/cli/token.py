@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from tidings.cli.tenant import of_tenant
 from tidings.kernel.platform import platform
 from tidings.kernel.problems import Problem
 
@@ -14,7 +15,7 @@ def token() -> None:
 
 
 @token.command()
-@click.option("--tenant", help="The tenant's name. Default: the only one, or the one called default.")
+@of_tenant
 @click.option("--person", help="The login it speaks for.")
 @click.option("--source", help="The source it speaks for; made when it is new.")
 @click.option("--scope", "scopes", multiple=True, help="events:write, read or write; repeat for several. Default: all.")

@@ -35,7 +35,7 @@ def organisation(request: Asked) -> HttpResponse:
     except Problem as problem:
         if problem.status not in (409, 422):
             raise
-        problems = {str(error["field"]): spoken(str(error["problem"])) for error in problem.errors}
+        problems = {name: spoken(text) for name, text in problem.of_fields.items()}
         return _page(request, tenant_settings(request.caller), wanted, problems, status=problem.status)
     say(request, gettext("Saved."))
     return redirect("organisation")

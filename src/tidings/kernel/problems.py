@@ -29,6 +29,11 @@ class Problem(Exception):
         self.status, self.code, self.detail = status, code, detail
         self.errors, self.headers, self.more = errors, headers or {}, more
 
+    @property
+    def of_fields(self) -> dict[str, str]:
+        """What is wrong with each, by its name."""
+        return {str(error["field"]): str(error["problem"]) for error in self.errors}
+
     def body(self) -> bytes:
         content: dict[str, Any] = {
             "type": f"urn:tidings:problem:{self.code}",

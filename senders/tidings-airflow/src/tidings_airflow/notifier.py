@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from airflow.sdk import BaseNotifier
@@ -14,6 +14,7 @@ from tidings_airflow.payload import (
     cut,
     dag_said,
     error_line,
+    member,
     names_of,
     outlets_of,
     payload,
@@ -73,16 +74,16 @@ class TidingsNotifier(BaseNotifier):
 
     def said(self, context: Any) -> Payload:
         run, task = context.get("dag_run"), context.get("ti")
-        dag_id = str(_of(run, "dag_id") or _of(context.get("dag"), "dag_id") or _of(task, "dag_id") or "")
+        dag_id = str(member(run, "dag_id") or member(context.get("dag"), "dag_id") or member(task, "dag_id") or "")
         dag = dag_said(dag_id, context.get("dag"), self.owners)
-        if "display_name" not in dag and _of(run, "dag_display_name"):
-            dag["display_name"] = _of(run, "dag_display_name")
-        dag_run = run_said(run, _of(run, "note"))
+        if "display_name" not in dag and member(run, "dag_display_name"):
+            dag["display_name"] = member(run, "dag_display_name")
+        dag_run = run_said(run, member(run, "note"))
         dag_run.setdefault("run_id", context.get("run_id"))
         more: dict[str, Any] = {"message": cut(self.message, MESSAGE_LENGTH)}
         if deadline := context.get("deadline"):
-            time = _of(deadline, "deadline_time")
-            more["deadline"] = {"id": str(_of(deadline, "id") or ""), "time": _text(time)}
+            time = member(deadline, "deadline_time")
+            more["deadline"] = {"id": str(member(deadline, "id") or ""), "time": _text(time)}
             event = "deadline.missed"
         elif "reason" in context:  # which only the callback of a whole DAG is given (dag_processing/processor.py)
             event, time = ("dag_run.success" if context["reason"] == "success" else "dag_run.failed"), None
@@ -90,12 +91,8 @@ class TidingsNotifier(BaseNotifier):
         else:
             error = error_line(context.get("exception"))
             more |= {"task": task_said(task, error), "outlets": outlets_of([context.get("task")])}
-            event, time = TASK_EVENTS.get(_state(task), "task.failed"), _of(task, "end_date")
+            event, time = TASK_EVENTS.get(_state(task), "task.failed"), member(task, "end_date")
         return payload(self.event or event, dag=dag, dag_run=dag_run, time=time, **more)
-
-
-def _of(one: Any, name: str) -> Any:
-    return one.get(name) if isinstance(one, Mapping) else getattr(one, name, None)
 
 
 def _text(moment: Any) -> str:
@@ -103,5 +100,5 @@ def _text(moment: Any) -> str:
 
 
 def _state(task: Any) -> str:
-    state = _of(task, "state")
+    state = member(task, "state")
     return str(getattr(state, "value", state) or "")

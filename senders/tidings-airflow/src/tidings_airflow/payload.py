@@ -43,34 +43,34 @@ def payload(event: str, *, dag: Payload, dag_run: Payload, time: datetime | str 
 
 def run_said(run: Any, note: str | None = None) -> Payload:
     """Of its conf only the names: the values may be anybody's data."""
-    said = {name: _written(_of(run, name)) for name in RUN}
-    said["run_id"] = said["run_id"] or _written(_of(run, "dag_run_id"))  # so the API calls it
-    said["conf_keys"] = sorted(map(str, _of(run, "conf") or ()))[:CONF_KEYS_AT_MOST]
+    said = {name: _written(member(run, name)) for name in RUN}
+    said["run_id"] = said["run_id"] or _written(member(run, "dag_run_id"))  # so the API calls it
+    said["conf_keys"] = sorted(map(str, member(run, "conf") or ()))[:CONF_KEYS_AT_MOST]
     said["note"] = cut(note or "", TEXT_LENGTH)
     return {name: value for name, value in said.items() if value not in (None, "", [])}
 
 
 def dag_said(dag_id: str, dag: Any, owners: Iterable[str] = ()) -> Payload:
     """The owners are those of its tasks, in their order: Airflow knows no other."""
-    found = list(owners) or [str(_of(task, "owner") or "") for task in _of(dag, "tasks") or ()]
+    found = list(owners) or [str(member(task, "owner") or "") for task in member(dag, "tasks") or ()]
     said = {
         "dag_id": dag_id,
-        "display_name": _of(dag, "dag_display_name"),
+        "display_name": member(dag, "dag_display_name"),
         "owners": list(dict.fromkeys(part.strip() for each in found for part in each.split(",") if part.strip())),
-        "tags": sorted(map(str, _of(dag, "tags") or ())),
+        "tags": sorted(map(str, member(dag, "tags") or ())),
     }
     return {name: value for name, value in said.items() if value}
 
 
 def task_said(task: Any, error: str = "") -> Payload:
-    said = {name: _of(task, name) for name in ("task_id", "map_index", "try_number")}
+    said = {name: member(task, name) for name in ("task_id", "map_index", "try_number")}
     said["error"] = error
     return {name: value for name, value in said.items() if value not in (None, "")}
 
 
 def outlets_of(tasks: Iterable[Any]) -> list[str]:
     """The URIs of the assets that these tasks say they make, each once, and nothing of them but the address."""
-    uris = (_of(outlet, "uri") for task in tasks for outlet in _of(task, "outlets") or ())
+    uris = (member(outlet, "uri") for task in tasks for outlet in member(task, "outlets") or ())
     found = dict.fromkeys(_address(uri) for uri in uris if isinstance(uri, str) and "://" in uri)
     return list(found)[:OUTLETS_AT_MOST]
 
@@ -101,7 +101,8 @@ def _without_secrets(text: str) -> str:
     return str(redact(text))
 
 
-def _of(one: Any, name: str) -> Any:
+def member(one: Any, name: str) -> Any:
+    """Of a mapping or of anything else; None where there is none."""
     return one.get(name) if isinstance(one, Mapping) else getattr(one, name, None)
 
 

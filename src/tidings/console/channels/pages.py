@@ -164,8 +164,7 @@ def _refused(request: Asked, code: str, problem: Problem) -> HttpResponse:
         return _page(request, shown, written_form(_declared(shown), request.POST, changed=True), status=409)
     if problem.status != 422:
         raise problem
-    problems = {str(error["field"]): str(error["problem"]) for error in problem.errors}
-    return _page(request, shown, written_form(_declared(shown), request.POST, problems), status=422)
+    return _page(request, shown, written_form(_declared(shown), request.POST, problem.of_fields), status=422)
 
 
 def _page(

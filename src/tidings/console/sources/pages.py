@@ -101,9 +101,10 @@ def save_options(request: Asked, name: str) -> HttpResponse:
     except Problem as problem:
         if problem.status not in (409, 422):
             raise
-        found = {str(error["field"]): str(error["problem"]) for error in problem.errors}
         changed, status = problem.status == 409, problem.status
-        form = written_form(declared(mapping_of(request.caller, name)), request.POST, found, changed=changed)
+        form = written_form(
+            declared(mapping_of(request.caller, name)), request.POST, problem.of_fields, changed=changed
+        )
     if is_part(request):
         form = form or stored_form(declared(mapping_of(request.caller, name)))
         context = {"name": name, "form": form, "saved": saved, "fields_url": reverse("source-fields", args=[name])}

@@ -99,7 +99,7 @@ def _of(adapter: Adapter) -> System:
     language = get_language() or "en"
     icon = next(icon for group, _, icon in GROUPS if group == adapter.group)
     about = adapter.about.get(language) or adapter.about.get("en", "")
-    return System(adapter.code, label_of(adapter), about, icon, type(adapter).signed is not Adapter.signed, adapter)
+    return System(adapter.code, label_of(adapter), about, icon, adapter.signs, adapter)
 
 
 def _own() -> System:

@@ -119,7 +119,7 @@ def _as_kept(request: Asked, name: str, shown: ShownMapping) -> Filled:
 
 
 def _as_written(request: Asked, shown: ShownMapping, problem: Problem | None) -> Filled:
-    found = {str(error["field"]): str(error["problem"]) for error in problem.errors} if problem else {}
+    found = problem.of_fields if problem else {}
     changed = problem is not None and problem.status == 409
     return Filled(
         rows=written_rows(shown.parts, request.POST, found),

@@ -1,8 +1,8 @@
 """What a bus is to us: messages are taken, held until what they say is durable, and only then done with.
 
 At least once: what was taken and not said to be done comes again, to us or to another node. Adding one: a subclass
-beside this file, its words in `file.py`, its extra in `pyproject.toml`, and a broker in `tests/scenarios/brokers.py`,
-which `test_buses.py` tries all it must do with.
+beside this file, its words in `file.py`, its case in `opened.py`, its extra in `pyproject.toml`, and a broker in
+`tests/scenarios/brokers.py`, which `test_buses.py` tries all it must do with.
 """
 
 from abc import ABC, abstractmethod

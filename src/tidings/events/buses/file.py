@@ -84,7 +84,7 @@ def kind_of(entry: Entry) -> str:
 
 
 def read_buses(path: Path | None, environment: Mapping[str, str]) -> Sequence[Entry]:
-    """None where there is no file. Raises `SettingsError`, without a secret in its text."""
+    """None at all where no file is named. Raises `SettingsError`, without a secret in its text."""
     if path is None:
         return ()
     try:

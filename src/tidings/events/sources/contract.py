@@ -105,6 +105,11 @@ class Adapter(ABC):
     at_most: ClassVar[int] = MAX_EVENT_BYTES
     """Bytes of a push. More where a system sends what nobody here wants, the SQL of a ticket for one."""
 
+    @property
+    def signs(self) -> bool:
+        """Whether its system can: what else has a secret, nobody could send."""
+        return type(self).signed is not Adapter.signed
+
     @abstractmethod
     def read(self, push: Push, known: Known) -> Reading:
         """Never raises, whatever the bytes are. The same push makes the same events, their ids included."""
