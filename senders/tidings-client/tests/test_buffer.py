@@ -19,6 +19,7 @@ import pytest
 
 from tidings_client import Buffered, Client, Event, Subject
 from tidings_client.buffered import ASIDE_AFTER
+from tidings_client.keep import Keep
 
 AWAY = "http://127.0.0.1:9"
 ONE_WRITER = """
@@ -408,6 +409,63 @@ def test_a_disk_that_keeps_nothing_is_an_error(tmp_path: Path) -> None:
         Buffered(Client(AWAY, "t"), tmp_path / "file")
     with pytest.raises(OSError):
         Buffered(Client(AWAY, "t"), tmp_path / "file" / "below")
+
+
+def _damage(path: Path) -> None:
+    """All but its first page, so that it is still a database."""
+    sqlite3.connect(path).execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(os.urandom(path.stat().st_size - 4096))
+
+
+def _broken(path: Path) -> list[Path]:
+    return sorted(each for each in path.parent.glob(f"{path.name}.broken-*") if each.suffix[-1] == "Z")
+
+
+def test_a_damaged_file_is_moved_aside_and_a_new_one_is_begun(
+    server: Any, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Buffered(Client(AWAY, "t"), path) as buffered:
+        for key in keys(100):
+            buffered.send(event(key))
+    _damage(path)
+    with Buffered(Client(server.url, "t"), path) as buffered:
+        assert buffered.send(event("after"))
+        assert buffered.flush(20) == 0
+        [broken] = _broken(path)
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert server.ids == ["after"]
+    [said] = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert f"{path} is damaged (database disk image is malformed): it is now {broken}" in said
+
+
+def test_processes_that_share_a_damaged_file_share_the_new_one(server: Any, path: Path) -> None:
+    with Buffered(Client(AWAY, "t"), path) as one, Buffered(Client(AWAY, "t"), path) as other:
+        for key in keys(100):
+            one.send(event(key))
+        _damage(path)
+        one._keep.close()
+        other._keep.close()
+        assert one.send(event("of one"))
+        assert other.send(event("of other"))
+        assert (one.flush(0), other.flush(0)) == (2, 2)
+        assert len(_broken(path)) == 1
+
+
+def test_what_was_read_from_a_damaged_file_takes_nothing_out_of_the_new_one(path: Path) -> None:
+    one, other = Keep(path), Keep(path)
+    for number in range(100):
+        one.add("", {}, str(number).encode(), 1000)
+    being_sent = one.first(100, 10_000)
+    one.close()
+    _damage(path)
+    for number in range(100):
+        other.add("", {}, f"new {number}".encode(), 1000)
+    one.settle(being_sent, [])
+    assert one.waiting() == len(one.first(100, 10_000)) == 100
+    one.close()
+    other.close()
 
 
 def test_it_can_be_set_up_from_the_environment(server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

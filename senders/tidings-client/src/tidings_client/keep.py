@@ -1,20 +1,31 @@
-"""The file: what waits, in order, and what was refused. SQLite in WAL mode; a row is on disk when `add` returns."""
+"""The file: what waits, in order, and what was refused. SQLite in WAL mode; a row is on disk when `add` returns.
+
+A file that SQLite calls malformed (after a bad disk, say) is moved aside, and a new one begun: whoever tells of things
+goes on. What is no database at all may be somebody else's, and is left where it is."""
 
 from __future__ import annotations
 
+import functools
 import json
+import logging
 import os
 import sqlite3
+import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from tidings_client.answers import Refused
 
+if sys.platform != "win32":
+    import fcntl
+
+log = logging.getLogger("tidings_client")
+Method = TypeVar("Method", bound=Callable[..., Any])
 ASIDE_AT_MOST = 1_000
 """Refused ones that are kept: the newest."""
 BUSY = 10.0
@@ -29,7 +40,10 @@ CREATE TABLE IF NOT EXISTS aside (
 );
 CREATE TABLE IF NOT EXISTS lost (count INTEGER NOT NULL);
 INSERT INTO lost SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM lost);
+INSERT INTO sqlite_sequence SELECT 'waiting', {now} WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence);
 """
+"""`now`, in microseconds: a file that takes the place of another has other numbers, so that a process that is amid
+sending what it read from that one takes nothing out of this one."""
 # Rows leave from the front, so the first and the last number say how many there are, without counting them.
 _COUNT = "SELECT coalesce((SELECT max(id) FROM waiting) - (SELECT min(id) FROM waiting) + 1, 0)"
 
@@ -57,6 +71,23 @@ class Aside:
     detail: str
 
 
+def _or_anew(method: Method) -> Method:
+    """Once more, with a new file, when this one is malformed."""
+
+    @functools.wraps(method)
+    def whole(keep: Keep, *arguments: Any) -> Any:
+        try:
+            return method(keep, *arguments)
+        except sqlite3.DatabaseError as error:
+            # SQLITE_CORRUPT in all its wordings; its number is only there from Python 3.11 on.
+            if "malformed" not in str(error):
+                raise
+            keep.move_aside(error)
+        return method(keep, *arguments)
+
+    return cast(Method, whole)
+
+
 class Keep:
     """For one thread at a time. The connection is opened when it is needed; `close` it before a fork, which no SQLite
     connection may pass."""
@@ -64,12 +95,15 @@ class Keep:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._connection: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
+        """Which one the connection is to: another process may have put a new one in its place."""
 
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
+    @_or_anew
     def add(self, adapter: str, headers: Mapping[str, str], body: bytes, at_most: int) -> bool:
         """False: it is full; what came is counted as lost."""
         with self._writing() as connection:
@@ -81,12 +115,15 @@ class Keep:
                 connection.execute("UPDATE lost SET count = count + 1")
         return room
 
+    @_or_anew
     def waiting(self) -> int:
         return int(self._live().execute(_COUNT).fetchone()[0])
 
+    @_or_anew
     def lost(self) -> int:
         return int(self._live().execute("SELECT count FROM lost").fetchone()[0])
 
+    @_or_anew
     def first(self, rows: int, size: int) -> list[Row]:
         """The oldest: so many, of so many bytes together; one at least."""
         found: list[Row] = []
@@ -98,6 +135,7 @@ class Keep:
             found.append(Row(key, adapter, json.loads(headers), bytes(body)))
         return found
 
+    @_or_anew
     def settle(self, done: Sequence[Row], refused: Sequence[tuple[Row, Refused]]) -> None:
         """Taken ones go, refused ones go aside."""
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
@@ -114,6 +152,7 @@ class Keep:
             gone = [(row.id,) for row in (*done, *(row for row, _ in refused))]
             connection.executemany("DELETE FROM waiting WHERE id = ?", gone)
 
+    @_or_anew
     def aside(self) -> list[Aside]:
         rows = self._live().execute("SELECT id, adapter, body, at, status, code, detail FROM aside ORDER BY id")
         return [
@@ -121,6 +160,7 @@ class Keep:
             for key, adapter, body, at, status, code, detail in rows
         ]
 
+    @_or_anew
     def back(self) -> int:
         """What is aside waits again, behind the others."""
         with self._writing() as connection:
@@ -128,6 +168,29 @@ class Keep:
                 "INSERT INTO waiting (adapter, headers, body) SELECT adapter, headers, body FROM aside ORDER BY id"
             )
             return connection.execute("DELETE FROM aside").rowcount
+
+    def move_aside(self, error: sqlite3.Error) -> None:
+        """Out of the way, unless another process was quicker. Raises OSError."""
+        mine = self._file
+        self.close()
+        if mine is None or _which(self.path) != mine:
+            return
+        descriptor = os.open(self.path, os.O_RDWR)
+        try:
+            if sys.platform != "win32":
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if _which(self.path) != mine:
+                return
+            broken = self.path.with_name(f"{self.path.name}.broken-{datetime.now(timezone.utc):%Y%m%dT%H%M%S.%fZ}")
+            for suffix in ("-wal", "-shm", ""):
+                with suppress(FileNotFoundError):
+                    Path(f"{self.path}{suffix}").replace(f"{broken}{suffix}")
+        finally:
+            os.close(descriptor)
+        log.error(
+            "%s is damaged (%s): it is now %s, and a new one is begun. What waited in it is not sent; "
+            "`sqlite3 %s .recover` shows what can be read of it.", self.path, error, broken, broken,
+        )  # fmt: skip
 
     # the connection
 
@@ -144,15 +207,30 @@ class Keep:
             raise
 
     def _live(self) -> sqlite3.Connection:
+        if self._connection is not None and _which(self.path) != self._file:
+            self.close()
         if self._connection is None:
+            _create(self.path)
+            self._file = _which(self.path)
             self._connection = _opened(self.path)
         return self._connection
 
 
-def _opened(path: Path) -> sqlite3.Connection:
+def _which(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _create(path: Path) -> None:
+    """Unless it is there. It holds names and what happened: for its owner alone."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    # It holds names and what happened: for its owner alone.
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+
+
+def _opened(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=BUSY, isolation_level=None, check_same_thread=False)
     try:
         _prepare(connection)
@@ -170,7 +248,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'lost'").fetchone():
-                connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} COMMIT;")
+                connection.executescript(f"BEGIN IMMEDIATE; {_TABLES.format(now=time.time_ns() // 1000)} COMMIT;")
             return
         except sqlite3.OperationalError as error:
             if "locked" not in str(error) or time.monotonic() > ends:
