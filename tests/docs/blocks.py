@@ -50,10 +50,6 @@ def blocks_of(page: Path) -> list[Block]:
     return found
 
 
-def samples_of(page: Path) -> list[Block]:
-    return [block for block in blocks_of(page) if block.kind == "sample"]
-
-
 def _block(language: str, line: int, text: str, *, below: Block | None) -> Block | None:
     if language in ("sh", "python"):
         return Block("sh" if language == "sh" else "python", line, text)

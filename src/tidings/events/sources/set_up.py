@@ -80,16 +80,7 @@ def put_mapping(
         [intake], ["adapter", "mapping", "options", "ignored_people", "version"]
     )
     after = _shown(intake, kind)
-    record_change(
-        caller.tenant_id,
-        caller.name,
-        "change",
-        "mapping",
-        name,
-        before=_content(before),
-        after=_content(after),
-        stale=(),
-    )
+    _record(caller, name, _content(before), _content(after))
     return after
 
 
@@ -108,16 +99,7 @@ def choose_adapter(caller: Caller, name: str, adapter: str) -> None:
     intake.adapter, intake.mapping, intake.options = adapter, [], {}
     intake.version += 1
     Intake.objects.for_tenant(caller.tenant_id).bulk_update([intake], ["adapter", "mapping", "options", "version"])
-    record_change(
-        caller.tenant_id,
-        caller.name,
-        "change",
-        "mapping",
-        name,
-        before=before,
-        after={"adapter": adapter, "rows": [], "options": {}},
-        stale=(),
-    )
+    _record(caller, name, before, {"adapter": adapter, "rows": [], "options": {}})
 
 
 def has_secret(caller: Caller, name: str) -> bool:
@@ -192,6 +174,10 @@ def _shown(intake: Intake | None, kind: Adapter) -> ShownMapping:
         [write_row(parts, row) for row in kind.mapping.rows],
         intake.version if intake else 0,
     )
+
+
+def _record(caller: Caller, name: str, before: dict[str, Any], after: dict[str, Any]) -> None:
+    record_change(caller.tenant_id, caller.name, "change", "mapping", name, before=before, after=after, stale=())
 
 
 def _content(shown: ShownMapping) -> dict[str, Any]:
