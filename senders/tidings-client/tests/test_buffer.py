@@ -468,6 +468,42 @@ def test_what_was_read_from_a_damaged_file_takes_nothing_out_of_the_new_one(path
     other.close()
 
 
+def test_whoever_sends_waits_two_seconds_at_most_for_another_process_and_nothing_is_lost(
+    server: Any, path: Path
+) -> None:
+    """Not even when the thread waits for it too, to note what it has sent."""
+    with Buffered(Client(server.url, "t"), path) as buffered:
+        server.script = [("drip", b"HTTP/1.1 ")]
+        buffered.send(event("e0"))
+        until(lambda: server.requests)
+        server.script = ["accept"]
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        until(lambda: server.ids == ["e0"])
+        time.sleep(0.2)
+        for key in ("e1", "e2"):
+            begun = time.monotonic()
+            with pytest.raises(sqlite3.OperationalError, match="locked"):
+                buffered.send(event(key))
+            assert time.monotonic() - begun < 2.5
+        other.execute("ROLLBACK")
+        other.close()
+        assert buffered.send(event("e3"))
+        assert buffered.flush(20) == 0
+    assert server.ids == ["e0", "e3"]
+
+
+def test_who_begins_waits_no_longer_either(path: Path) -> None:
+    path.parent.mkdir()
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    begun = time.monotonic()
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        Buffered(Client(AWAY, "t"), path)
+    assert time.monotonic() - begun < 2.5
+    other.close()
+
+
 def test_it_can_be_set_up_from_the_environment(server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match="TIDINGS_URL is not set"):
         Buffered.from_environment()

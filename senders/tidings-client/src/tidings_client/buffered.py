@@ -6,6 +6,7 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import sqlite3
 import threading
 import time
 import weakref
@@ -19,7 +20,7 @@ from tidings_client.answers import Refused, Unavailable
 from tidings_client.client import BATCH_BYTES, PAUSE, Client, EventLike, pause
 from tidings_client.environment import buffer_path
 from tidings_client.event import as_json, encoded
-from tidings_client.keep import Aside, Keep, Row
+from tidings_client.keep import BUSY, Aside, Keep, Row
 from tidings_client.turn import Turn
 
 log = logging.getLogger("tidings_client")
@@ -40,7 +41,8 @@ class Buffered:
     what comes is lost, with an error in the log; the older ones stay. What Tidings refuses goes aside (`refused`), and
     so does what it fails at again and again. What a new token, address or permission would cure waits for that.
 
-    May be used by threads and over forks. Raises what `Path` and `sqlite3` raise when the disk can keep nothing."""
+    May be used by threads and over forks. Raises what `Path` and `sqlite3` raise when the disk can keep nothing, or
+    another process has the file for longer than two seconds."""
 
     def __init__(self, client: Client, path: str | os.PathLike[str], at_most: int = 10_000) -> None:
         self._client, self.at_most, self.path = client, at_most, Path(path).expanduser().absolute()
@@ -131,8 +133,14 @@ class Buffered:
     # the file
 
     def _add(self, adapter: str, headers: Mapping[str, str], body: bytes) -> bool:
-        with self._lock:
-            kept = self._keep.add(adapter, headers, body, self.at_most)
+        ends = time.monotonic() + BUSY
+        # The thread has the lock while it waits for the same other process itself.
+        if not self._lock.acquire(timeout=BUSY):
+            raise sqlite3.OperationalError(f"{self.path} is locked")
+        try:
+            kept = self._keep.add(adapter, headers, body, self.at_most, ends - time.monotonic())
+        finally:
+            self._lock.release()
         if kept:
             self._start()
             self._more.set()
