@@ -11,6 +11,7 @@ import threading
 import time
 import weakref
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
 from types import TracebackType
@@ -50,7 +51,8 @@ class Buffered:
         self._turn = Turn(self.path.with_name(self.path.name + ".turn"))
         self._complained = 0.0
         self._begin()
-        _all.add(self)
+        with _one_fork:
+            _all.add(self)
         if self._look() > 0:
             self._start()
 
@@ -311,6 +313,7 @@ def _shown(row: Row) -> str:
 
 _all: weakref.WeakSet[Buffered] = weakref.WeakSet()
 _one_fork = threading.Lock()
+"""Also whoever adds to `_all`: a fork goes through it."""
 _forking: list[Buffered] = []
 
 
@@ -321,7 +324,8 @@ def _before_fork() -> None:
     _forking.extend(_all)
     for each in _forking:
         each._lock.acquire()
-        each._keep.close()
+        with suppress(sqlite3.Error):
+            each._keep.close()
 
 
 def _in_parent() -> None:
@@ -340,7 +344,9 @@ def _in_child() -> None:
 
 
 def _at_exit() -> None:
-    for each in list(_all):
+    with _one_fork:
+        every = list(_all)
+    for each in every:
         each.close()
 
 

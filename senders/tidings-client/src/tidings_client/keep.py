@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import sqlite3
+import stat
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -229,9 +230,16 @@ def _which(path: Path) -> tuple[int, int] | None:
 
 
 def _create(path: Path) -> None:
-    """Unless it is there. It holds names and what happened: for its owner alone."""
+    """Unless it is there. It holds names and what happened: for its owner alone, and so is what SQLite puts beside it,
+    even if it was made otherwise."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    try:
+        # Not opened when it is there: to close it would end the locks of this process's connections to it.
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        if stat.S_IMODE(path.stat().st_mode) & 0o077:
+            with suppress(PermissionError):  # another's, who lets us write to it
+                path.chmod(0o600)
 
 
 def _opened(path: Path, ends: float) -> sqlite3.Connection:
