@@ -33,7 +33,8 @@ _first = UUID(int=0)
 
 
 class _Untouched(Views):
-    """As if nobody had touched a rule: every event type is on, and tells its submitter and nobody beside."""
+    """As if nobody had touched a rule: every event type is on, and tells its submitter and nobody beside. What
+    comes by it is planned at once or not kept: later it would be planned by the real rules, which tell others."""
 
     async def current(self, connection: Connection, tenant_ids: Iterable[UUID]) -> Mapping[UUID, View]:
         views = await HELD.current(connection, tenant_ids)
@@ -121,7 +122,10 @@ async def _door(connection: Connection, tenant_id: UUID, views: Views) -> AsyncI
     loop, groups = asyncio.get_running_loop(), Groups()
 
     async def keep_group(group: Sequence[Submission]) -> Verdicts:
-        return (await accept(connection, views, group, lease=None, room=lambda *_: False)).verdicts
+        accepted = await accept(
+            connection, views, group, lease=None, room=lambda *_: False, unplanned=not isinstance(views, _Untouched)
+        )
+        return accepted.verdicts
 
     async def keep(events: Sequence[Incoming]) -> Sequence[Verdict]:
         group = [Submission(tenant_id, b"", each, loop.create_future(), loop.time()) for each in events]

@@ -68,8 +68,10 @@ async def accept(
     lease: int | None,
     room: Room,
     look_first: bool = True,
+    unplanned: bool = True,
 ) -> Accepted:
-    """Keep a group of events. Raises psycopg's errors with nothing kept.
+    """Keep a group of events. Raises psycopg's errors with nothing kept; without `unplanned` also what planning raises.
+    Else an event whose planning fails is still kept; it is planned later, by the rules of then, and blocks nobody.
 
     `look_first` asks which of them are known already; without, that is only asked when an insert finds out, which
     spares a question where repeats are rare and may not be done within a transaction. Another node may keep an event of
@@ -83,7 +85,7 @@ async def accept(
             # It may be a repeat of what was accepted while that type was there.
             look_first = True
             continue
-        keeps, left = _plan_all(fresh, current)
+        keeps, left = _plan_all(fresh, current, unplanned)
         if left:
             _leave(group, verdicts, left)
         if lease is not None:
@@ -100,7 +102,7 @@ async def accept(
 
 
 def _plan_all(
-    fresh: Sequence[tuple[UUID, Submission]], views: Mapping[UUID, View]
+    fresh: Sequence[tuple[UUID, Submission]], views: Mapping[UUID, View], unplanned: bool
 ) -> tuple[list[Keep], dict[UUID, Submission]]:
     """Of each tenant the first, and as many more as do not tell too many people; and of those of whom not all are kept,
     the first that is left."""
@@ -111,7 +113,7 @@ def _plan_all(
     for event, one in fresh:
         if one.tenant_id in left:
             continue
-        keep = _plan(event, one, views[one.tenant_id])
+        keep = _plan(event, one, views[one.tenant_id], unplanned)
         more = len(keep.planned.plan.recipients) if keep.planned else 0
         if told + more > TOLD_AT_MOST and one.tenant_id in begun:
             left[one.tenant_id] = one
@@ -132,11 +134,12 @@ def _leave(group: Sequence[Submission], verdicts: list[Verdict | None], left: Ma
             verdicts[place] = None
 
 
-def _plan(new: UUID, one: Submission, view: View) -> Keep:
-    """An event whose planning fails is still kept, unplanned; it is planned later and blocks nobody."""
+def _plan(new: UUID, one: Submission, view: View, unplanned: bool = True) -> Keep:
     try:
         return Keep(new, one.tenant_id, one.incoming, plan_event(one.incoming.event, view))
     except Exception as error:
+        if not unplanned:
+            raise
         log.exception("planning failed", extra={"event": str(new)})
         return Keep(new, one.tenant_id, one.incoming, None, fault=type(error).__name__)
 

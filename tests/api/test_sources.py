@@ -1,6 +1,6 @@
 """What a source is set up with for its own payloads: the rows of its mapping, and the key that signs."""
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -215,6 +215,21 @@ def test_a_source_that_has_described_its_own_bodies_can_be_tested_too(api: Any, 
     assert api("root").put("/sources/desk/mapping", mapping).status == 200
     answer = api("root").post("/sources/desk/test")
     assert (answer.status, len(answer.body["events"]), answer.body["parked"]) == (200, 1, None)
+
+
+def test_a_test_that_cannot_be_planned_is_not_kept_for_rules_that_would_tell_others(
+    api: Any, organisation: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tidings.directory.lookup import LOOKUPS
+    from tidings.events.models import Event
+
+    api("root").post("/sources", {"name": "tickets", "adapter": "dms"})
+    monkeypatch.delitem(cast(dict[str, Any], LOOKUPS), "submitter")
+    answer = api("root").post("/sources/tickets/test")
+    assert (answer.status, answer.code) == (503, "unavailable")
+    assert not Event.objects.for_tenant(organisation.id).exists()
+    monkeypatch.undo()
+    assert len(api("root").post("/sources/tickets/test").body["events"]) == 1
 
 
 # tried before it is saved

@@ -12,6 +12,9 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +41,17 @@ def event(key: str) -> Event:
 
 def keys(count: int, name: str = "e") -> list[str]:
     return [f"{name}{number}" for number in range(count)]
+
+
+@contextmanager
+def unraisable() -> Iterator[list[str]]:
+    """What is raised where nobody can catch it, as before a fork."""
+    raised: list[str] = []
+    before, sys.unraisablehook = sys.unraisablehook, lambda each: raised.append(repr(each.exc_value))
+    try:
+        yield raised
+    finally:
+        sys.unraisablehook = before
 
 
 def until(true: Any, within: float = 20.0) -> None:
@@ -391,6 +405,37 @@ def test_a_child_that_outlives_its_parent_does_not_keep_others_from_delivering(s
         child.join()
 
 
+def test_forks_while_other_threads_begin_and_drop_buffers(tmp_path: Path) -> None:
+    over = threading.Event()
+    kept = [Buffered(Client(AWAY, "t"), tmp_path / "kept") for _ in range(200)]
+
+    def keep_beginning(name: str) -> None:
+        client = Client(AWAY, "t")
+        while not over.is_set():
+            some = [Buffered(client, tmp_path / name) for _ in range(50)]
+            del some
+
+    threads = [threading.Thread(target=keep_beginning, args=(name,)) for name in "ab"]
+    for thread in threads:
+        thread.start()
+    often, _ = sys.getswitchinterval(), sys.setswitchinterval(1e-6)
+    try:
+        with warnings.catch_warnings(), unraisable() as raised:
+            warnings.simplefilter("ignore", DeprecationWarning)
+            for _ in range(100):
+                child = os.fork()
+                if not child:
+                    os._exit(0)
+                os.waitpid(child, 0)
+    finally:
+        sys.setswitchinterval(often)
+        over.set()
+        for thread in threads:
+            thread.join()
+    assert raised == []
+    assert {each.flush(0) for each in kept} == {0}
+
+
 # the file
 
 
@@ -401,6 +446,17 @@ def test_the_file_is_its_owners_alone_and_durable(path: Path) -> None:
         assert sqlite3.connect(path).execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert buffered._keep._live().execute("PRAGMA synchronous").fetchone() == (2,)
     assert b"a secret of mine" not in path.read_bytes()
+
+
+def test_a_file_that_was_made_before_becomes_its_owners_alone(path: Path) -> None:
+    path.parent.mkdir()
+    path.touch(0o644)
+    path.chmod(0o644)
+    with Buffered(Client(AWAY, "t"), path) as buffered:
+        buffered.send(event("e0"))
+        kept = [each for each in path.parent.iterdir() if each.name.startswith(path.name)]
+        assert {stat.S_IMODE(each.stat().st_mode) for each in kept} == {0o600}
+        assert len(kept) >= 3
 
 
 def test_a_disk_that_keeps_nothing_is_an_error(tmp_path: Path) -> None:
@@ -465,6 +521,42 @@ def test_what_was_read_from_a_damaged_file_takes_nothing_out_of_the_new_one(path
     one.settle(being_sent, [])
     assert one.waiting() == len(one.first(100, 10_000)) == 100
     one.close()
+    other.close()
+
+
+def test_whoever_sends_waits_two_seconds_at_most_for_another_process_and_nothing_is_lost(
+    server: Any, path: Path
+) -> None:
+    """Not even when the thread waits for it too, to note what it has sent."""
+    with Buffered(Client(server.url, "t"), path) as buffered:
+        server.script = [("drip", b"HTTP/1.1 ")]
+        buffered.send(event("e0"))
+        until(lambda: server.requests)
+        server.script = ["accept"]
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        until(lambda: server.ids == ["e0"])
+        time.sleep(0.2)
+        for key in ("e1", "e2"):
+            begun = time.monotonic()
+            with pytest.raises(sqlite3.OperationalError, match="locked"):
+                buffered.send(event(key))
+            assert time.monotonic() - begun < 2.5
+        other.execute("ROLLBACK")
+        other.close()
+        assert buffered.send(event("e3"))
+        assert buffered.flush(20) == 0
+    assert server.ids == ["e0", "e3"]
+
+
+def test_who_begins_waits_no_longer_either(path: Path) -> None:
+    path.parent.mkdir()
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    begun = time.monotonic()
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        Buffered(Client(AWAY, "t"), path)
+    assert time.monotonic() - begun < 2.5
     other.close()
 
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +22,7 @@ from dagster import (
 )
 
 from tidings_client import Client
-from tidings_dagster import NotTold, payload, tidings_sensors
+from tidings_dagster import NotTold, payload, sensors, tidings_sensors
 
 AWAY = Client("http://127.0.0.1:9", "tdg_x", patience=0)
 
@@ -83,6 +88,54 @@ def test_a_tick_that_cannot_tell_leaves_the_sensor_in_its_place(
     monkeypatch.setenv("TIDINGS_URL", f"{node.url}/api/v1/sources/dagster?token={token}")
     assert tick(from_environment, instance, cursor).cursor != cursor
     assert len(node.events(source)) == 1
+
+
+@pytest.fixture
+def problem() -> Iterator[Callable[[int, str], Client]]:
+    """A client of what answers every push with this status and code, as Tidings says it."""
+    running: list[HTTPServer] = []
+
+    def client(status: int, code: str) -> Client:
+        class Answers(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers["Content-Length"]))
+                self.send_response(status)
+                self.end_headers()
+                self.wfile.write(json.dumps({"code": code, "detail": f"because {code}"}).encode())
+
+        server = HTTPServer(("127.0.0.1", 0), Answers)
+        running.append(server)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return Client(f"http://127.0.0.1:{server.server_port}", "tdg_x", patience=0)
+
+    yield client
+    for server in running:
+        server.shutdown()
+        server.server_close()
+
+
+def test_a_run_that_tidings_fails_at_for_an_hour_is_passed_over(
+    instance: DagsterInstance,
+    problem: Callable[[int, str], Client],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    cursor = begun(instance, runs=2)
+    fails = failure(problem(500, "internal_error"))
+    with pytest.raises(NotTold, match="because internal_error"):
+        tick(fails, instance, cursor)
+    later = time.time() + 3601
+    monkeypatch.setattr(sensors, "time", SimpleNamespace(time=lambda: later))
+    for status, code in [(429, "parked_full"), (503, "unavailable"), (500, "")]:
+        with pytest.raises(NotTold):
+            tick(failure(problem(status, code)), instance, cursor)
+    capfd.readouterr()
+    after = tick(fails, instance, cursor).cursor
+    assert after != cursor
+    assert tick(fails, instance, after).cursor == after
+    said = [line for line in capfd.readouterr().err.splitlines() if "ERROR - Tidings fails at run" in line]
+    assert len(said) == 2
+    assert all(run.run_id in "".join(said) for run in instance.get_runs())
 
 
 def test_without_that_dagster_would_go_on_and_the_run_would_be_lost(instance: DagsterInstance) -> None:

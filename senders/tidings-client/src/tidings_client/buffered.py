@@ -6,10 +6,12 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import sqlite3
 import threading
 import time
 import weakref
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +21,7 @@ from tidings_client.answers import Refused, Unavailable
 from tidings_client.client import BATCH_BYTES, PAUSE, Client, EventLike, pause
 from tidings_client.environment import buffer_path
 from tidings_client.event import as_json, encoded
-from tidings_client.keep import Aside, Keep, Row
+from tidings_client.keep import BUSY, Aside, Keep, Row
 from tidings_client.turn import Turn
 
 log = logging.getLogger("tidings_client")
@@ -40,7 +42,8 @@ class Buffered:
     what comes is lost, with an error in the log; the older ones stay. What Tidings refuses goes aside (`refused`), and
     so does what it fails at again and again. What a new token, address or permission would cure waits for that.
 
-    May be used by threads and over forks. Raises what `Path` and `sqlite3` raise when the disk can keep nothing."""
+    May be used by threads and over forks. Raises what `Path` and `sqlite3` raise when the disk can keep nothing, or
+    another process has the file for longer than two seconds."""
 
     def __init__(self, client: Client, path: str | os.PathLike[str], at_most: int = 10_000) -> None:
         self._client, self.at_most, self.path = client, at_most, Path(path).expanduser().absolute()
@@ -48,7 +51,8 @@ class Buffered:
         self._turn = Turn(self.path.with_name(self.path.name + ".turn"))
         self._complained = 0.0
         self._begin()
-        _all.add(self)
+        with _one_fork:
+            _all.add(self)
         if self._look() > 0:
             self._start()
 
@@ -131,8 +135,14 @@ class Buffered:
     # the file
 
     def _add(self, adapter: str, headers: Mapping[str, str], body: bytes) -> bool:
-        with self._lock:
-            kept = self._keep.add(adapter, headers, body, self.at_most)
+        ends = time.monotonic() + BUSY
+        # The thread has the lock while it waits for the same other process itself.
+        if not self._lock.acquire(timeout=BUSY):
+            raise sqlite3.OperationalError(f"{self.path} is locked")
+        try:
+            kept = self._keep.add(adapter, headers, body, self.at_most, ends - time.monotonic())
+        finally:
+            self._lock.release()
         if kept:
             self._start()
             self._more.set()
@@ -303,6 +313,7 @@ def _shown(row: Row) -> str:
 
 _all: weakref.WeakSet[Buffered] = weakref.WeakSet()
 _one_fork = threading.Lock()
+"""Also whoever adds to `_all`: a fork goes through it."""
 _forking: list[Buffered] = []
 
 
@@ -313,7 +324,8 @@ def _before_fork() -> None:
     _forking.extend(_all)
     for each in _forking:
         each._lock.acquire()
-        each._keep.close()
+        with suppress(sqlite3.Error):
+            each._keep.close()
 
 
 def _in_parent() -> None:
@@ -332,7 +344,9 @@ def _in_child() -> None:
 
 
 def _at_exit() -> None:
-    for each in list(_all):
+    with _one_fork:
+        every = list(_all)
+    for each in every:
         each.close()
 
 

@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import sqlite3
+import stat
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,8 +29,8 @@ log = logging.getLogger("tidings_client")
 Method = TypeVar("Method", bound=Callable[..., Any])
 ASIDE_AT_MOST = 1_000
 """Refused ones that are kept: the newest."""
-BUSY = 10.0
-"""Seconds to wait for another process that writes."""
+BUSY = 2.0
+"""Seconds to wait for another process that writes: a scheduler's loop may be what waits."""
 _TABLES = """
 CREATE TABLE IF NOT EXISTS waiting (
     id INTEGER PRIMARY KEY AUTOINCREMENT, adapter TEXT NOT NULL, headers TEXT NOT NULL, body BLOB NOT NULL
@@ -104,9 +105,10 @@ class Keep:
             self._connection = None
 
     @_or_anew
-    def add(self, adapter: str, headers: Mapping[str, str], body: bytes, at_most: int) -> bool:
-        """False: it is full; what came is counted as lost."""
-        with self._writing() as connection:
+    def add(self, adapter: str, headers: Mapping[str, str], body: bytes, at_most: int, within: float = BUSY) -> bool:
+        """False: it is full; what came is counted as lost. Raises sqlite3.OperationalError when it is another's for
+        longer than `within` seconds."""
+        with self._writing(within) as connection:
             room = int(connection.execute(_COUNT).fetchone()[0]) < at_most
             if room:
                 row = (adapter, json.dumps(dict(headers)), body)
@@ -195,8 +197,8 @@ class Keep:
     # the connection
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        connection = self._live()
+    def _writing(self, within: float = BUSY) -> Iterator[sqlite3.Connection]:
+        connection = self._live(within)
         connection.execute("BEGIN IMMEDIATE")
         try:
             yield connection
@@ -206,13 +208,16 @@ class Keep:
                 connection.execute("ROLLBACK")
             raise
 
-    def _live(self) -> sqlite3.Connection:
+    def _live(self, within: float = BUSY) -> sqlite3.Connection:
+        """What is asked of it waits for others until then."""
+        ends = time.monotonic() + within
         if self._connection is not None and _which(self.path) != self._file:
             self.close()
         if self._connection is None:
             _create(self.path)
             self._file = _which(self.path)
-            self._connection = _opened(self.path)
+            self._connection = _opened(self.path, ends)
+        self._connection.execute(f"PRAGMA busy_timeout = {max(0, round((ends - time.monotonic()) * 1000))}")
         return self._connection
 
 
@@ -225,24 +230,30 @@ def _which(path: Path) -> tuple[int, int] | None:
 
 
 def _create(path: Path) -> None:
-    """Unless it is there. It holds names and what happened: for its owner alone."""
+    """Unless it is there. It holds names and what happened: for its owner alone, and so is what SQLite puts beside it,
+    even if it was made otherwise."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-
-
-def _opened(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=BUSY, isolation_level=None, check_same_thread=False)
     try:
-        _prepare(connection)
+        # Not opened when it is there: to close it would end the locks of this process's connections to it.
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        if stat.S_IMODE(path.stat().st_mode) & 0o077:
+            with suppress(PermissionError):  # another's, who lets us write to it
+                path.chmod(0o600)
+
+
+def _opened(path: Path, ends: float) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+    try:
+        _prepare(connection, ends)
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def _prepare(connection: sqlite3.Connection) -> None:
+def _prepare(connection: sqlite3.Connection, ends: float) -> None:
     """The change to WAL does not wait for whoever is at it at the same moment, so it is tried again."""
-    ends = time.monotonic() + BUSY
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL")

@@ -4,11 +4,12 @@ Nothing is kept on disk here: code locations are containers that come and go, wh
 sensor in its own database, and that is the buffer. But a sensor of a run status goes on to the next run when its
 function raises (https://github.com/dagster-io/dagster/pull/6807), so an alert that raises is lost. What Dagster raises
 itself ends the tick, and leaves the sensor where it was: hence `NotTold`. What the tick had told by then, it tells
-again; Tidings knows it by its id.
+again; Tidings knows it by its id. One that Tidings fails at for an hour is passed over.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -27,6 +28,8 @@ from tidings_dagster.payload import payload
 ADAPTER = "dagster"
 PATIENCE = 5.0
 """Seconds within a tick, of which Dagster gives 60 at most: the next one is the real second try."""
+PASSED_OVER_AFTER = 3600.0
+"""Seconds since the end of a run that Tidings fails at for a reason of its own. It needs no memory."""
 
 
 class NotTold(DagsterError):
@@ -75,6 +78,9 @@ def _tell(context: RunStatusSensorContext, client: Callable[[], Client], webserv
     try:
         pushed = client().push(ADAPTER, payload(context, webserver_url))
     except Unavailable as away:
+        if away.code == "internal_error" and _ended(context) < time.time() - PASSED_OVER_AFTER:
+            context.log.error(f"Tidings fails at run {run.run_id}, which is passed over: {away}")
+            return
         raise NotTold(f"Run {run.run_id} is told at the next tick: {away}") from away
     except Refused as refused:
         if refused.of_the_event:
@@ -82,6 +88,14 @@ def _tell(context: RunStatusSensorContext, client: Callable[[], Client], webserv
         raise NotTold(f"Run {run.run_id} is told when this is mended: {refused}") from refused
     if pushed.parked:
         context.log.warning(f"Tidings parked run {run.run_id}: {pushed.parked.detail} See {pushed.parked.see}")
+
+
+def _ended(context: RunStatusSensorContext) -> float:
+    """Or began, where it is a status of a run that goes on; long ago, when Dagster no longer has it."""
+    record = context.instance.get_run_record_by_id(context.dagster_run.run_id)
+    if record is None:
+        return 0.0
+    return record.end_time or record.start_time or record.create_timestamp.timestamp()
 
 
 def _lazily(client: Client | None) -> Callable[[], Client]:
