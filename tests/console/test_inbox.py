@@ -9,6 +9,7 @@ from tests.api.given import end, event, happen, queries
 from tests.delivery.given import reach
 
 PENDING = "data_change.pending_approval"
+FAILED = "task_orchestration.tasks_failed"
 INBOX = "/console/inbox"
 TICKET = "https://dms.example.com/tickets/88"
 Console = Callable[..., Any]
@@ -89,6 +90,27 @@ def test_opening_an_item_leads_to_its_ticket_and_marks_it_read(
     assert unread(console) == "1"
     assert ann.get(f"{INBOX}/{without}/open")["Location"] == INBOX
     assert unread(console) == "0"
+
+
+def test_a_task_flow_is_called_one_and_names_the_tasks_that_failed(
+    console: Console, organisation: Any, database: str
+) -> None:
+    ann = organisation.people["ann"]
+    flow = {"kind": "task_flow", "id": "nightly/1", "title": "Nightly", "url": TICKET}
+    details = {"failed_tasks": ["load[3]", "two words"], "environment": "生产"}
+    [key] = happen(organisation, database, event(type=FAILED, details=details) | {"subject": flow})
+    page = text(console("ann").get(INBOX))
+    assert "(opens the task flow in a new tab)" in page and "ticket in a new tab" not in page
+    assert "Failed tasks load[3]" in page and "Environment Production" in page
+    assert "two words" not in page
+    of_event, of_flow = f"/console/activity/{key}", "/console/subjects/task_flow/nightly/1"
+    assert "Failed tasks load[3], two words" in text(console("root").get(of_event))
+    for place in (of_event, of_flow):
+        assert "Open the task flow" in text(console("root").get(place))
+    ann.language = "zh-hans"
+    ann.save()
+    page = text(console("ann").get(INBOX))
+    assert "（在新标签页中打开任务流）" in page and "失败任务 load[3]" in page and "生产环境" in page
 
 
 def test_nobody_opens_or_reads_what_is_somebody_elses(console: Console, organisation: Any, database: str) -> None:

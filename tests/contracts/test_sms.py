@@ -25,6 +25,7 @@ from tidings.channels.mobiles import checked_mobile
 from tidings.channels.registry import channel
 from tidings.channels.sms.aliyun_signature import signed
 from tidings.channels.sms.aliyun_template import checked_template, fitted, notice_template, values_for
+from tidings.channels.sms.brief import brief
 from tidings.channels.sms.number import masked_number
 from tidings.channels.sms.segments import in_words, is_gsm, segments, wide_segments
 from tidings.channels.sms.twilio import form, signature, text_of
@@ -438,6 +439,18 @@ def test_an_english_text_that_is_cut_stays_narrow(english: Document) -> None:
     assert "..." in text
     assert 300 < len(text) <= 330
     assert text.endswith("?tab=approval&from=mail")
+
+
+def test_the_status_of_a_task_flow_that_failed_names_the_first_task(english: Document) -> None:
+    def status(document: Document, *tasks: Any) -> str:
+        return brief(replace(document, occasion=replace(document.occasion, details={"failed_tasks": [*tasks]}))).status
+
+    assert status(english, "load_rates") == "Pending approval: load_rates"
+    assert (
+        status(replace(english, language="zh-hans"), "load_rates", "settle[3]", "settle[3]", "x y")
+        == "待审批：load_rates (+1)"
+    )
+    assert [status(english, *no) for no in ([], [None], ["drop table users"])] == ["Pending approval"] * 3
 
 
 def test_a_link_that_does_not_fit_stays_away(english: Document) -> None:

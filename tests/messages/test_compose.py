@@ -1,5 +1,6 @@
 """What of an event becomes a message, and what stays behind the link. Pure."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -49,6 +50,15 @@ def shown(name: str, value: Any, language: str = "en") -> str | None:
         ("risk", "moderate", "Medium"),
         ("environment", "production", "Production"),
         ("exec_mode", "AUTO", "Automatic after approval"),
+        ("environment", "生产", "Production"),
+        ("failed_tasks", ["load"], "load"),
+        (
+            "failed_tasks",
+            ["load[3]", "dwd.orders-daily", "a/b:c_d", "load"],
+            "load[3], dwd.orders-daily, a/b:c_d … (+1)",
+        ),
+        ("failed_tasks", ["加载_20261123", "Two words", "加载_20261123", "x"], "加载_20261123, x"),
+        ("failed_tasks", ["a" * 100, "b" * 40, "c"], "a" * 100 + " … (+2)"),
         ("affected_rows", 1_234_567, "1,234,567"),
         ("affected_rows", "1200", "1,200"),
         ("affected_rows", 120.0, "120"),
@@ -76,7 +86,32 @@ def test_sql_literals_and_free_text_are_not_shown(name: str, value: str) -> None
     assert shown(name, value, "zh-hans") is None
 
 
-@pytest.mark.parametrize("value", [None, True, ["LOW"], {"LOW": 1}, -1, 1e300, float("inf"), float("nan"), 10**16])
+NO_TASKS = (
+    *(value for value in FREE if not re.fullmatch(r"x+|-|_", value)), "x" * 101, "a" * 10_000_000, "http://x.example/y",
+    "//x", "call_13912345678", "load(1)", "x'1'", "`x`", "<b>", "x\n", "{x}", "[x](y)", "a;b", "$x", "é" + chr(0x301),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("value", NO_TASKS, ids=lambda value: value[:20])
+def test_what_is_no_identifier_is_no_name_of_a_task(value: str) -> None:
+    assert shown("failed_tasks", [value]) is None
+    assert shown("failed_tasks", ["load", value, value, value, value], "zh-hans") == "load"
+
+
+@pytest.mark.parametrize("value", [[None], ["load", 7], [["load"]], [{"task": "load"}], {"load": 1}, "load", []])
+def test_names_of_tasks_are_a_list_of_texts_and_nothing_else(value: Any) -> None:
+    assert shown("failed_tasks", value) is None
+
+
+@given(st.lists(st.text(alphabet=st.sampled_from("ab_.-[]/: '9@\n加"), max_size=120)))
+def test_whatever_tasks_are_called_the_line_of_them_is_short(names: list[str]) -> None:
+    text = shown("failed_tasks", names) or ""
+    assert len(text) <= 120 + len(" … (+99999)")
+    assert text.isprintable()
+    assert not set(text.partition(" … ")[0]) & set("'@")
+
+
+@pytest.mark.parametrize("value", [None, True, ["no name"], {"LOW": 1}, -1, 1e300, float("inf"), float("nan"), 10**16])
 @pytest.mark.parametrize("name", SHOWN_DETAILS)
 def test_what_is_no_word_and_no_count_is_not_shown(name: str, value: Any) -> None:
     assert shown(name, value) is None

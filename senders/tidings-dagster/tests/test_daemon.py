@@ -137,7 +137,7 @@ def test_a_run_that_fails_is_told_with_what_went_wrong(dagster: Platform) -> Non
     assert event["type"] == "task_orchestration.tasks_failed"
     assert event["people"] == {"submitter": {"email": "bo@example.com"}}
     assert event["details"]["error"] == "ZeroDivisionError: division by zero"
-    assert event["details"]["failed_steps"] == ["divide"]
+    assert event["details"]["failed_tasks"] == ["divide"]
     assert event["details"]["code_location"] == "definitions.py"
 
 

@@ -3,6 +3,7 @@ may not carry. SQL, literals and free text stay behind the link unless the tenan
 
 import re
 from collections import OrderedDict
+from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -12,8 +13,9 @@ from tidings.messages.wording import VALUE_TABLES, Wording, wording
 
 TITLE_AT_MOST = 200
 RESOURCES_SHOWN = 3
-# What of an event's details may be shown: words of a closed vocabulary, counts, and the name of an approval node.
-SHOWN_DETAILS = ("risk", "environment", "affected_rows", "approval_node", "exec_mode")
+# What of an event's details may be shown: the names of tasks, words of a closed vocabulary, counts, and the name of an
+# approval node.
+SHOWN_DETAILS = ("failed_tasks", "risk", "environment", "affected_rows", "approval_node", "exec_mode")
 # And of what our own notices say. Their codes are ours: one without words here is still no free text.
 OWN_DETAILS = ("reason",)
 OWN_TYPES = "tidings."
@@ -26,6 +28,11 @@ _NODE_NAME = re.compile(
     re.IGNORECASE,
 )
 NODE_NAME_AT_MOST = 40
+# A task's name is an identifier, as its flow has it: no space, no quote, no bracket but that of a mapped task. No link
+# that somebody could press, and no number so long that it could be a telephone's; the day in a name has eight digits.
+_TASK_NAME = re.compile(r"(?!.*(?://|\d{9}))[\w.\-\[\]/:]{1,100}")
+TASKS_SHOWN = 3
+TASKS_AT_MOST = 120
 COUNT_AT_MOST = 10**15
 _bodies: OrderedDict[tuple[str, str, str], tuple[str, tuple[Fact, ...], str]] = OrderedDict()
 
@@ -112,6 +119,8 @@ def _detail(name: str, value: object, words: Wording) -> str:
         count = int(value) if isinstance(value, str) and re.fullmatch(r"[0-9]{1,15}", value) else value
         known = isinstance(count, (int, float)) and not isinstance(count, bool) and 0 <= count <= COUNT_AT_MOST
         return f"{count:,.0f}" if known else ""
+    if name == "failed_tasks":
+        return _tasks(named_tasks(value), words.label("cut"))
     if not isinstance(value, str):
         return ""
     if name in OWN_DETAILS:
@@ -119,6 +128,21 @@ def _detail(name: str, value: object, words: Wording) -> str:
     if name in VALUE_TABLES:
         return words.value(name, value)
     return value if len(value) <= NODE_NAME_AT_MOST and _NODE_NAME.fullmatch(value) else ""
+
+
+def named_tasks(value: object) -> list[str]:
+    """Of the detail `failed_tasks`, those that a message may name, each once."""
+    names = value if isinstance(value, list) and all(isinstance(each, str) for each in value) else ()
+    return [name for name in dict.fromkeys(names) if _TASK_NAME.fullmatch(name)]
+
+
+def _tasks(known: Sequence[str], mark: str) -> str:
+    """As many of the first as fit, and how many more there are."""
+    shown = list(known[:TASKS_SHOWN])
+    while len(", ".join(shown)) > TASKS_AT_MOST:
+        shown.pop()
+    text = ", ".join(shown)
+    return f"{text} {mark} (+{len(known) - len(shown)})" if len(known) > len(shown) else text
 
 
 def _earlier(occasion: Occasion, newer: Newer, words: Wording, timezone: str, now: datetime | None) -> str:

@@ -33,6 +33,7 @@ class Ticket:
     node: Mapping[str, str]
     resources: tuple[str, ...]
     details: Mapping[str, Any]
+    failed_tasks: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +84,20 @@ def occasion_of(event_type: str, language: str) -> Occasion:
         actor=named[ticket.approvers[0] if decided else ticket.submitter],
         approvers=tuple(named[login] for login in ticket.approvers) if waits else (),
         resources=ticket.resources,
-        details={**ticket.details, **({"approval_node": ticket.node[language]} if waits else {})},
+        details=_details(ticket, event_type, language),
         feature_labels=about.feature_labels,
         event_labels=about.labels,
     )
+
+
+def _details(ticket: Ticket, event_type: str, language: str) -> Mapping[str, Any]:
+    """With those that only this step of its ticket has."""
+    details = dict(ticket.details)
+    if event_type.endswith(".pending_approval"):
+        details["approval_node"] = ticket.node[language]
+    if event_type.endswith(".tasks_failed"):
+        details["failed_tasks"] = list(ticket.failed_tasks)
+    return details
 
 
 def reader_of(event_type: str, language: str) -> Reader:
@@ -122,6 +133,7 @@ def _examples() -> Examples:
             node=one.get("node", {}),
             resources=tuple(one["resources"]),
             details=one.get("details", {}),
+            failed_tasks=tuple(one.get("failed_tasks", ())),
         )
         for status, at in one["steps"].items():
             event_type = f"{one['feature']}.{status}"

@@ -16,7 +16,8 @@ LANGUAGES: tuple[str, ...] = ("en", "zh-hans")
 
 PLAIN_LABELS = (
     "what", "subject", "where", "when", "status", "risk", "environment", "affected_rows", "comment",
-    "approval_node", "exec_mode", "window", "to_do", "why", "open", "submitter", "concerns", "approvers", "actor",
+    "approval_node", "failed_tasks", "exec_mode", "window", "to_do", "why", "open",
+    "submitter", "concerns", "approvers", "actor",
     "somebody", "cut", "test_headline", "test_body", "custom_todo", "code_subject", "code_why", "farewell_body",
     "unsubscribe",
     "unsubscribe_question", "unsubscribe_effect", "unsubscribe_button", "unsubscribed", "unsubscribed_return",

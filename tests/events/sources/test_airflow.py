@@ -93,9 +93,8 @@ def test_a_run_that_failed_becomes_an_event_that_says_what_failed() -> None:
         "event": "dag_run.failed",
         "reason": "task_failure",
         "error": 'load: UndefinedTable: relation "orders" does not exist',
-        "failed_tasks": [
-            {"task": "load", "try_number": 2, "error": 'UndefinedTable: relation "orders" does not exist'}
-        ],
+        "failed_tasks": ["load"],
+        "failures": [{"task": "load", "try_number": 2, "error": 'UndefinedTable: relation "orders" does not exist'}],
         "run_type": "scheduled",
         "tags": ["dwh", "orders"],
         "logical_date": "2026-11-26T02:00:00Z",
@@ -110,13 +109,13 @@ def test_a_run_that_failed_becomes_an_event_that_says_what_failed() -> None:
 def test_a_run_that_succeeded_is_tasks_run() -> None:
     event = read(event="dag_run.success", failed_tasks=None, failed_task_count=None, reason="success")
     assert event.type == "task_orchestration.tasks_run"
-    assert not {"error", "failed_tasks"} & event.details.keys()
+    assert not {"error", "failed_tasks", "failures"} & event.details.keys()
 
 
 def test_only_the_first_tasks_are_named_when_very_many_failed() -> None:
     many = [{"task_id": "load", "map_index": n, "try_number": 1} for n in range(50)]
     details = read(failed_tasks=many, failed_task_count=300).details
-    assert [one["task"] for one in details["failed_tasks"]] == [f"load[{n}]" for n in range(20)]
+    assert details["failed_tasks"] == [one["task"] for one in details["failures"]] == [f"load[{n}]" for n in range(20)]
     assert details["failed_task_count"] == 300
 
 
@@ -207,6 +206,8 @@ def test_a_task_that_called_its_notifier_says_what_went_wrong() -> None:
     assert event.type == "task_orchestration.tasks_failed"
     assert event.details["error"] == "load: ValueError: no"
     assert event.details["task"] == {"task": "load", "try_number": 1, "error": "ValueError: no"}
+    assert event.details["failed_tasks"] == ["load"]
+    assert "failed_tasks" not in read(event="task.failed", task=None, failed_tasks=None).details
 
 
 # identity

@@ -46,7 +46,7 @@ def test_the_sample_of_the_page_becomes_an_event() -> None:
             "run": RUN,
             "parent_run": ROOT,
             "error": "ValueError: no table orders",
-            "failed_steps": ["load"],
+            "failed_tasks": ["load"],
             "partition": "2026-11-25",
             "code_location": "dwh",
             "teams": ["team:dwh"],

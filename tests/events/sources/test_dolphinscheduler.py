@@ -133,6 +133,7 @@ def test_a_workflow_that_failed_is_one_event_though_each_of_its_tasks_has_a_cont
     assert event.type == "task_orchestration.tasks_failed"
     assert event.time == datetime(2026, 11, 23, 10, 0, 3, tzinfo=UTC)
     assert event.details["tasks"] == ["clean", "publish"]
+    assert event.details["failed_tasks"] == ["clean"], "the other was killed"
     assert event.details["state"] == "FAILURE"
 
 

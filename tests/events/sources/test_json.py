@@ -265,6 +265,9 @@ def test_resources_are_objects_or_names_of_instances() -> None:
 
 def test_details_are_an_object_without_what_says_nothing() -> None:
     assert made("details", "{environment: body.env, risk: body.risk}", {"env": "prod"}) == {"environment": "prod"}
+    tasks = [{"name": "load", "state": "failed"}, {"name": "clean", "state": "ok"}]
+    failed = made("details", "{failed_tasks: body.tasks[?state == 'failed'].name}", {"tasks": tasks})
+    assert failed == {"failed_tasks": ["load"]}
     assert 'is the text "x", and has to be an object' in refused("details", "body.x", {"x": "x"})
     assert "cannot be written as JSON" in refused("details", "{a: &body}", {})
 

@@ -36,7 +36,7 @@ from tidings.channels.contract import (
     Wire,
 )
 from tidings.channels.field_words import words_beside
-from tidings.channels.sms.brief import brief
+from tidings.channels.sms.brief import COLON, brief
 from tidings.channels.sms.number import spellings
 from tidings.channels.sms.provider import Provider, named
 from tidings.channels.sms.segments import in_words, is_gsm, segments
@@ -50,7 +50,6 @@ WORDS = words_beside(__file__)
 # https://www.twilio.com/docs/glossary/what-sms-character-limit
 MOST = 320
 LONGEST_PART, SHORTEST_TITLE = 40, 20
-COLON: Mapping[str, str] = {"zh-hans": "："}
 CODE_TEXTS: Mapping[str, str] = {
     "en": "{digits} is your verification code. It is valid for {minutes} minutes; do not share it.",
     "zh-hans": "您的验证码是 {digits}，{minutes} 分钟内有效，请勿告诉他人。",

@@ -33,6 +33,7 @@ STATES: Mapping[str, str | Promise] = {
 }
 # In which order people read them, and what may be said of them in a word.
 DETAILS: Mapping[str, str | Promise] = {
+    "failed_tasks": gettext_lazy("Failed tasks"),
     "risk": gettext_lazy("Risk"),
     "environment": gettext_lazy("Environment"),
     "affected_rows": gettext_lazy("Affected rows"),
@@ -214,4 +215,6 @@ def _known(name: str, value: Any) -> str:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, list) and value and all(isinstance(each, str) for each in value):
+        return ", ".join(value)
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()

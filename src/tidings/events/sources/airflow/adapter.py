@@ -37,6 +37,7 @@ WORDS = words_beside(__file__)
 NOBODY = frozenset({"", "airflow", "anonymous", "root"})
 TEST = "test"
 """`python -m tidings_airflow`."""
+TASK_FAILED = "task.failed"
 ID_LENGTH = 200
 PEOPLE_AT_MOST = 100
 TASKS_AT_MOST = 20
@@ -205,7 +206,8 @@ def _details(body: Body) -> dict[str, Any]:
         "reason": line(body.reason),
         "message": error_line(body.message),
         "error": next((said for one in failed if (said := _what_failed(one))), ""),
-        "failed_tasks": failed,
+        "failed_tasks": _names(failed),
+        "failures": failed,
         "failed_task_count": body.failed_task_count if body.failed_task_count != len(failed) else None,
         "run_type": line(run.run_type),
         "note": error_line(run.note),
@@ -216,6 +218,8 @@ def _details(body: Body) -> dict[str, Any]:
     if body.task and text(body.task.task_id):
         one = _failed(body.task)
         found |= {"task": one, "error": _what_failed(one)}
+        if line(body.event) == TASK_FAILED:
+            found["failed_tasks"] = _names([one])
     if body.deadline:
         found["deadline"] = _written(body.deadline.time)
     for name in ("logical_date", "data_interval_start", "data_interval_end", "start_date", "end_date"):
@@ -231,6 +235,10 @@ def _failed(task: Task) -> dict[str, Any]:
         "error": error_line(task.error),
     }
     return {name: value for name, value in found.items() if value not in (None, "")}
+
+
+def _names(failed: Sequence[dict[str, Any]]) -> list[str]:
+    return [name for one in failed if (name := one.get("task"))]
 
 
 def _what_failed(one: dict[str, Any]) -> str:

@@ -151,7 +151,7 @@ def _details(body: Body) -> dict[str, Any]:
         "run": line(body.run_id),
         "parent_run": line(body.parent_run_id),
         "error": error_line(body.error),
-        "failed_steps": [line(step) for step in body.failed_step_keys[:STEPS_AT_MOST]],
+        "failed_tasks": [line(step) for step in body.failed_step_keys[:STEPS_AT_MOST]],
         "partition": line(body.partition_key),
         "assets": [line(asset) for asset in body.asset_selection[:STEPS_AT_MOST]],
         "will_retry": body.tag(WILL_RETRY_TAG).casefold() == "true",

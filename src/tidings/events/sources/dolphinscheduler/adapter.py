@@ -36,6 +36,7 @@ from tidings.events.sources.zone import checked_zone, zone
 WORDS = words_beside(__file__)
 # `AlertConstants.TEST_CONTENT`, with the vendor's spelling of "from" left out.
 TEST = "this is a test alert message"
+FAILED = "FAILURE"
 TASKS_AT_MOST = 20
 EVENTS_AT_MOST = 100
 # What an instance is called: its definition's name, until 3.2 the definition's version, and when it was made.
@@ -175,7 +176,7 @@ def _understood(alike: Sequence[Content], known: Known) -> Sequence[Event] | Par
     content = alike[0]
     alert = _alert(content)
     # A list of tasks that did not succeed is what is sent of a workflow that failed, and of no other.
-    failed = "FAILURE" if alert == "workflow" else ""
+    failed = FAILED if alert == "workflow" else ""
     state = content.flow_state or failed or line(first(content.task_state, content.state, content.event))
     words = {"project": line(content.project_name), "alert": alert, "state": state}
     if TEST in text(content.message).casefold():
@@ -206,7 +207,8 @@ def _event(alike: Sequence[Content], event_type: str, state: str, known: Known) 
         "run_times": line(content.run_times),
         "started_by": line(first(content.command_type, content.process_type)),
         "state": state,
-        "tasks": list(dict.fromkeys(name for each in alike if (name := line(each.task_name))))[:TASKS_AT_MOST],
+        "failed_tasks": _tasks(each for each in alike if first(each.task_state, each.state) == FAILED),
+        "tasks": _tasks(alike),
     }
     return with_made_up_id(
         Event(
@@ -218,6 +220,10 @@ def _event(alike: Sequence[Content], event_type: str, state: str, known: Known) 
             details={name: value for name, value in details.items() if value},
         )
     )
+
+
+def _tasks(contents: Iterable[Content]) -> list[str]:
+    return list(dict.fromkeys(name for each in contents if (name := line(each.task_name))))[:TASKS_AT_MOST]
 
 
 def _ended(content: Content, timezone: tzinfo) -> datetime | None:
