@@ -566,7 +566,10 @@ def test_githubs_own_example_is_taken() -> None:
 
 
 def test_the_secret_itself_in_a_header() -> None:
-    assert signed(b"{}", "kéy", {"x-gitlab-token": "kéy"}, signature="token")
+    for key in ("kéy", "密钥", "voilà"):  # the last ends with what Latin-1 has for a space
+        assert signed(b"{}", key, {"x-gitlab-token": key.encode().decode("latin-1")}, signature="token")
+    assert signed(b"{}", "密钥", {"x-gitlab-token": "密钥"}, signature="token")
+    assert not signed(b"{}", "密钥", {"x-gitlab-token": "??"}, signature="token")
     assert not signed(b"{}", "key", {"x-gitlab-token": "ke"}, signature="token")
     assert not signed(b"{}", "key", {}, signature="token")
 
