@@ -160,4 +160,7 @@ def test_a_bus_that_speaks_for_nobody_is_named(
     buses.write_text("[[bus]]")
     [said] = found("buses.file")
     assert "does not fit" in said
+    buses.write_text(entry.format(*of[0]).replace("127.0.0.1", "127.0.0.1:99999"))
+    [said] = found("buses.file")
+    assert "the url of good has no host, or an impossible port" in said
     settings.cache_clear()

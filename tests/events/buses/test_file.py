@@ -107,6 +107,26 @@ def test_what_does_not_fit_is_named(tmp_path: Path, text: str, says: str) -> Non
     assert str(caught.value).startswith("TIDINGS_BUSES: ")
 
 
+@pytest.mark.parametrize("where", ["", "/0", ":6379", "u:p@", "h:99999", "h:0", "h:x", "h:-1", "[::1", ":hunt/er2@h"])
+def test_a_url_that_leads_nowhere_is_named(tmp_path: Path, where: str) -> None:
+    with pytest.raises(SettingsError, match="the url of a has no host, or an impossible port") as caught:
+        read(tmp_path, ONE.replace("redis://h", f"redis://{where}"))
+    assert "hunt" not in str(caught.value)
+
+
+@pytest.mark.parametrize("where", ["redis://h:6379/0", "rediss://u:p@h", "redis://[::1]:6379", "unix:///run/redis"])
+def test_a_url_that_leads_somewhere_is_taken(tmp_path: Path, where: str) -> None:
+    assert read(tmp_path, ONE.replace("redis://h", where))[0].url == where
+
+
+def test_every_broker_of_kafka_has_a_host_and_a_port(tmp_path: Path) -> None:
+    kafka = ONE.replace('"redis"', '"kafka"').replace("stream", "topic")
+    assert read(tmp_path, kafka.replace("redis://h", "kafka://u:p@a:1,[::1]:2,c"))
+    for brokers in ("a:1,", "a:1,b:70000", "a,:9092"):
+        with pytest.raises(SettingsError, match="impossible port"):
+            read(tmp_path, kafka.replace("redis://h", f"kafka://{brokers}"))
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="cannot be read"):
         read_buses(tmp_path / "none.toml", {})

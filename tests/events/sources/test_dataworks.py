@@ -269,3 +269,6 @@ def test_only_the_token_that_was_agreed_on_is_believed() -> None:
         signed = msgspec.structs.replace(one, headers={"x-eventbridge-signature-token": token})
         assert DATAWORKS.signed(signed, "a long one") is believed
     assert not DATAWORKS.signed(one, "a long one")
+    for secret in ("señal", "密钥"):
+        as_http_gives_it = {"x-eventbridge-signature-token": secret.encode().decode("latin-1")}
+        assert DATAWORKS.signed(msgspec.structs.replace(one, headers=as_http_gives_it), secret)

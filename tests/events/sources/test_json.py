@@ -110,6 +110,19 @@ def test_what_is_no_event_of_ours_says_so(body: Any, detail: str) -> None:
     assert (found.reason, found.detail[: len(detail)]) == ("not_understood", detail)
 
 
+@pytest.mark.parametrize(
+    "part",
+    ["id", "type", "what", "status", "subject_id", "subject_kind", "title", "url", "time", "submitter", "approvers",
+     "related", "actor", "resources", "details"],
+)  # fmt: skip
+@pytest.mark.parametrize("expression", ["sum(body.many)", "[sum(body.many)]", "{a: sum(body.many)}"])
+def test_a_number_that_nobody_can_write_is_parked_by_the_name_of_the_option(part: str, expression: str) -> None:
+    huge = b'{"kind": "Data change", "state": "approved", "no": 1, "many": [' + b", ".join([b"9" * 4300] * 20) + b"]}"
+    found = parked(huge, **{**DESCRIBED, part: expression})
+    assert (found.reason, found.detail.partition(":")[0]) == ("not_understood", part)
+    assert 20 < len(found.detail) < 300
+
+
 # what happened, to what
 
 
@@ -569,7 +582,10 @@ def test_githubs_own_example_is_taken() -> None:
 
 
 def test_the_secret_itself_in_a_header() -> None:
-    assert signed(b"{}", "kéy", {"x-gitlab-token": "kéy"}, signature="token")
+    for key in ("kéy", "密钥", "voilà"):  # the last ends with what Latin-1 has for a space
+        assert signed(b"{}", key, {"x-gitlab-token": key.encode().decode("latin-1")}, signature="token")
+    assert signed(b"{}", "密钥", {"x-gitlab-token": "密钥"}, signature="token")
+    assert not signed(b"{}", "密钥", {"x-gitlab-token": "??"}, signature="token")
     assert not signed(b"{}", "key", {"x-gitlab-token": "ke"}, signature="token")
     assert not signed(b"{}", "key", {}, signature="token")
 

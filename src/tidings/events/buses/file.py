@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import msgspec
 from msgspec import Meta, Struct
@@ -118,8 +118,23 @@ def _check(path: Path, entry: Entry) -> None:
     if entry.url.partition("://")[0] not in SCHEMES[kind]:
         first = SCHEMES[kind][0]
         raise _wrong(f"{path}: the url of {entry.name} is not one of {kind}", f"Write it as {first}://USER@HOST:PORT.")
+    if not _leads_somewhere(entry):
+        hint = "It has a host, a port from 1 to 65535 if any, and %2F, %3F, %23, %40 for / ? # @ in a password."
+        raise _wrong(f"{path}: the url of {entry.name} has no host, or an impossible port", hint)
     if find_spec(LIBRARY[kind]) is None:
         raise _wrong(f"{path}: {entry.name} is of {kind}, which is not installed", f"Install tidings[{kind}].")
+
+
+def _leads_somewhere(entry: Entry) -> bool:
+    """As far as can be told without asking."""
+    if entry.url.startswith("unix://"):
+        return True
+    try:
+        hosts = urlsplit(entry.url).netloc.rpartition("@")[2]
+        there = [urlsplit(f"//{each}") for each in (hosts.split(",") if isinstance(entry, Kafka) else [hosts])]
+        return all(each.hostname and each.port != 0 for each in there)
+    except ValueError:
+        return False
 
 
 def _filled(value: Any, environment: Mapping[str, str]) -> Any:

@@ -1,6 +1,7 @@
 """What every adapter does with a payload: decode it as its system documents it, take texts, moments, people and links
 out of it, say why it cannot be understood. Pure, and nothing here raises."""
 
+import hmac
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TypeVar
@@ -46,6 +47,16 @@ def line(said: Text) -> str:
     whole = cut(one_line(text(said)), SHOWN)
     # What no version of Unicode has given a shape yet is not seen either.
     return whole if whole.isprintable() else "".join(each if each.isprintable() else "\ufffd" for each in whole)
+
+
+def is_secret(header: str, secret: str) -> bool:
+    """Whether a header is the secret itself, by the bytes that were sent, in constant time. HTTP's headers come to us
+    decoded as Latin-1, whatever they are; those of a bus as its library has decoded them."""
+    try:
+        sent = header.encode("latin-1")
+    except UnicodeEncodeError:
+        sent = header.encode(errors="surrogatepass")
+    return hmac.compare_digest(sent, secret.encode(errors="surrogatepass"))
 
 
 def title(said: Text) -> str:

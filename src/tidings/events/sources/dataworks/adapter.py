@@ -6,7 +6,6 @@ https://www.alibabacloud.com/help/en/dataworks/latest/appendix-message-formats
 https://www.alibabacloud.com/help/en/eventbridge/user-guide/signature-algorithm
 """
 
-import hmac
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from urllib.parse import quote
@@ -20,7 +19,19 @@ from tidings.events.event import Event, People, PersonKey, PersonRef, Resource, 
 from tidings.events.sources.contract import Adapter, Known, Parked, Push, Reading, with_made_up_id
 from tidings.events.sources.mapping import mapping_beside
 from tidings.events.sources.steps import told_beside
-from tidings.events.sources.understand import Text, decoded, first, line, link, moment, person, text, title, unmapped
+from tidings.events.sources.understand import (
+    Text,
+    decoded,
+    first,
+    is_secret,
+    line,
+    link,
+    moment,
+    person,
+    text,
+    title,
+    unmapped,
+)
 
 WORDS = words_beside(__file__)
 # "User-defined signature token", the one part of the signature that needs no certificate from elsewhere.
@@ -148,7 +159,7 @@ class DataWorksAdapter(Adapter):
         return (_event(body, data, process, row.type, subject, known),)
 
     def signed(self, push: Push, secret: str) -> bool:
-        return hmac.compare_digest(push.headers.get(HEADER, "").encode(), secret.encode())
+        return is_secret(push.headers.get(HEADER, ""), secret)
 
 
 def _event(body: Body, data: Data, process: Process, event_type: str, subject: Subject, known: Known) -> Event:

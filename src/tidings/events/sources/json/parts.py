@@ -30,7 +30,10 @@ def as_text(value: Any) -> str:
         value = int(value)
     if not isinstance(value, str | int | float):
         raise Unfit(f"is {shown(value)}, and has to be a text or a number")
-    return text(str(value))
+    try:
+        return text(str(value))
+    except ValueError:  # Python writes no more than 4,300 digits
+        raise Unfit("is a number of thousands of digits, and has to be a text or a shorter number") from None
 
 
 def as_people(value: Any, by: str) -> list[PersonRef]:

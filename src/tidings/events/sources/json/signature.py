@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from tidings.channels.contract import Values
 from tidings.channels.webhook.signature import PREFIX, is_now, is_signed
 from tidings.events.sources.contract import Push
+from tidings.events.sources.understand import is_secret
 
 USUAL_HEADER: Mapping[str, str] = {
     "hmac_sha256": "X-Hub-Signature-256",
@@ -35,12 +36,12 @@ def header_of(options: Values) -> str:
 
 def proven(push: Push, secret: str, options: Values) -> bool:
     """In constant time. Never raises."""
-    said = push.headers.get(header_of(options), "").strip()
+    said = push.headers.get(header_of(options), "").strip(" \t")
     if not said:
         return False
     match _scheme(options):
         case "token":
-            return hmac.compare_digest(said.encode(), secret.encode())
+            return is_secret(said, secret)
         case "stripe":
             return _stripe(said, push, secret)
         case "standard_webhooks":
