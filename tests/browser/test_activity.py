@@ -117,7 +117,7 @@ async def test_all_that_failed_is_tried_again_with_its_progress_in_sight(
     await stage.post(*(event(to="ann") for _ in range(5)))
     await stage.over()
     page = await open_page("carol", "/console/deliveries?state=failed")
-    opener = page.locator("text=Retry all that fit these filters")
+    opener = page.locator("a:has-text('Retry all that fit these filters')")
     await opener.focus()
     await page.keyboard.press("Enter")
     await page.wait_for_selector("dialog[open] >> text=5 deliveries are tried again")
