@@ -51,6 +51,16 @@ from tidings.kernel.prepare_cluster import (
     socket_folder,
     write_settings,
 )
+from tidings.kernel.signs_of_life import (
+    kill_orphans,
+    lives,
+    lock_at_once,
+    postmaster_of,
+    recorded_pid,
+    says_ready,
+    server_lives,
+    works_in,
+)
 from tidings.kernel.upgrade_cluster import Upgraded, finish_upgrade, refuse_other_major, upgrade_cluster
 
 __all__ = ["NO_SPACE", "EmbeddedPostgresError", "Running", "start", "upgrade"]
@@ -81,7 +91,7 @@ def upgrade(data_dir: Path) -> Upgraded | None:
     """Makes the cluster of an older PostgreSQL one of this version. None: there is nothing to do. Raises
     `EmbeddedPostgresError`."""
     with _starting_or_stopping(data_dir.expanduser().resolve()) as place:
-        if _server_lives(place):
+        if server_lives(place):
             raise EmbeddedPostgresError(
                 f"The PostgreSQL in {place.cluster} is running.", "Stop every Tidings that uses it, then try again."
             )
@@ -148,7 +158,7 @@ class Running:
             if user is None:  # another thread was quicker
                 return
             try:
-                if _lock_at_once(user):
+                if lock_at_once(user):
                     _stop(place)
             finally:
                 _unlock(user)
@@ -217,15 +227,15 @@ def _remove_stale_files(place: Place) -> None:
     """What a killed server leaves behind. PostgreSQL clears it away itself, unless another process of the same user has
     got the dead one's number: then it would refuse to start. Here `server.lock` is free, so the number means nothing.
     """
-    pid = _recorded_pid(place)
-    if pid is not None and _works_in(pid, place.cluster):
+    pid = recorded_pid(place)
+    if pid is not None and works_in(pid, place.cluster):
         raise EmbeddedPostgresError(
             f"Another PostgreSQL (process {pid}), not started by Tidings, works in {place.cluster}.",
             f"Stop it: kill -INT {pid}",
         )
     for name in (SOCKET, f"{SOCKET}.lock"):
         (socket_folder(place) / name).unlink(missing_ok=True)
-    if pid is not None and _lives(pid):
+    if pid is not None and lives(pid):
         (place.cluster / "postmaster.pid").unlink(missing_ok=True)
 
 
@@ -252,9 +262,9 @@ def _wait_until_ready(place: Place, url: str, *, launched: bool = False) -> bool
     `postmaster.pid` is asked first, because a connection to a server that starts leaves a line in its log.
     """
     began = heard = headed = time.monotonic()
-    while _server_lives(place):
-        now, postmaster = time.monotonic(), _postmaster(place)
-        answer = PGconn.ping(f"{url}&connect_timeout=5".encode()) if _says_ready(place) else Ping.REJECT
+    while server_lives(place):
+        now, postmaster = time.monotonic(), postmaster_of(place)
+        answer = PGconn.ping(f"{url}&connect_timeout=5".encode()) if says_ready(place) else Ping.REJECT
         if answer == Ping.OK:
             return True
         if answer == Ping.REJECT:
@@ -262,7 +272,7 @@ def _wait_until_ready(place: Place, url: str, *, launched: bool = False) -> bool
         if postmaster is not None or launched:
             headed = now
         if now - headed > ORPHANS_MAY_TAKE:
-            _kill_orphans(place)
+            kill_orphans(place)
         if now - heard > SILENCE_MAY_TAKE:
             raise EmbeddedPostgresError(
                 f"PostgreSQL (process {postmaster or 'unknown'}) runs but does not answer at {url}.",
@@ -279,8 +289,8 @@ def _stop(place: Place) -> None:
     """A fast shutdown. What does not end in time is ended hard: nothing committed is lost, the next start recovers."""
     began = headed = time.monotonic()
     asked = None
-    while _server_lives(place):
-        now, postmaster = time.monotonic(), _postmaster(place)
+    while server_lives(place):
+        now, postmaster = time.monotonic(), postmaster_of(place)
         wanted = signal.SIGINT if now - began < STOP_MAY_TAKE else signal.SIGQUIT
         if postmaster is not None and asked != (postmaster, wanted):
             with suppress(ProcessLookupError):
@@ -289,78 +299,8 @@ def _stop(place: Place) -> None:
         if postmaster is not None:
             headed = now
         # At the very end it has taken its file away and is not gone yet.
-        if now - headed > ORPHANS_MAY_TAKE and not _kill_orphans(place):
+        if now - headed > ORPHANS_MAY_TAKE and not kill_orphans(place):
             _log.warning("PostgreSQL in %s runs where it cannot be stopped from: another container?", place.folder)
             return
         time.sleep(0.01)
     forget_socket_folder(place)
-
-
-def _kill_orphans(place: Place) -> int:
-    """Backends that outlived their postmaster; while one lives, no server can start. Recovery undoes what they did."""
-    killed = 0
-    for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            if (process / "comm").read_text().strip() == "postgres" and _works_in(int(process.name), place.cluster):
-                os.kill(int(process.name), signal.SIGKILL)
-                killed += 1
-    return killed
-
-
-def _lock_at_once(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _server_lives(place: Place) -> bool:
-    """Whether any process of the server is left, its orphans included."""
-    descriptor = place.open("server.lock")
-    try:
-        if not _lock_at_once(descriptor):
-            return True
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
-        return False
-    finally:
-        os.close(descriptor)
-
-
-def _postmaster(place: Place) -> int | None:
-    pid = _recorded_pid(place)
-    return pid if pid is not None and _works_in(pid, place.cluster) else None
-
-
-def _recorded_pid(place: Place) -> int | None:
-    try:
-        return int((place.cluster / "postmaster.pid").read_text().split("\n", 1)[0])
-    except (OSError, ValueError):
-        return None
-
-
-def _says_ready(place: Place) -> bool:
-    """The eighth line, padded (miscadmin.h, LOCK_FILE_LINE_PM_STATUS). "ready" also stays there when the server is
-    killed, and while it restarts after the crash of a backend."""
-    try:
-        return (place.cluster / "postmaster.pid").read_text().splitlines()[7].strip() == "ready"
-    except (OSError, IndexError):
-        return False
-
-
-def _works_in(pid: int, folder: Path) -> bool:
-    """Every process of a server has the cluster for its working folder; without /proc (macOS) being alive must do."""
-    try:
-        return Path(f"/proc/{pid}/cwd").samefile(folder)
-    except OSError:
-        return not Path("/proc/self").exists() and _lives(pid)
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
